@@ -1,0 +1,40 @@
+"""The HTTP door: routes, problem details and the store put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from taskgraft.api import docs, handlers
+from taskgraft.api.context import problems
+from taskgraft.api.routes import files, results, service, studies
+from taskgraft.api.settings import Settings
+from taskgraft.search.store import Store
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application over the store that ``settings`` name; it opens the store when it starts, and trains nothing."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Store(settings.database_url) as store:
+            app.state.store = store
+            yield
+
+    app = FastAPI(
+        title="Taskgraft",
+        version="1",
+        summary="Finds, trains and proves the one tree-shaped audio model that answers all of a device's questions.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=problems(500),
+        separate_input_output_schemas=False,
+    )
+    app.state.settings = settings
+    handlers.install(app)
+    for router in (studies.router, results.router, files.router, service.router):
+        app.include_router(router)
+    docs.install(app)
+    return app

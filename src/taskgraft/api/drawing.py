@@ -1,0 +1,185 @@
+"""Pictures of trees: one standalone SVG, drawn from the public form."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from taskgraft.space.document import TreeDocument, read_tree_document
+from taskgraft.space.tree import BranchTree, Node
+
+_CELL, _GAP, _BAR = 34, 18, 24
+"""Width of a block, room between two blocks (where branches part), height of a bar."""
+_ROW, _MARGIN, _HEAD, _FOOT = 34, 24, 84, 48
+"""Height of a task's row, the border, room for the heading, room for the legend."""
+_LETTER = 9
+"""Width of a letter of the task names, rounded up."""
+_SHARED, _OWN, _LINE, _INK, _MUTED = "#2f6db5", "#e3ebf4", "#8aa4c0", "#1b2733", "#5b6b7b"
+_FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+
+def draw_tree(document: Mapping[str, Any]) -> str:
+    """The tree form as SVG: blocks run left to right, one row per task, shared blocks filled.
+
+    Raises:
+        InvalidInput: as `read_tree_document`.
+    """
+    drawn = read_tree_document(document)
+    tree = drawn.tree
+    sheet = _Sheet.of(tree)
+    svg = sheet.svg
+    _element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
+    _element(svg, "desc", describe(tree))
+    _element(svg, "rect", width="100%", height="100%", fill="#ffffff")
+    _heading(svg, drawn)
+    _draw_node(sheet, tree.root)
+    _legend(sheet)
+    return ET.tostring(svg, encoding="unicode", xml_declaration=False)
+
+
+def describe(tree: BranchTree) -> str:
+    """The tree in words, for who cannot see it.
+
+    >>> describe(BranchTree.flat(["a", "b"], 2, 8))
+    'Blocks 1 to 2 serve a, b; blocks 3 to 8 serve a; blocks 3 to 8 serve b.'
+    """
+    return _sentence("; ".join(_node_words(node) for node in tree.nodes() if node.length))
+
+
+def _node_words(node: Node) -> str:
+    first, last = node.blocks[0] + 1, node.blocks[1]
+    blocks = f"block {first} serves" if first == last else f"blocks {first} to {last} serve"
+    return f"{blocks} {', '.join(node.tasks)}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """The picture under way: where columns and rows lie, in pixels."""
+
+    svg: ET.Element
+    rows: Mapping[str, int]
+    left: int
+    """Where the first block begins: off the border where the tree parts before it."""
+    end: int
+    """Where the tree ends and the names begin."""
+
+    @classmethod
+    def of(cls, tree: BranchTree) -> "_Sheet":
+        rows = {task: row for row, task in enumerate(_leaves(tree.root))}
+        names = max(len(task) for task in rows) * _LETTER
+        left = _MARGIN if tree.root.length else _MARGIN + _GAP
+        end = left + tree.depth * (_CELL + _GAP) + _GAP
+        width, height = max(end + names + _MARGIN, 580), _HEAD + len(rows) * _ROW + _FOOT
+        size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
+        svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": _FONT, **size})
+        return cls(svg, rows, left, end)
+
+    def start(self, block: int) -> int:
+        """Left edge of a block."""
+        return self.left + block * (_CELL + _GAP)
+
+    def stop(self, block: int) -> int:
+        """Right edge of what ends before ``block``."""
+        return self.start(block) - _GAP
+
+    def middle(self, node: Node) -> float:
+        """The height that a node's bar lies at: midway between the first and the last of its tasks."""
+        rows = [self.rows[task] for task in node.tasks]
+        return _HEAD + (min(rows) + max(rows) + 1) / 2 * _ROW
+
+
+def _leaves(node: Node) -> Iterator[str]:
+    for below in node.walk():
+        if below.is_leaf:
+            yield below.tasks[0]
+
+
+def _draw_node(sheet: _Sheet, node: Node) -> None:
+    """A node's bar, the branches to its children, and the children."""
+    y = sheet.middle(node)
+    for child in node.children:
+        x = sheet.start(child.blocks[0]) if child.length else sheet.end
+        _branch(sheet, (sheet.stop(node.blocks[1]), y), (x, sheet.middle(child)))
+        _draw_node(sheet, child)
+    if node.is_leaf:
+        _text(sheet.svg, node.tasks[0], sheet.end + 6, y + 5, size=14, weight="600")
+    if node.is_leaf and node.length:
+        _line(sheet, f"M{sheet.stop(node.blocks[1])} {y}H{sheet.end}")
+    _bar(sheet, node, y)
+
+
+def _bar(sheet: _Sheet, node: Node, y: float) -> None:
+    shared = len(node.tasks) > 1
+    for block in range(*node.blocks):
+        x = sheet.start(block)
+        if block > node.blocks[0]:
+            _line(sheet, f"M{x - _GAP} {y}H{x}")
+        _element(
+            sheet.svg,
+            "rect",
+            **{"x": f"{x}", "y": f"{y - _BAR / 2}", "width": f"{_CELL}", "height": f"{_BAR}", "rx": "5"},
+            **{"fill": _SHARED if shared else _OWN, "stroke": _SHARED if shared else _LINE},
+        )
+        colour = "#ffffff" if shared else _INK
+        _text(sheet.svg, str(block + 1), x + _CELL / 2, y + 4.5, size=12, fill=colour, anchor="middle")
+
+
+def _branch(sheet: _Sheet, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    middle = (begin[0] + end[0]) / 2
+    curve = (middle, begin[1], middle, end[1], *end)
+    _line(sheet, f"M{begin[0]} {begin[1]}C{' '.join(map(str, curve))}")
+
+
+def _line(sheet: _Sheet, path: str) -> None:
+    _element(sheet.svg, "path", **{"d": path, "fill": "none", "stroke": _LINE, "stroke-width": "2"})
+
+
+def _heading(svg: ET.Element, drawn: TreeDocument) -> None:
+    threshold = f"accuracy reduction at most {100 * drawn.ar_threshold:g} %"
+    about = (_count(len(drawn.tree.tasks), "task"), f"template {drawn.template.name}", threshold)
+    _text(svg, " · ".join(about), _MARGIN, 32, size=13, fill=_MUTED)
+    if drawn.parameters is None:
+        return
+    words = f"{drawn.parameters:,} parameters"
+    if drawn.independent_parameters:
+        share = 100 * drawn.parameters / drawn.independent_parameters
+        words += f" · {share:.0f} % of {drawn.independent_parameters:,} in independent models"
+    _text(svg, words, _MARGIN, 56, size=15, weight="600")
+
+
+def _legend(sheet: _Sheet) -> None:
+    x, y = _MARGIN, _HEAD + len(sheet.rows) * _ROW + 28
+    for words, fill, stroke in (("shared block", _SHARED, _SHARED), ("block of one task", _OWN, _LINE)):
+        box = {"x": f"{x}", "y": f"{y - 11}", "width": "16", "height": "12", "rx": "3"}
+        _element(sheet.svg, "rect", **box, fill=fill, stroke=stroke)
+        _text(sheet.svg, words, x + 22, y, size=12, fill=_MUTED)
+        x += 40 + len(words) * 7
+
+
+def _text(
+    svg: ET.Element,
+    words: str,
+    x: float,
+    y: float,
+    *,
+    size: int,
+    fill: str = _INK,
+    weight: str = "400",
+    anchor: str = "start",
+) -> None:
+    style = {"font-size": f"{size}", "fill": fill, "font-weight": weight, "text-anchor": anchor}
+    _element(svg, "text", words, x=f"{x}", y=f"{y}", **style)
+
+
+def _element(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> None:
+    # XML has no way to write control characters, not even escaped.
+    printable = None if text is None else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    ET.SubElement(parent, tag, attributes).text = printable
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

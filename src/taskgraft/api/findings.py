@@ -1,0 +1,71 @@
+"""What a study has found so far: its matrix; its tree, verified or synthesized from what its pairs have shown."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskgraft.errors import Conflict, InvalidInput, Unavailable
+from taskgraft.search.evidence import Evidence, reduction_matrix
+from taskgraft.search.preparation import prepare
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.study import Stage, Study
+from taskgraft.search.trial import Trial
+from taskgraft.space.document import tree_document
+from taskgraft.space.matrix import Decision, ReductionMatrix
+from taskgraft.space.synthesis import synthesize
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import get_template
+
+_MATRICES_KEPT = 8
+_PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.EXPORT})
+
+
+@functools.lru_cache(maxsize=_MATRICES_KEPT)
+def find_matrix(spec: StudySpec, trials: tuple[Trial, ...]) -> ReductionMatrix:
+    """The reduction matrix with its intervals; those take a while, so it is made once per state of the ledger."""
+    return reduction_matrix(spec, trials)
+
+
+def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | None, data_dir: Path) -> Mapping[str, Any]:
+    """The tree form of ``study`` at a threshold, by default its own.
+
+    Raises:
+        Conflict: pairs that the tree depends on are still to be trained.
+    """
+    spec = study.spec
+    threshold = spec.ar_threshold if ar_threshold is None else ar_threshold
+    if study.tree is not None and threshold == spec.ar_threshold:
+        return study.tree
+    if spec.decision is Decision.CONFIDENT:
+        matrix = find_matrix(spec, trials)
+    else:
+        matrix = Evidence(spec, trials).matrix(with_intervals=False)
+    if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix, spec)):
+        raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
+    template = get_template(spec.template)
+    tree = synthesize(matrix, threshold, template, spec.decision)
+    return tree_document(tree, template, threshold, _tasks(spec, data_dir))
+
+
+def _tasks(spec: StudySpec, data_dir: Path) -> tuple[Task, ...] | None:
+    """The tasks with their classes; None where the datasets are not there any more: the heads have no sizes then."""
+    try:
+        return prepare(spec, data_dir=data_dir).tasks
+    except (InvalidInput, Unavailable):
+        return None
+
+
+def _open_pairs(matrix: ReductionMatrix, spec: StudySpec) -> int:
+    return sum(_is_open(matrix, first, second, spec) for first, second in matrix.pairs())
+
+
+def _is_open(matrix: ReductionMatrix, first: str, second: str, spec: StudySpec) -> bool:
+    """Whether a depth is unknown that could still be the pair's compatibility at the study's threshold."""
+    for depth in sorted(spec.depths, reverse=True):
+        cell = matrix.cell(first, second, depth)
+        if cell is None:
+            return True
+        if cell.deciding(spec.decision) <= spec.ar_threshold:
+            return False
+    return False

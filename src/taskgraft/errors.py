@@ -1,0 +1,67 @@
+"""The one error tree.
+
+    TaskgraftError
+    ├── InvalidInput        what the caller gave breaks a rule: HTTP 422, exit 2
+    │   └── MalformedInput  it could not even be read (broken JSON, CSV, YAML): HTTP 400, exit 2
+    ├── NotFound            no such study, dataset, artifact: HTTP 404, exit 2
+    ├── Conflict            not allowed in this state: HTTP 409, exit 2
+    ├── Unavailable         a database, a port, a disk or a service that does not answer: HTTP 503, exit 1
+    └── TrainingFailed      a training ended without a measurement: the study fails, exit 1
+
+Every lower error (of SQLAlchemy, Ray, soundfile, the file system) is turned into one of these where it happens;
+the doors in ``api`` turn these into a status or an exit code.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One broken rule: where it is (a field's path, or a file and line) and what the rule and the value are."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class TaskgraftError(Exception):
+    """Root of every error that Taskgraft raises on purpose."""
+
+
+class InvalidInput(TaskgraftError):
+    """The input breaks one or more rules; ``faults`` holds all of them, not just the first."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+    @classmethod
+    def at(cls, where: str, message: str) -> "InvalidInput":
+        """The common case of a single fault."""
+        return cls([Fault(where, message)])
+
+    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[tuple[Fault, ...]]]:
+        return type(self), (self.faults,)
+
+
+class MalformedInput(InvalidInput):
+    """The input could not be parsed at all."""
+
+
+class NotFound(TaskgraftError):
+    """What was asked for does not exist."""
+
+
+class Conflict(TaskgraftError):
+    """The request is sound, but the present state does not allow it."""
+
+
+class Unavailable(TaskgraftError):
+    """Something outside Taskgraft (database, port, disk, service) does not do its part."""
+
+
+class TrainingFailed(TaskgraftError):
+    """A training ended without a measurement."""

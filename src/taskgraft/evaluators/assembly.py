@@ -1,0 +1,33 @@
+"""Putting together one model from parts that were trained apart."""
+
+from collections.abc import Mapping, Sequence
+
+from safetensors.torch import load as load_tensors
+
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import Template
+from taskgraft.space.tree import BranchTree
+
+
+def assemble_model(
+    tree: BranchTree, template: Template, tasks: Mapping[str, Task], parts: Sequence[tuple[BranchTree, bytes]]
+) -> TreeModel:
+    """A tree's model from the weights of the trees that its root's children are (or of the tree itself).
+
+    Parts share no block, so in eval mode each answers in the whole just as it did alone.
+
+    Raises:
+        RuntimeError: the parts' tensors are not those of the tree.
+    """
+    model = TreeModel(tree, template, [tasks[name] for name in tree.tasks])
+    tensors = {}
+    place = 0 if len(parts) == 1 and parts[0][0] == tree else 1  # behind the empty root
+    for part, weights in parts:
+        for name, tensor in load_tensors(weights).items():
+            kind, index, rest = name.split(".", 2)
+            moved = int(index) + place if kind == "nodes" else tree.tasks.index(part.tasks[int(index)])
+            tensors[f"{kind}.{moved}.{rest}"] = tensor
+        place += len(list(part.nodes()))
+    model.load_state_dict(tensors)
+    return model.eval()

@@ -1,0 +1,156 @@
+"""Manifests: which clips a data set has, what their labels are, and which split each belongs to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskgraft.evaluators.datasets.faultlog import FaultLog
+from taskgraft.evaluators.datasets.paths import Containment, normalise
+from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Region, Segments, read_segments
+from taskgraft.evaluators.datasets.splits import Split, make_splits
+from taskgraft.evaluators.datasets.table import Table, read_table
+
+_PATH, _SPLIT, _GROUP = "path", "split", "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A data set by columns: entry ``i`` of every column belongs to clip ``i`` of the manifest.
+
+    Made by `read_corpus`, which holds every rule of the form.
+    """
+
+    name: str
+    root: Path
+    """Folder of the manifest; the clips' paths start there."""
+    manifest: Path
+    paths: tuple[str, ...]
+    """Relative, with ``/``, each once."""
+    splits: tuple[Split, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    """Column -> one value per clip; an empty one is missing."""
+    segments: Mapping[str, Mapping[int, tuple[Region, ...]]]
+    """Event -> clip -> regions in seconds, in order and apart."""
+    annotated: frozenset[int]
+    """Clips that the segments speak of; any other clip is unlabelled for frames tasks."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def audio(self, clip: int) -> Path:
+        """The file of a clip."""
+        return self.root / self.paths[clip]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The sound part of a manifest: rows whose path can be used, while the faults of the others are in a log."""
+
+    table: Table
+    rows: tuple[int, ...]
+    """Place of every kept clip in the table."""
+    paths: tuple[str, ...]
+    splits: tuple[Split | None, ...]
+    """None where the manifest's word is no split."""
+    labels: Mapping[str, tuple[str, ...]]
+    groups: tuple[str, ...]
+    """Values of the column ``group``; empty ones where it is absent."""
+    segments: Segments
+
+    def at(self, clip: int) -> str:
+        """Where a clip stands: ``manifest.csv:12``."""
+        return self.table.at(self.rows[clip])
+
+
+def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
+    """Read a CSV or Parquet manifest, and ``segments.csv`` beside it; audio files are not opened.
+
+    ``name`` is the folder's name where not given. Splits that the manifest does not have are made by `make_splits`.
+
+    Raises:
+        MalformedInput: the manifest is no table at all.
+        InvalidInput: anything in the tables breaks a rule; every fault says its file and line.
+    """
+    faults = FaultLog()
+    scan = scan_manifest(manifest, faults)
+    faults.raise_if_any()
+    return Corpus(
+        name=name or manifest.absolute().parent.name,
+        root=manifest.parent,
+        manifest=manifest,
+        paths=scan.paths,
+        splits=tuple(split for split in scan.splits if split is not None),
+        labels=scan.labels,
+        segments=scan.segments.regions,
+        annotated=frozenset(scan.segments.annotated),
+    )
+
+
+def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
+    """Read all that can be read, and log every fault of the rest.
+
+    Raises:
+        InvalidInput: there is no table, or it has no column ``path``.
+    """
+    table = read_table(manifest, [_PATH], faults)
+    if not table.lines:
+        faults.add(table.source, "a manifest has at least one clip; got none")
+    kept = _usable_paths(table, manifest.parent, faults)
+    rows, paths = tuple(kept.values()), tuple(kept)
+    columns = {name: tuple(map(cells.__getitem__, rows)) for name, cells in table.columns.items()}
+    groups = columns.get(_GROUP, ("",) * len(rows))
+    return Scan(
+        table=table,
+        rows=rows,
+        paths=paths,
+        splits=_read_splits(table, rows, faults) if _SPLIT in columns else _make_splits(table, paths, groups, faults),
+        labels={name: cells for name, cells in columns.items() if name not in (_PATH, _SPLIT, _GROUP)},
+        groups=groups,
+        segments=read_segments(
+            manifest.parent / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults
+        ),
+    )
+
+
+def _usable_paths(table: Table, root: Path, faults: FaultLog) -> dict[str, int]:
+    """Normalised path -> row, of the rows whose path is sound and new."""
+    kept: dict[str, int] = {}
+    inside = Containment(root)
+    for row, given in enumerate(table.columns[_PATH]):
+        try:
+            path = normalise(given)
+        except ValueError as error:
+            faults.add(table.at(row), str(error))
+            continue
+        if path in kept:
+            faults.add(table.at(row), f"a clip appears once; {path!r} is already at line {table.lines[kept[path]]}")
+        elif not inside.holds(path):
+            faults.add(table.at(row), f"a path stays inside the manifest's folder; {path!r} is a link out of it")
+        else:
+            kept[path] = row
+    return kept
+
+
+def _read_splits(table: Table, rows: Sequence[int], faults: FaultLog) -> tuple[Split | None, ...]:
+    """The splits of ``rows``; the words of all rows are checked."""
+    splits = [_split(word, table.at(row), faults) for row, word in enumerate(table.columns[_SPLIT])]
+    return tuple(splits[row] for row in rows)
+
+
+def _make_splits(
+    table: Table, paths: Sequence[str], groups: Sequence[str], faults: FaultLog
+) -> tuple[Split | None, ...]:
+    try:
+        return make_splits([group or path for group, path in zip(groups, paths, strict=True)])
+    except ValueError as error:
+        if paths:
+            faults.add(table.header, f"there is no column 'split', and none can be made: {error}")
+        return (None,) * len(paths)
+
+
+def _split(word: str, where: str, faults: FaultLog) -> Split | None:
+    try:
+        return Split(word)
+    except ValueError:
+        faults.add(where, f"a split is one of {', '.join(Split)}; got {word!r}")
+        return None

@@ -1,0 +1,221 @@
+"""Bundles: a trained tree in the forms that devices run, checked before it is offered."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import yaml
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from safetensors.torch import save_file
+from torch.export import ExportedProgram
+
+from taskgraft.errors import InvalidInput, TrainingFailed, Unavailable
+from taskgraft.evaluators import bundle
+from taskgraft.evaluators.bundle import BandStatistics, Preprocessing, TaskLabels
+from taskgraft.evaluators.features import FLOOR
+from taskgraft.evaluators.model_card import write_card
+from taskgraft.evaluators.models.device_model import DeviceModel
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space.tasks import TaskKind
+
+PARITY_LIMIT = 1e-4
+"""Largest difference between two forms of a model, in any probability, that is taken for rounding."""
+_BATCH_SIZES = (1, 2, 5)
+
+Waveforms = NDArray[np.float32]
+
+
+def export_bundle(
+    folder: Path,
+    *,
+    model: TreeModel,
+    data: StudyData,
+    tree_document: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    study: Mapping[str, Any],
+    examples: Sequence[Waveforms],
+) -> None:
+    """Write all files of a bundle into ``folder``, an empty one.
+
+    ``metrics`` is the study's final report and ``study`` its specification, both as plain data. ``examples`` are
+    recordings at the front end's rate; on them every form of the model must give the same probabilities.
+
+    Raises:
+        InvalidInput: there is no example.
+        TrainingFailed: the model can't be exported, or a form of it does not agree with the original.
+        Unavailable: the disk does not take the files.
+    """
+    if not examples:
+        raise InvalidInput.at("examples", "at least one recording, to check the exported model on; got none")
+    device = DeviceModel(model, data).eval()
+    preprocessing, labels = _preprocessing(data), task_labels(model.tree.tasks, data, study)
+    try:
+        _write_models(folder, device)
+        parity = check_parity(folder, device, fixed_length(examples, device.samples))
+        report = {**metrics, "parity": parity}
+        _write_json(folder / bundle.TREE, tree_document)
+        _write_json(folder / bundle.METRICS, report)
+        _write_json(folder / bundle.PREPROCESSING, preprocessing.model_dump(mode="json"))
+        _write_json(folder / bundle.LABELS, TypeAdapter(dict[str, TaskLabels]).dump_python(labels, mode="json"))
+        (folder / bundle.STUDY).write_text(yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True), "utf-8")
+        card = write_card(study, tree_document, report, preprocessing, labels)
+        (folder / bundle.CARD).write_text(card, "utf-8")
+    except OSError as error:
+        raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
+
+
+def _preprocessing(data: StudyData) -> Preprocessing:
+    return Preprocessing(
+        front_end=data.template.front_end,
+        crop=data.crop,
+        time_stride=data.template.time_stride,
+        log_floor=FLOOR,
+        normalisation=BandStatistics(
+            mean=tuple(data.normalisation.mean.flatten().tolist()),
+            deviation=tuple(data.normalisation.deviation.flatten().tolist()),
+        ),
+    )
+
+
+def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any]) -> dict[str, TaskLabels]:
+    """What the outputs for ``tasks`` say; a frames task's event is its target in the study."""
+    targets = {task["name"]: task["target"] for task in study["tasks"]}
+    return {
+        name: TaskLabels(
+            kind=data.tasks[name].task.kind,
+            labels=data.tasks[name].labels,
+            event=targets[name] if data.tasks[name].task.kind is TaskKind.FRAMES else None,
+        )
+        for name in tasks
+    }
+
+
+def _write_models(folder: Path, device: DeviceModel) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in device.state_dict().items()}
+    save_file(
+        {name: tensor for name, tensor in tensors.items() if not name.startswith("log_mel.")}, folder / bundle.WEIGHTS
+    )
+    try:
+        with _quiet():
+            program = _trace(device)
+            torch.export.save(program, folder / bundle.PROGRAM)
+            onnx.save(_to_onnx(program, device), folder / bundle.ONNX)
+    except OSError:
+        raise
+    except Exception as error:  # the exporters raise whatever their passes raise
+        raise TrainingFailed(f"the trained model can't be exported: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' remarks about their own workings, none of which a user can act on."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _trace(device: DeviceModel) -> ExportedProgram:
+    """The program for any number of clips, without what the exporter notes about the machine that it runs on."""
+    example = torch.zeros(2, device.samples)
+    with torch.no_grad():
+        program = torch.export.export(device, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it names files of this machine
+    program.example_inputs = None  # they would be saved as a pickle
+    return program
+
+
+def _to_onnx(program: ExportedProgram, device: DeviceModel) -> onnx.ModelProto:
+    """One self-contained model: input ``waveform`` [batch, samples], outputs named after the tasks."""
+    converted = torch.onnx.export(
+        program, (torch.zeros(2, device.samples),), input_names=[bundle.INPUT], dynamo=True, verbose=False
+    )
+    assert converted is not None  # so it is where no file is asked for
+    model = converted.model_proto
+    _name_outputs(model, device.tree.tree.tasks)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]
+    return model
+
+
+def _name_outputs(model: onnx.ModelProto, tasks: Sequence[str]) -> None:
+    """Name the outputs after the tasks. Any other value of such a name gets one that no task can have.
+
+    A task called like the input is the one whose output takes another name, ``/waveform``.
+    """
+    outputs = dict(zip((value.name for value in model.graph.output), tasks, strict=True))
+
+    def renamed(name: str) -> str:
+        if name in outputs:
+            return f"/{bundle.INPUT}" if outputs[name] == bundle.INPUT else outputs[name]
+        return f"/{name}" if name in tasks and name != bundle.INPUT else name
+
+    for node in model.graph.node:
+        node.input[:] = map(renamed, node.input)
+        node.output[:] = map(renamed, node.output)
+    for value in (*model.graph.output, *model.graph.value_info, *model.graph.initializer):
+        value.name = renamed(value.name)
+
+
+def fixed_length(waveforms: Sequence[Waveforms], samples: int) -> Waveforms:
+    """Waveforms [n, samples]: cut at the end, or filled up with zeros."""
+    return np.stack([np.pad(one[:samples], (0, max(0, samples - len(one)))) for one in waveforms])
+
+
+def check_parity(folder: Path, device: DeviceModel, examples: Waveforms) -> dict[str, Any]:
+    """How far the written forms are from the original on ``examples`` [n, samples], in batches of several sizes.
+
+    Raises:
+        TrainingFailed: further than `PARITY_LIMIT`.
+    """
+    program = torch.export.load(folder / bundle.PROGRAM).module()
+    session = onnxruntime.InferenceSession(folder / bundle.ONNX, providers=["CPUExecutionProvider"])
+    worst = {bundle.PROGRAM: 0.0, bundle.ONNX: 0.0}
+    for size in _BATCH_SIZES:
+        for first in range(0, len(examples), size):
+            batch = np.resize(examples[first : first + size], (size, device.samples))
+            with torch.inference_mode():
+                expected = [output.numpy() for output in device(torch.from_numpy(batch))]
+                traced = [output.numpy() for output in program(torch.from_numpy(batch))]
+            for name, outputs in ((bundle.PROGRAM, traced), (bundle.ONNX, session.run(None, {bundle.INPUT: batch}))):
+                worst[name] = max(worst[name], _difference(expected, outputs))
+    for name, difference in worst.items():
+        if not difference < PARITY_LIMIT:
+            raise TrainingFailed(
+                f"{name} differs from the trained model by {difference:.3g} on real clips; "
+                f"a bundle is offered below {PARITY_LIMIT:g} only"
+            )
+    return {
+        "max_abs_difference": worst,
+        "limit": PARITY_LIMIT,
+        "clips": len(examples),
+        "batch_sizes": list(_BATCH_SIZES),
+    }
+
+
+def _difference(expected: Sequence[Waveforms], got: Sequence[Waveforms]) -> float:
+    """Largest absolute difference in any output; infinite where a value is no number."""
+    differences = [np.abs(one - other).max() for one, other in zip(expected, got, strict=True)]
+    return float(np.nan_to_num(np.array(differences), nan=np.inf).max())
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,173 @@
+"""From waveforms to log-mel features, computed once per corpus and kept in a memory-mapped pack.
+
+Notation: ``n`` clips, ``f`` bands, ``t`` frames.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from taskgraft.errors import Fault, InvalidInput, Unavailable
+from taskgraft.evaluators._torchaudio import torchaudio
+from taskgraft.evaluators.datasets.audio import read_audio
+from taskgraft.evaluators.datasets.manifest import Corpus
+from taskgraft.space.template import FrontEnd
+
+FLOOR = 1e-6
+SILENCE = float(np.log(FLOOR))
+"""The log-mel value of pure silence: what clips are padded with."""
+_PACK_FORMAT = 1
+
+
+class LogMel(nn.Module):
+    """Waveform [n, samples] -> log-mel [n, f, t] with ``front_end.frames(samples)`` frames, or the first ``frames``."""
+
+    def __init__(self, front_end: FrontEnd, frames: int | None = None) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.frames = frames
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            sample_rate=front_end.sample_rate,
+            n_fft=front_end.fft,
+            win_length=front_end.window,
+            hop_length=front_end.hop,
+            n_mels=front_end.bands,
+            pad_mode="constant",
+        )
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Natural logarithm of mel energies, never below `SILENCE`."""
+        samples = waveform.shape[-1]
+        frames = self.frames or self.front_end.frames(samples)
+        padded = nn.functional.pad(waveform, (0, max(0, frames * self.front_end.hop - samples)))
+        mel: Tensor = self.mel(padded)
+        return torch.log(mel[..., :frames] + FLOOR)
+
+
+class Normalisation(nn.Module):
+    """Scales every band to mean 0 and deviation 1, as measured on the training clips: [n, 1, f, t] -> the same."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).reshape(-1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalised log-mel."""
+        return (features - self.mean) / self.deviation
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePack:
+    """The log-mel frames of a corpus, one clip after the other in one file that all workers map.
+
+    Row 0 of ``frames()`` is silence; clip i holds rows ``starts[i]`` to ``starts[i] + lengths[i]``.
+    """
+
+    folder: Path
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+
+    def frames(self) -> NDArray[np.float16]:
+        """All frames [rows, f], mapped read-only."""
+        mapped: NDArray[np.float16] = np.load(self.folder / "frames.npy", mmap_mode="r")
+        return mapped
+
+    @classmethod
+    def open(cls, folder: Path) -> "FeaturePack":
+        """Open a pack that `build_pack` made."""
+        lengths = np.load(folder / "lengths.npy")
+        starts = 1 + np.concatenate([[0], np.cumsum(lengths[:-1], dtype=np.int64)])
+        return cls(folder, starts, lengths)
+
+
+def build_pack(
+    corpus: Corpus,
+    fingerprint: str,
+    front_end: FrontEnd,
+    cache: Path,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> FeaturePack:
+    """The corpus's features, from the cache where they are there, else computed and kept for next time.
+
+    The folder's name is a digest of the audio's content and the front end. A pack appears whole or not at all.
+
+    Raises:
+        InvalidInput: clips that can't be read, each named.
+        Unavailable: the cache can't be written.
+    """
+    name = hashlib.sha256(json.dumps([_PACK_FORMAT, fingerprint, asdict(front_end)]).encode()).hexdigest()[:32]
+    folder = cache / name
+    if not folder.exists():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache, ignore_cleanup_errors=True) as building:
+                _write_pack(corpus, front_end, Path(building), progress)
+                Path(building).rename(folder)
+        except OSError as error:
+            if not folder.exists():  # where it does, another process was faster
+                raise Unavailable(f"features of {corpus.name} could not be written to {cache}: {error}") from error
+    return FeaturePack.open(folder)
+
+
+def _write_pack(corpus: Corpus, front_end: FrontEnd, folder: Path, progress: Callable[[float], None]) -> None:
+    lengths = np.zeros(len(corpus.paths), np.int32)
+    raw = folder / "frames.raw"
+    with raw.open("wb") as file:
+        file.write(np.full(front_end.bands, SILENCE, np.float16).tobytes())
+        for clip, frames in enumerate(_clip_frames(corpus, front_end)):
+            lengths[clip] = len(frames)
+            file.write(frames.tobytes())
+            progress((clip + 1) / len(lengths))
+    _as_npy(raw, folder / "frames.npy", (1 + int(lengths.sum(dtype=np.int64)), front_end.bands))
+    np.save(folder / "lengths.npy", lengths)
+
+
+def _clip_frames(corpus: Corpus, front_end: FrontEnd) -> Iterator[NDArray[np.float16]]:
+    """Log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
+    log_mel = LogMel(front_end)
+    faults: list[Fault] = []
+    for clip in range(len(corpus)):
+        try:
+            waveform = torch.from_numpy(read_audio(corpus.audio(clip), front_end.sample_rate))
+        except InvalidInput as error:  # go on: the user wants to hear of all of them
+            faults.extend(error.faults)
+            continue
+        frames: NDArray[np.float16] = log_mel(waveform).T.numpy().astype(np.float16, order="C")
+        yield frames
+    if faults:
+        raise InvalidInput(faults)
+
+
+def _as_npy(raw: Path, target: Path, shape: tuple[int, int]) -> None:
+    """Turn raw float16 rows into a .npy file without holding them in memory."""
+    with target.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+        with raw.open("rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+    raw.unlink()
+
+
+def measure_normalisation(parts: list[tuple[FeaturePack, NDArray[np.int64]]]) -> Normalisation:
+    """Mean and deviation of every band over the given clips of the given packs."""
+    count, total, squares = 0, 0.0, 0.0
+    for pack, clips in parts:
+        frames = pack.frames()
+        for clip in clips:
+            rows = frames[pack.starts[clip] : pack.starts[clip] + pack.lengths[clip]].astype(np.float64)
+            count, total, squares = count + len(rows), total + rows.sum(0), squares + (rows**2).sum(0)
+    mean = np.asarray(total / count)
+    deviation = np.sqrt(np.maximum(np.asarray(squares / count) - mean**2, 1e-4))
+    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))

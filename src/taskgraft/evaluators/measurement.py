@@ -1,0 +1,89 @@
+"""What a training is worth: the values that a worker returns. Plain numpy, no torch."""
+
+import base64
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What a model said about every labelled clip of one split, for one task.
+
+    Row i says that in clip ``clips[i]`` the class ``truth[i]`` was taken for ``predicted[i]`` ``counts[i]`` times: one
+    row a clip for ``clip`` tasks; up to four rows a clip for ``frames`` tasks, counting time steps. That is all that
+    any metric built on a confusion matrix needs, and it can be resampled clip by clip.
+
+    Raises:
+        InvalidInput: columns of different lengths.
+    """
+
+    clips: NDArray[np.int32]
+    truth: NDArray[np.int32]
+    predicted: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        if len({len(self.clips), len(self.truth), len(self.predicted), len(self.counts)}) != 1:
+            raise InvalidInput.at("outcomes", "all columns have one length")
+
+    def to_text(self) -> str:
+        """A compact text for the ledger."""
+        table = np.stack([self.clips, self.truth, self.predicted, self.counts]).astype("<i4")
+        return base64.b85encode(zlib.compress(table.tobytes(), 9)).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `to_text` wrote."""
+        table = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4").reshape(4, -1).astype(np.int32)
+        return cls(*table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """The result of one training, on the validation split: metrics (fractions of 1) and outcomes per task.
+
+    ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
+    worker to the driver and are no part of the JSON form.
+    """
+
+    metrics: Mapping[str, float]
+    outcomes: Mapping[str, Outcomes]
+    steps: int
+    best_step: int
+    seconds: float
+    worker: str
+    curve: tuple[Mapping[str, float], ...] = ()
+    weights: bytes | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the weights as plain data."""
+        return {
+            "metrics": dict(self.metrics),
+            "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
+            "steps": self.steps,
+            "best_step": self.best_step,
+            "seconds": self.seconds,
+            "worker": self.worker,
+            "curve": [dict(point) for point in self.curve],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(
+            metrics=MappingProxyType(dict(value["metrics"])),
+            outcomes=MappingProxyType({task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}),
+            steps=value["steps"],
+            best_step=value["best_step"],
+            seconds=value["seconds"],
+            worker=value["worker"],
+            curve=tuple(value["curve"]),
+        )

@@ -1,0 +1,174 @@
+"""The model card of a bundle: what the model answers, what it learned from, how good it is, how to load it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from taskgraft.evaluators import bundle
+from taskgraft.evaluators.bundle import Preprocessing, TaskLabels
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.space.tasks import TaskKind
+
+_LISTED_LABELS = 12
+_MEASURED = (Split.VALIDATION, Split.TEST)
+
+
+def write_card(
+    study: Mapping[str, Any],
+    tree_document: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    preprocessing: Preprocessing,
+    tasks: Mapping[str, TaskLabels],
+) -> str:
+    """The card in Markdown; ``metrics`` is what stands in the bundle's ``metrics.json``."""
+    names = list(tasks)
+    sections = [
+        f"# {study['name']}\n\nOne network that answers {len(tasks)} "
+        f"question{'s' if len(tasks) > 1 else ''} about the same sound, made by Taskgraft.",
+        f"## What it answers\n\n{_answers(tasks, metrics)}",
+        f"## Size\n\n{_size(tree_document)}",
+        f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}",
+        f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
+        f"once, at the end.\n\n{_data(names, metrics)}",
+        f"## Limits\n\n{_limits(preprocessing, tasks)}",
+        f"## How to load it\n\n{_loading(preprocessing, tasks, metrics)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _answers(tasks: Mapping[str, TaskLabels], metrics: Mapping[str, Any]) -> str:
+    rows = [[name, _answer(task), str(metrics["tasks"][name]["dataset"])] for name, task in tasks.items()]
+    return _table(["task", "answer", "learned from"], rows)
+
+
+def _answer(task: TaskLabels) -> str:
+    if task.kind is TaskKind.FRAMES:
+        return f"when there is {task.event}"
+    listed = ", ".join(task.labels[:_LISTED_LABELS])
+    more = len(task.labels) - _LISTED_LABELS
+    return f"one of {listed}" + (f" and {more} more" if more > 0 else "")
+
+
+def _size(document: Mapping[str, Any]) -> str:
+    outline = "\n".join(_outline(document["root"], 0))
+    return (
+        f"{document['parameters']:,} parameters; one model per task would have "
+        f"{document['independent_parameters']:,}. Blocks of the template `{document['template']}`, and who shares them:"
+        f"\n\n```\n{outline}\n```"
+    )
+
+
+def _outline(node: Mapping[str, Any], level: int) -> Iterator[str]:
+    start, stop = node["blocks"]
+    blocks = f"blocks {start + 1}-{stop}" if stop > start else "no block"
+    yield f"{'  ' * level}{', '.join(node['tasks'])}: {blocks}{'' if node['children'] else ' and a head'}"
+    for child in node["children"]:
+        yield from _outline(child, level + 1)
+
+
+def _verdict(metrics: Mapping[str, Any]) -> str:
+    kept = "keeps" if metrics["verified"] else "does NOT keep"
+    figures = "; ".join(
+        f"{_percent(metrics['ar'][split])} on {split} "
+        f"({metrics['confidence']:.0%} interval {' to '.join(map(_percent, metrics['ar_interval'][split]))})"
+        for split in _MEASURED
+    )
+    return (
+        f"The accuracy reduction (AR) is what the worst task loses against a model of its own. "
+        f"The study accepts {_percent(metrics['ar_threshold'])}; this model {kept} that. AR: {figures}."
+    )
+
+
+def _measured(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
+    header = ["task", "metric", "split", "alone", "here", "reduction"]
+    rows = [
+        [name, task["metric"], split.value, *_comparison(task, split)]
+        for name in names
+        for task in [metrics["tasks"][name]]
+        for split in _MEASURED
+    ]
+    return _table(header, rows)
+
+
+def _comparison(task: Mapping[str, Any], split: Split) -> list[str]:
+    metric = task["metric"]
+    return [_percent(task[model][split][metric]) for model in ("baseline", "final")] + [
+        _percent(task["reduction"][split])
+    ]
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def _data(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
+    rows = [[name, *(str(sum(metrics["tasks"][name]["clips"][split].values())) for split in Split)] for name in names]
+    return _table(["task", *Split], rows)
+
+
+def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> str:
+    seconds = preprocessing.samples / preprocessing.front_end.sample_rate
+    limits = [
+        "It was measured on the data above. Other voices, rooms, microphones and noise can make it worse; "
+        "measure it on your own recordings before you rely on it.",
+        "It always answers with one of its labels, also where none is right: silence, music, another language.",
+        "Probabilities are not calibrated.",
+        f"It looks at {seconds:g} s at a time; longer recordings are read in windows that know nothing of each other.",
+    ]
+    if any(task.kind is TaskKind.FRAMES for task in tasks.values()):
+        limits.append(f"It says when something sounds in steps of {preprocessing.time_step_seconds:g} s.")
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+_WITH_ONNXRUNTIME = """\
+import json
+
+import numpy as np
+import onnxruntime
+import soundfile
+
+form = json.load(open("preprocessing.json"))
+tasks = json.load(open("labels.json"))
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+
+sound, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)
+assert rate == form["front_end"]["sample_rate"], "resample it first"
+sound = sound.mean(axis=1)[: form["samples"]]
+waveform = np.pad(sound, (0, form["samples"] - len(sound)))[None]  # [clips, samples]
+
+for (name, task), output in zip(tasks.items(), session.run(None, {"waveform": waveform})):
+    if task["kind"] == "clip":  # [clips, labels]
+        print(name, task["labels"][output[0].argmax()], output[0].max())
+    else:  # [clips, time steps]
+        print(name, (output[0] > 0.5).nonzero()[0] * form["time_step_seconds"])
+"""
+
+_WITH_TORCH = """\
+import torch
+
+model = torch.export.load("model.pt2").module()
+outputs = model(torch.zeros(1, {samples}))  # one tensor per task, in the order of labels.json
+"""
+
+
+def _loading(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], metrics: Mapping[str, Any]) -> str:
+    front_end = preprocessing.front_end
+    worst = max(metrics["parity"]["max_abs_difference"].values())
+    return (
+        f"Input `{bundle.INPUT}`: float32 [clips, {preprocessing.samples}], mono at {front_end.sample_rate:,} Hz, "
+        f"{bundle.PADDING}. Log-mel features and normalisation are inside the model. Outputs, in the order of "
+        f"`{bundle.LABELS}` ({', '.join(tasks)}): probabilities.\n\n"
+        f"With Taskgraft, any recording of any length: `taskgraft predict . clip.wav`\n\n"
+        f"With onnxruntime alone:\n\n```python\n{_WITH_ONNXRUNTIME}```\n\n"
+        f"With PyTorch:\n\n```python\n{_WITH_TORCH.format(samples=preprocessing.samples)}```\n\n"
+        f"`{bundle.WEIGHTS}` holds the bare weights and the normalisation. On {metrics['parity']['clips']} real clips "
+        f"all forms gave the same probabilities to within {worst:.1g}."
+    )

@@ -1,0 +1,93 @@
+"""The tree module: a branch tree over tasks, as one torch network.
+
+Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``t`` frames, ``s`` time steps, ``d`` features per step.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.models.blocks import build_block
+from taskgraft.evaluators.models.heads import build_head
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import Template
+from taskgraft.space.tree import BranchTree, Node
+
+
+class TreeModel(nn.Module):
+    """Blocks along the branches of a tree, a head per task at its leaves.
+
+    All clips that need a block go through it in ONE pass: passes per task would let the running statistics of the batch
+    normalisation swing between corpora.
+
+    Raises:
+        InvalidInput: ``tasks`` are not those of the tree, or the tree is not as deep as the template.
+    """
+
+    def __init__(self, tree: BranchTree, template: Template, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        by_name = {task.name: task for task in tasks}
+        if set(by_name) != set(tree.tasks):
+            raise InvalidInput.at("tasks", f"the tree holds {list(tree.tasks)}; got {sorted(by_name)}")
+        if tree.depth != template.depth:
+            raise InvalidInput.at("tree", f"{template.name} has {template.depth} blocks; the tree has {tree.depth}")
+        self.tree = tree
+        self._order = list(tree.nodes())
+        self._children = [[self._order.index(child) for child in node.children] for node in self._order]
+        self.nodes = nn.ModuleDict()
+        for place, node in enumerate(self._order):
+            blocks = (build_block(template.blocks[block]) for block in range(*node.blocks))
+            self.nodes[str(place)] = nn.Sequential(*blocks)
+        self.heads = nn.ModuleList(
+            build_head(template.head(by_name[name]), template.features, by_name[name].outputs) for name in tree.tasks
+        )
+
+    def forward(self, features: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Scores per task for normalised log-mel ``features`` [n, 1, f, t].
+
+        ``rows`` says which of the n clips each task is asked about (ascending indices, each once); a task that it
+        leaves out is not asked, and None asks every task about every clip. Scores come in that order: [rows, k] for
+        clip tasks, [rows, s] for frames tasks.
+        """
+        scores: dict[str, Tensor] = {}
+        pending: list[tuple[int, Tensor, Tensor | None]] = [(0, features, None)]
+        while pending:
+            place, inputs, present = pending.pop()
+            node = self._order[place]
+            inputs, present = _select(inputs, present, _wanted(node, rows))
+            outputs = self.nodes[str(place)](inputs)
+            if node.is_leaf:
+                name = node.tasks[0]
+                scores[name] = self.heads[self.tree.tasks.index(name)](_steps(outputs))
+            pending.extend((child, outputs, present) for child in self._children[place] if self._asked(child, rows))
+        return {task: scores[task] for task in self.tree.tasks if task in scores}
+
+    def _asked(self, place: int, rows: Mapping[str, Tensor] | None) -> bool:
+        return rows is None or any(task in rows for task in self._order[place].tasks)
+
+
+def _wanted(node: Node, rows: Mapping[str, Tensor] | None) -> Tensor | None:
+    """Rows that any task of the node is asked about, ascending; None for all."""
+    if rows is None:
+        return None
+    asked = [rows[task] for task in node.tasks if task in rows]
+    if all(one is asked[0] for one in asked):
+        return asked[0]
+    union: Tensor = torch.unique(torch.cat(asked))
+    return union
+
+
+def _select(inputs: Tensor, present: Tensor | None, wanted: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The wanted rows of ``inputs``, whose rows are now the clips ``present`` (None: all clips, in order)."""
+    if wanted is None or (present is not None and len(wanted) == len(present)):
+        return inputs, present
+    if present is None:
+        return (inputs if len(wanted) == len(inputs) else inputs[wanted]), wanted
+    return inputs[torch.searchsorted(present, wanted)], wanted
+
+
+def _steps(encoded: Tensor) -> Tensor:
+    """[n, c, f, s] -> [n, s, c * f]: all that the encoder says about one time step, side by side."""
+    return encoded.permute(0, 3, 1, 2).flatten(2)

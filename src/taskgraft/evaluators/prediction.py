@@ -1,0 +1,168 @@
+"""Running a bundle on recordings, with onnxruntime alone.
+
+Notation: ``w`` windows of one clip, ``s`` time steps, ``k`` classes.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.bundle import INPUT, LABELS, ONNX, PREPROCESSING, Preprocessing, TaskLabels
+from taskgraft.evaluators.datasets.audio import Waveform, read_audio
+from taskgraft.evaluators.windows import Windows, cut_windows
+from taskgraft.space.tasks import TaskKind
+
+Floats = NDArray[np.float32]
+Form = TypeVar("Form")
+
+_MAX_BYTES = {PREPROCESSING: 2**20, LABELS: 2**24, ONNX: 2**30}
+_BATCH = 16
+_TINY = 1e-30
+"""Keeps the logarithm of a probability that was rounded to 0 finite."""
+_QUIET = 4
+"""onnxruntime's log level for what ends the process; its errors are raised anyway."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A model that is ready to answer. Made by `load_bundle`."""
+
+    preprocessing: Preprocessing
+    tasks: Mapping[str, TaskLabels]
+    """In the order of the model's outputs."""
+    session: onnxruntime.InferenceSession
+
+    def predict(self, clip: Path) -> dict[str, dict[str, Any]]:
+        """The answer of every task about a recording of any rate and length.
+
+        For a clip task ``label``, ``probability`` and the ``probabilities`` of all labels; for a frames task its
+        ``regions`` (``onset``, ``offset`` in seconds, ``event``) and their ``share`` of the recording. A recording
+        longer than the model's window is read in windows; a clip task's answer is then the one that all windows
+        together find likeliest.
+
+        Raises:
+            InvalidInput: the recording can't be read.
+        """
+        front_end = self.preprocessing.front_end
+        waveform = read_audio(clip, front_end.sample_rate)
+        frames = np.array([front_end.frames(len(waveform))], np.int32)
+        windows = cut_windows(frames, self.preprocessing.crop, self.preprocessing.time_stride)
+        seconds = len(waveform) / front_end.sample_rate
+        return {
+            name: _classify(task.labels, answer)
+            if task.kind is TaskKind.CLIP
+            else self._detect(str(task.event), answer, windows, seconds)
+            for (name, task), answer in zip(self.tasks.items(), self._ask(waveform, windows), strict=True)
+        }
+
+    def _ask(self, waveform: Waveform, windows: Windows) -> list[Floats]:
+        """Every task's output for each window, [w, k] or [w, s]; silence stands behind the waveform's end."""
+        hop, samples = self.preprocessing.front_end.hop, self.preprocessing.samples
+        end = int(windows.starts[-1]) * hop + samples
+        padded = np.pad(waveform, (0, max(0, end - len(waveform))))
+        inputs = np.lib.stride_tricks.sliding_window_view(padded, samples)[windows.starts * hop]  # [w, samples]
+        parts = [self.session.run(None, {INPUT: inputs[i : i + _BATCH]}) for i in range(0, len(inputs), _BATCH)]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _detect(self, event: str, present: Floats, windows: Windows, seconds: float) -> dict[str, Any]:
+        """Regions where the event is likelier there than not, of ``present`` [w, s]."""
+        stride, step = self.preprocessing.time_stride, self.preprocessing.time_step_seconds
+        steps = np.concatenate([row[stale // stride :] for row, stale in zip(present, windows.stale, strict=True)])
+        detected = steps[: max(1, int(np.ceil(seconds / step)))] > 0.5  # what follows is padding
+        changes = np.flatnonzero(np.diff(np.concatenate([[False], detected, [False]])))
+        # A step stands in the middle of its time, so that it begins half a step earlier.
+        times = np.clip((changes - 0.5) * step, 0.0, seconds).reshape(-1, 2)
+        return {
+            "regions": [{"onset": float(onset), "offset": float(offset), "event": event} for onset, offset in times],
+            "share": float(detected.mean()),
+        }
+
+
+def _classify(labels: tuple[str, ...], probabilities: Floats) -> dict[str, Any]:
+    """The likeliest label of a clip by the geometric mean of its windows' ``probabilities`` [w, k]."""
+    likelihood = np.log(np.maximum(probabilities.astype(np.float64), _TINY)).mean(axis=0)  # [k]
+    joint = np.exp(likelihood - likelihood.max())
+    joint /= joint.sum()
+    best = int(joint.argmax())
+    return {
+        "label": labels[best],
+        "probability": float(joint[best]),
+        "probabilities": dict(zip(labels, joint.tolist(), strict=True)),
+    }
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Open a bundle: its folder, or the zip of it. Nothing is unpacked to the disk.
+
+    Raises:
+        InvalidInput: no such bundle; a file that is missing, damaged, too large or does not fit the others, naming it.
+    """
+    preprocessing = _parse(TypeAdapter(Preprocessing), path, PREPROCESSING)
+    tasks = _parse(TypeAdapter(dict[str, TaskLabels]), path, LABELS)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    content = _read(path, ONNX)
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no root of their own
+        raise _fault(path, ONNX, f"is no model that onnxruntime can run: {error}") from error
+    _check(session, preprocessing, tasks, path)
+    return Bundle(preprocessing, tasks, session)
+
+
+def _check(
+    session: onnxruntime.InferenceSession, preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], path: Path
+) -> None:
+    """That the model takes and gives what the other files say."""
+    steps = preprocessing.crop // preprocessing.time_stride
+    widths = [len(task.labels) if task.kind is TaskKind.CLIP else steps for task in tasks.values()]
+    inputs = [(one.name, one.shape[1:]) for one in session.get_inputs()]
+    outputs = [one.shape[1:] for one in session.get_outputs()]
+    if inputs != [(INPUT, [preprocessing.samples])]:
+        raise _fault(path, ONNX, f"takes {INPUT!r} of {preprocessing.samples} samples by {PREPROCESSING}; got {inputs}")
+    if outputs != [[width] for width in widths]:
+        raise _fault(path, ONNX, f"gives outputs of {widths} numbers by {LABELS}; got {outputs}")
+
+
+def _parse(form: TypeAdapter[Form], path: Path, name: str) -> Form:
+    try:
+        return form.validate_json(_read(path, name))
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise InvalidInput(Fault(f"{path}/{name}", ": ".join(filter(None, fault))) for fault in faults) from error
+
+
+def _read(path: Path, name: str) -> bytes:
+    """One file of the bundle, no larger than files of its name may be."""
+    try:
+        content = _read_member(path, name) if path.is_file() else _read_file(path / name, _MAX_BYTES[name])
+    except (FileNotFoundError, KeyError) as error:
+        raise _fault(path, name, "is missing" if path.exists() else "is missing: there is no such bundle") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _fault(path, name, f"cannot be read: {error}") from error
+    if len(content) > _MAX_BYTES[name]:
+        raise _fault(path, name, f"has at most {_MAX_BYTES[name]:,} bytes; this one has more")
+    return content
+
+
+def _read_file(file: Path, limit: int) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(limit + 1)
+
+
+def _read_member(archive: Path, name: str) -> bytes:
+    with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
+        return member.read(_MAX_BYTES[name] + 1)
+
+
+def _fault(path: Path, name: str, message: str) -> InvalidInput:
+    return InvalidInput.at(f"{path}/{name}", message)

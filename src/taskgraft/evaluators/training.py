@@ -1,0 +1,189 @@
+"""The one training loop: any tree, any mix of corpora, missing labels.
+
+Notation: ``n`` clips, ``f`` bands, ``t`` frames.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.batches import Batch, train_batches
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.losses import joint_loss
+from taskgraft.evaluators.measurement import Measurement, Outcomes
+from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space.tree import BranchTree
+
+_WARM_UP = 0.1
+_MASKED = 0.15
+"""The largest share of an axis that a time or band mask covers."""
+_MAX_EVALUATIONS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast to train. An epoch goes through the largest training split of the study."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+    def steps(self, clips: int) -> int:
+        """Optimiser steps for a largest training split of ``clips`` clips."""
+        return self.epochs * -(-clips // self.batch_size)
+
+
+class Trainer:
+    """One training under way: call `advance` until it is `finished`, then take the `measurement`.
+
+    The best checkpoint is the one whose worst task keeps most of its reference (its baseline's metric); without
+    references, the one with the best mean metric. Equal arguments give equal results, bit for bit, on one machine.
+    """
+
+    def __init__(
+        self,
+        tree: BranchTree,
+        data: StudyData,
+        schedule: Schedule,
+        seed: int,
+        references: Mapping[str, float] | None = None,
+    ) -> None:
+        torch.set_num_threads(1)  # two one-thread workers train twice as fast as one worker with two threads
+        self._data = data
+        self._tasks = {name: data.tasks[name] for name in tree.tasks}
+        self._references = references
+        self.model = _initial_model(tree, data, seed)
+        self._total = schedule.steps(data.epoch_clips)
+        self._interval = max(1, self._total // min(schedule.epochs, _MAX_EVALUATIONS))
+        self._masking = torch.Generator().manual_seed(seed)
+        shuffling = np.random.default_rng(seed)
+        self._batches = train_batches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999))
+        self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._warm_up_then_cosine)
+        self._step = 0
+        self._seconds = 0.0
+        self._best = _Checkpoint(-np.inf, 0, {}, {}, b"")
+        self._curve: list[Mapping[str, float]] = []
+
+    def _warm_up_then_cosine(self, step: int) -> float:
+        warm = max(1, round(_WARM_UP * self._total))
+        if step < warm:
+            return (step + 1) / warm
+        return float(0.5 * (1 + np.cos(np.pi * (step - warm) / max(1, self._total - warm))))
+
+    @property
+    def fraction(self) -> float:
+        """How much of the training is done, 0..1."""
+        return self._step / self._total
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken."""
+        return self._step >= self._total
+
+    def advance(self) -> None:
+        """Train up to the next evaluation on the validation split, and keep the checkpoint where it is the best yet.
+
+        Raises:
+            TrainingFailed: the loss is not finite any more.
+        """
+        started = time.perf_counter()
+        self.model.train()
+        for _ in range(min(self._interval, self._total - self._step)):
+            self._train_step(next(self._batches))
+        self._evaluate()
+        self._seconds += time.perf_counter() - started
+
+    def _train_step(self, batch: Batch) -> None:
+        features = mask_axes(self._data.normalisation(batch.features), self._masking)  # [n, 1, f, t]
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+            scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
+        loss = joint_loss(self._tasks, scores, batch.targets)
+        if not loss.isfinite():
+            raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._rate.step()
+        self._step += 1
+
+    def _evaluate(self) -> None:
+        outcomes = evaluate(self.model, self._data, Split.VALIDATION)
+        metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
+        self._curve.append({"step": self._step, **metrics})
+        score = self._score(metrics)
+        if score > self._best.score:
+            self._best = _Checkpoint(score, self._step, metrics, outcomes, pack_weights(self.model))
+
+    def _score(self, metrics: Mapping[str, float]) -> float:
+        if not self._references:
+            return float(np.mean(list(metrics.values())))
+        return min(metric / max(self._references[name], 1e-9) for name, metric in metrics.items())
+
+    def measurement(self, worker: str) -> Measurement:
+        """The best checkpoint's worth on the validation split, and its weights."""
+        best = self._best
+        return Measurement(
+            best.metrics, best.outcomes, self._step, best.step, self._seconds, worker, tuple(self._curve), best.weights
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    score: float
+    step: int
+    metrics: Mapping[str, float]
+    outcomes: Mapping[str, Outcomes]
+    weights: bytes
+
+
+@cache
+def _has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively; training is half as long again without, emulation longer."""
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
+    """A model whose weights only the seed decides; torch's own random numbers go on as if it were not there."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def mask_axes(features: Tensor, generator: torch.Generator) -> Tensor:
+    """Normalised features [n, 1, f, t] with one band mask and one time mask per clip, filled with the mean (0).
+
+    As torchaudio's ``mask_along_axis_iid``, which can't be given a generator. Source: Park et al., SpecAugment, 2019.
+    """
+    for axis in (2, 3):
+        size, shape = features.shape[axis], [len(features), 1, 1, 1]
+        width = torch.randint(int(size * _MASKED) + 1, shape, generator=generator)
+        start = (torch.rand(shape, generator=generator) * (size - width + 1)).long()
+        shape[0], shape[axis] = 1, size
+        places = torch.arange(size).reshape(shape)
+        features = features.masked_fill((places >= start) & (places < start + width), 0.0)
+    return features
+
+
+def pack_weights(model: TreeModel) -> bytes:
+    """All tensors of a model in the safetensors form."""
+    return save_tensors({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+
+
+def unpack_weights(model: TreeModel, weights: bytes) -> TreeModel:
+    """Put `pack_weights`'s tensors into a model of the same tree."""
+    model.load_state_dict(load_tensors(weights))
+    return model

@@ -1,0 +1,195 @@
+"""The way of a study from its datasets to its bundle, in order; it may be stopped and taken up again anywhere."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.errors import Conflict, InvalidInput, TaskgraftError, Unavailable
+from taskgraft.evaluators.datasets.audio import read_audio
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.export import export_bundle
+from taskgraft.evaluators.study_data import StudyData, load_study_data
+from taskgraft.evaluators.training import Schedule
+from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache
+from taskgraft.search.driver import StudyDriver
+from taskgraft.search.final import FinalReport, final_report
+from taskgraft.search.lease import Lease
+from taskgraft.search.preparation import PreparedStudy, prepare
+from taskgraft.search.store import Store
+from taskgraft.search.strategy import Ask, Settled
+from taskgraft.search.study import Progress, Result, Stage, State, Study
+from taskgraft.search.tuner import ray_session, run_jobs
+from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.document import tree_document
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import Template, get_template
+
+_log = logging.getLogger(__name__)
+_EXAMPLES = 4
+"""Test clips of every task that the exported model is checked on."""
+
+
+class StudyRun:
+    """One runner's work on one study that it holds the lease of."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: Study,
+        owner: str,
+        data_dir: Path,
+        *,
+        base: Path | None = None,
+        ray_address: str | None = None,
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._owner = owner
+        self._data_dir = data_dir
+        self._base = base
+        self._ray_address = ray_address
+        self.lease = Lease(store, study.id, owner)
+
+    def run(self) -> Study:
+        """Work until the study is finished, fails, or is to stop; the store knows the outcome in any case."""
+        with self.lease:
+            try:
+                self._work()
+            except Conflict:  # paused, cancelled or lost at the last moment
+                self._let_go()
+            except TaskgraftError as error:
+                self._fail(str(error))
+            except Exception as error:
+                _log.exception("study %s failed", self._study.id)
+                self._fail(f"unexpected {type(error).__name__}: {error}")
+        return self._store.get_study(self._study.id)
+
+    def _fail(self, reason: str) -> None:
+        if self.lease.should_stop():
+            self._let_go()
+        else:
+            self._store.finish(self._study.id, self._owner, State.FAILED, reason=reason)
+
+    def _let_go(self) -> None:
+        """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
+        if self.lease.lost:
+            return
+        if self._store.get_study(self._study.id).state is State.CANCELLING:
+            self._store.finish(self._study.id, self._owner, State.CANCELLED)
+        else:
+            self._store.release(self._study.id, self._owner)
+
+    def _work(self) -> None:
+        prepared = prepare(self._study.spec, data_dir=self._data_dir, base=self._base)
+        data = self._load(prepared)
+        driver = self._search(data)
+        decision = driver.decision()
+        if self.lease.should_stop() or not isinstance(decision, Settled):
+            self._let_go()
+            return
+        progress, _ = driver.snapshot()
+        self._enter(Stage.EXPORT, progress)
+        report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
+        result = _result(report, data.template, prepared.tasks)
+        document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
+        self._export(prepared, data, report, document)
+        reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
+        self._store.finish(self._study.id, self._owner, State.SUCCEEDED, reason=reason, result=result, tree=document)
+
+    def _enter(self, stage: Stage, progress: Progress | None = None) -> None:
+        self.lease.report(lambda: (stage, progress, ()))
+        self.lease.renew()
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self._data_dir, self._study.id)
+
+    def _load(self, prepared: PreparedStudy) -> StudyData:
+        """The study's data; on a resumed study only if the datasets are what they were.
+
+        Raises:
+            InvalidInput: a dataset changed since the study first started.
+        """
+        self._enter(Stage.BASELINES)
+        fingerprints = prepared.fingerprints()
+        known = self._study.facts.get("fingerprints")
+        if known is None:
+            self._store.set_facts(self._study.id, self._owner, {**self._study.facts, "fingerprints": fingerprints})
+        elif changed := sorted(name for name in fingerprints if fingerprints[name] != known.get(name)):
+            raise InvalidInput.at(
+                "dataset",
+                f"{', '.join(changed)} changed since this study started, so its trials do not compare any more; "
+                "start a new study",
+            )
+        return load_study_data(
+            prepared.corpora,
+            fingerprints,
+            prepared.labelled,
+            get_template(prepared.spec.template),
+            feature_cache(self._data_dir),
+            prepared.spec.training.clip_seconds,
+        )
+
+    def _search(self, data: StudyData) -> StudyDriver:
+        """Train until the tree is settled or the work is to stop."""
+        spec, stop = self._study.spec, self.lease.should_stop
+        busy = self._store.busy_seconds(self._study.id)
+        driver = StudyDriver(spec, self._store.ledger(self._study.id), self._checkpoints, busy, stop)
+        self.lease.report(driver.report)
+        if not stop() and isinstance(driver.decision(), Ask):
+            training = spec.training
+            schedule = Schedule(training.epochs, training.batch_size, training.learning_rate)
+            with ray_session(self._ray_address):
+                run_jobs(driver, data, schedule, self._study.id)
+        return driver
+
+    def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
+        """Write the bundle beside its place and move it there when it is whole."""
+        folder = artifacts_dir(self._data_dir, self._study.id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".artifacts-", dir=folder.parent))
+        try:
+            export_bundle(
+                building,
+                model=report.model,
+                data=data,
+                tree_document=document,
+                metrics=dict(report.metrics),
+                study=self._study.spec.to_plain(),
+                examples=_examples(prepared, data),
+            )
+            building.chmod(0o755)
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+        except OSError as error:
+            raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:
+    cost = tree_cost(report.tree, template, tasks)
+    return Result(
+        verified=report.verified,
+        ar=report.ar,
+        ar_interval=report.interval,
+        parameters=cost.parameters or 0,
+        independent_parameters=independent_parameters(template, tasks),
+        macs_per_second=cost.macs_per_second or 0,
+    )
+
+
+def _examples(prepared: PreparedStudy, data: StudyData) -> list[NDArray[np.float32]]:
+    """Waveforms of the first test clips of every task."""
+    rate = data.template.front_end.sample_rate
+    return [
+        read_audio(prepared.corpora[task.corpus].audio(int(clip)), rate)
+        for task in data.tasks.values()
+        for clip in task.clips[Split.TEST][:_EXAMPLES]
+    ]

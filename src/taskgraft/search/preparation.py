@@ -1,0 +1,85 @@
+"""Before the first training: are all datasets there, and do they have the labels that the study asks for?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.datasets.fingerprint import fingerprint
+from taskgraft.evaluators.datasets.labelled import LabelledTask
+from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
+from taskgraft.evaluators.datasets.registry import resolve_dataset
+from taskgraft.evaluators.datasets.targets import task_targets
+from taskgraft.search.spec import StudySpec, TaskSpec
+from taskgraft.space.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedStudy:
+    """A study whose datasets were found and whose labels were read; no audio was opened yet."""
+
+    spec: StudySpec
+    corpora: Mapping[str, Corpus]
+    labelled: tuple[LabelledTask, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks as the search space sees them."""
+        return tuple(labelled.task for labelled in self.labelled)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Digest of every dataset's content: manifest, segments and audio. Reads every file.
+
+        Raises:
+            InvalidInput: a file of a dataset can't be read.
+        """
+        return {name: fingerprint(corpus) for name, corpus in self.corpora.items()}
+
+
+def prepare(spec: StudySpec, *, data_dir: Path, base: Path | None = None) -> PreparedStudy:
+    """Find the datasets of a study and read the labels of its tasks.
+
+    Manifests are looked up relative to ``base``; without it only registered names are accepted.
+
+    Raises:
+        InvalidInput: with every fault of every task, each naming its field.
+        Unavailable: a dataset that has to be made first, and can't be.
+    """
+    faults: list[Fault] = []
+    corpora = _corpora(spec, data_dir, base, faults)
+    labelled = []
+    for place, task in enumerate(spec.tasks):
+        if task.dataset in corpora:
+            try:
+                labelled.append(_labelled(task, corpora[task.dataset]))
+            except InvalidInput as error:
+                faults.extend(_within(f"tasks.{place}", error))
+    if faults:
+        raise InvalidInput(faults)
+    return PreparedStudy(spec, corpora, tuple(labelled))
+
+
+def _corpora(spec: StudySpec, data_dir: Path, base: Path | None, faults: list[Fault]) -> dict[str, Corpus]:
+    found: dict[str, Corpus] = {}
+    first_use = {task.dataset: place for place, task in reversed(list(enumerate(spec.tasks)))}
+    for dataset, place in sorted(first_use.items(), key=lambda item: item[1]):
+        try:
+            manifest = resolve_dataset(dataset, base or data_dir, data_dir, allow_paths=base is not None)
+        except InvalidInput as error:
+            faults.extend(_within(f"tasks.{place}", error))
+            continue
+        try:
+            found[dataset] = read_corpus(manifest)
+        except InvalidInput as error:
+            faults.extend(Fault(f"tasks.{place}.dataset", str(fault)) for fault in error.faults)
+    return found
+
+
+def _labelled(task: TaskSpec, corpus: Corpus) -> LabelledTask:
+    targets = task_targets(corpus, task.target, task.kind)
+    return LabelledTask(Task(task.name, task.kind, len(targets.label_set)), task.dataset, task.metric, targets)
+
+
+def _within(where: str, error: InvalidInput) -> Iterator[Fault]:
+    for fault in error.faults:
+        yield Fault(f"{where}.{fault.where}" if fault.where else where, fault.message)

@@ -1,0 +1,85 @@
+"""Studies as rows of the table, and back."""
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row
+
+from taskgraft.errors import NotFound
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.store.tables import studies
+from taskgraft.search.study import Progress, Result, RunningTrial, Study
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_LENGTH, _RANDOM_LENGTH = 11, 5
+ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
+
+
+def new_id() -> str:
+    """A study's id: 11 digits (base 32) of microseconds since 1970, so that ids sort by creation, and 5 random ones."""
+    microseconds = time.time_ns() // 1000
+    digits = [_DIGITS[microseconds >> 5 * place & 31] for place in reversed(range(_TIME_LENGTH))]
+    return "".join(digits + [secrets.choice(_DIGITS) for _ in range(_RANDOM_LENGTH)])
+
+
+def is_id(text: str) -> bool:
+    """Whether ``text`` may be a study's id at all."""
+    return len(text) == ID_LENGTH and set(text) <= set(_DIGITS)
+
+
+def has_id(study_id: str) -> ColumnElement[bool]:
+    """The condition that a row is the study's.
+
+    Raises:
+        NotFound: no study can have this id (and PostgreSQL would refuse some such texts).
+    """
+    if not is_id(study_id):
+        raise no_study(study_id)
+    return studies.c.id == study_id
+
+
+def no_study(study_id: str) -> NotFound:
+    """The error for an id that stands for nothing."""
+    return NotFound(f"there is no study {study_id!r:.80}")
+
+
+def to_study(row: Row[Any]) -> Study:
+    """The study that a row of `taskgraft.search.store.tables.studies` holds."""
+    return Study(
+        id=row.id,
+        spec=StudySpec.parse(row.spec),
+        state=row.state,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        stage=row.stage,
+        progress=Progress(**row.progress) if row.progress else Progress(),
+        running=tuple(RunningTrial(**{**one, "tasks": tuple(one["tasks"])}) for one in row.running or ()),
+        reason=row.reason,
+        result=_to_result(row.result) if row.result else None,
+        tree=row.tree,
+        facts=MappingProxyType(row.facts or {}),
+    )
+
+
+def _to_result(plain: Mapping[str, Any]) -> Result:
+    low, high = plain["ar_interval"]
+    return Result(**{**plain, "ar_interval": (low, high)})
+
+
+def from_progress(progress: Progress) -> dict[str, Any]:
+    """What the column ``progress`` holds."""
+    return dataclasses.asdict(progress)
+
+
+def from_running(running: Iterable[RunningTrial]) -> list[dict[str, Any]]:
+    """What the column ``running`` holds."""
+    return [dataclasses.asdict(trial) for trial in running]
+
+
+def from_result(result: Result) -> dict[str, Any]:
+    """What the column ``result`` holds."""
+    return dataclasses.asdict(result)

@@ -1,0 +1,65 @@
+"""The store: studies, their leases and their ledgers in one database."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import text
+
+from taskgraft.search.store.database import Database
+from taskgraft.search.store.leases import LeaseTable
+from taskgraft.search.store.ledger import Ledger
+
+_LEDGERS_KEPT = 8
+
+
+class Store(LeaseTable):
+    """The one place that talks to a database. May be used from any thread; every process opens its own.
+
+    ``url`` is ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``. Opening brings the tables up to
+    date; several processes may open an empty database at once.
+
+    Raises:
+        InvalidInput: a URL that the store does not take.
+        Unavailable: the database does not answer, or is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Database(url))
+        self._ledgers: dict[str, Ledger] = {}
+        self._ledgers_change = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection to the database."""
+        self._database.close()
+
+    def ping(self) -> None:
+        """Ask the database for an answer.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        with self._database.begin() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def ledger(self, study_id: str) -> Ledger:
+        """The trials of a study. The ledgers asked for last stay in memory, so that asking again is cheap.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        tasks = self.get_study(study_id).spec.task_names
+        with self._ledgers_change:
+            ledger = self._ledgers.pop(study_id, None) or Ledger(self._database, study_id, tasks)
+            self._ledgers[study_id] = ledger
+            while len(self._ledgers) > _LEDGERS_KEPT:
+                del self._ledgers[next(iter(self._ledgers))]
+        return ledger

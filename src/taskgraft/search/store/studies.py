@@ -1,0 +1,187 @@
+"""Studies as users see them: create, read, list, delete; cancel, pause, resume."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, delete, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from taskgraft.errors import Conflict, InvalidInput
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.store.database import Database
+from taskgraft.search.store.ledger import delete_ledger
+from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
+from taskgraft.search.store.tables import studies
+from taskgraft.search.study import State, Study
+
+MAX_PAGE = 500
+
+_CANCEL = MappingProxyType(
+    {State.QUEUED: State.CANCELLED, State.PAUSED: State.CANCELLED, State.RUNNING: State.CANCELLING}
+)
+_PAUSE = MappingProxyType({State.QUEUED: State.PAUSED, State.RUNNING: State.PAUSED})
+_RESUME = MappingProxyType({State.PAUSED: State.QUEUED})
+_DELETABLE = frozenset(State) - {State.RUNNING, State.CANCELLING}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Studies, newest first, and the cursor of the next page (None on the last one)."""
+
+    items: tuple[Study, ...]
+    next_cursor: str | None = None
+
+
+class StudyTable:
+    """The studies of one database. Every method is one transaction and may be called from any thread.
+
+    All methods raise `Unavailable` where the database does not do its part.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_study(self, spec: StudySpec, *, idempotency_key: str | None = None) -> tuple[Study, bool]:
+        """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
+
+        Raises:
+            InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
+                characters.
+            Conflict: the first study of the key was deleted at this very moment.
+        """
+        _check_key(idempotency_key)
+        values = {"id": new_id(), "idempotency_key": idempotency_key, "spec": spec.to_plain(), "state": State.QUEUED}
+        insert = _insert(self._database.dialect).values(values)
+        statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
+        with self._database.begin() as connection:
+            if row := connection.execute(statement).one_or_none():
+                return to_study(row), True
+            first = connection.execute(
+                select(studies).where(studies.c.idempotency_key == idempotency_key)
+            ).one_or_none()
+        if first is None:
+            raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
+        if (study := to_study(first)).spec != spec:
+            raise InvalidInput.at(
+                "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
+            )
+        return study, False
+
+    def get_study(self, study_id: str) -> Study:
+        """One study.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        with self._database.begin() as connection:
+            row = connection.execute(select(studies).where(has_id(study_id))).one_or_none()
+        if row is None:
+            raise no_study(study_id)
+        return to_study(row)
+
+    def list_studies(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """Studies, newest first; a study that is created meanwhile moves none of the following pages.
+
+        Raises:
+            InvalidInput: a limit outside 1..500, or a cursor that no page gave.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
+        query = select(studies).order_by(studies.c.id.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(studies.c.state == state)
+        if cursor is not None:
+            query = query.where(studies.c.id < _from_cursor(cursor))
+        with self._database.begin() as connection:
+            found = tuple(map(to_study, connection.execute(query)))
+        more = len(found) > limit
+        return Page(found[:limit], _to_cursor(found[limit - 1].id) if more else None)
+
+    def cancel_study(self, study_id: str) -> Study:
+        """Stop a study for good; a running one is ``cancelling`` until its runner has noticed.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: it is not queued, paused or running.
+        """
+        return self._move(study_id, _CANCEL, "cancelled")
+
+    def pause_study(self, study_id: str) -> Study:
+        """Stop a study for now; its runner notices when it renews its lease.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: it is not queued or running.
+        """
+        return self._move(study_id, _PAUSE, "paused")
+
+    def resume_study(self, study_id: str) -> Study:
+        """Queue a paused study again.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: it is not paused.
+        """
+        return self._move(study_id, _RESUME, "resumed")
+
+    def delete_study(self, study_id: str) -> None:
+        """Remove a study and its ledger; repeated after a crash it removes what was left.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: it is running or cancelling.
+        """
+        statement = delete(studies).where(has_id(study_id), studies.c.state.in_(_DELETABLE)).returning(studies.c.id)
+        with self._database.begin() as connection:
+            deleted = connection.execute(statement).one_or_none() is not None
+            left = connection.execute(select(studies.c.state).where(has_id(study_id))).scalar()
+        if left is not None:
+            raise Conflict(f"study {study_id} is {left}: only one that does not run may be deleted")
+        if not (delete_ledger(self._database, study_id) or deleted):
+            raise no_study(study_id)
+
+    def _move(self, study_id: str, moves: Mapping[State, State], done: str) -> Study:
+        values = {"state": next_state(moves), "running": None}
+        rule = f"only one that is {' or '.join(moves)} may be {done}"
+        return self._change(study_id, studies.c.state.in_(moves), values, rule)
+
+    def _change(self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str) -> Study:
+        """Compare and set: all ``values`` where the ``condition`` holds, else `Conflict` with the ``rule``."""
+        statement = update(studies).where(has_id(study_id), condition).values(values).returning(*studies.c)
+        with self._database.begin() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise Conflict(f"study {study_id} is {self.get_study(study_id).state}: {rule}")
+        return to_study(row)
+
+
+def next_state(moves: Mapping[State, State]) -> ColumnElement[State]:
+    """The state that ``moves`` leads to; a state that it does not name stays."""
+    column = studies.c.state
+    return case({before: literal(after, column.type) for before, after in moves.items()}, value=column, else_=column)
+
+
+def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(studies) if dialect == "postgresql" else sqlite.insert(studies)
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
+        raise InvalidInput.at("Idempotency-Key", f"1 to 255 printable characters; got {key!r:.80}")
+
+
+def _to_cursor(study_id: str) -> str:
+    return base64.urlsafe_b64encode(study_id.encode()).decode().rstrip("=")
+
+
+def _from_cursor(cursor: str) -> str:
+    try:
+        study_id = base64.b64decode(cursor + "==", altchars=b"-_", validate=True).decode()
+    except ValueError:  # not base 64, or not text
+        study_id = ""
+    if not is_id(study_id):
+        raise InvalidInput.at("cursor", f"the next_cursor of a page; got {cursor!r:.80}")
+    return study_id

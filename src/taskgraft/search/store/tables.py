@@ -1,0 +1,63 @@
+"""The store's own table; all names start with ``taskgraft_``, since Optuna's tables live beside it without a prefix."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Float, Index, MetaData, String, Table
+from sqlalchemy.types import TypeDecorator
+
+from taskgraft.search.study import Stage, State
+
+
+def utc_now() -> datetime:
+    """The wall clock of this process, with its time zone."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time; SQLite has no time zones, so it keeps UTC there."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _words(kind: type[State] | type[Stage]) -> Enum:
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
+
+
+_ID = String(16).with_variant(String(16, collation="C"), "postgresql")
+"""Compared byte by byte everywhere: a server's language must not change the order of ids."""
+_PLAIN = JSON(none_as_null=True)
+
+metadata = MetaData()
+
+studies = Table(
+    "taskgraft_studies",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("idempotency_key", String(255), unique=True),
+    Column("spec", _PLAIN, nullable=False),
+    Column("state", _words(State), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, default=utc_now),
+    Column("updated_at", UtcDateTime, nullable=False, default=utc_now, onupdate=utc_now),
+    Column("stage", _words(Stage)),
+    Column("progress", _PLAIN),
+    Column("running", _PLAIN),
+    # JSON and not text: a reason may quote a NUL or half a surrogate pair, which PostgreSQL's text refuses.
+    Column("reason", _PLAIN),
+    Column("result", _PLAIN),
+    Column("tree", _PLAIN),
+    Column("facts", _PLAIN),
+    Column("owner", String(255)),
+    # Seconds since 1970 and not points in time: both databases can compute with them.
+    Column("lease_until", Float(53)),
+    Column("renewed_at", Float(53)),
+    Column("busy_seconds", Float(53), nullable=False, default=0.0),
+    Index("taskgraft_studies_by_state", "state", "id"),
+)

@@ -1,0 +1,112 @@
+"""Studies: one request each, and the states that the answer goes through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from taskgraft.search.spec import StudySpec
+
+
+class Stage(StrEnum):
+    """What a running study is at."""
+
+    BASELINES = "baselines"
+    PAIRS = "pairs"
+    SYNTHESIS = "synthesis"
+    VERIFICATION = "verification"
+    EXPORT = "export"
+
+
+class State(StrEnum):
+    """Where a study stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no work is left to do."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.QUEUED: frozenset({State.RUNNING, State.PAUSED, State.CANCELLED}),
+        State.RUNNING: frozenset(
+            {State.SUCCEEDED, State.FAILED, State.PAUSED, State.CANCELLING, State.CANCELLED, State.QUEUED}
+        ),
+        State.PAUSED: frozenset({State.QUEUED, State.RUNNING, State.CANCELLED}),
+        State.CANCELLING: frozenset({State.CANCELLED}),
+        State.SUCCEEDED: frozenset(),
+        State.FAILED: frozenset(),
+        State.CANCELLED: frozenset(),
+    }
+)
+"""Which state may follow which. A running study goes back to the queue when its runner is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a study is.
+
+    ``trials_planned`` counts what is done and the least that is still to come, so it may grow; seconds are wall time.
+    """
+
+    trials_done: int = 0
+    trials_planned: int = 0
+    fraction: float = 0.0
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs."""
+
+    tasks: tuple[str, ...]
+    shared: int
+    repeat: int
+    fraction: float
+    seconds: float
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished study found. ``ar`` and its 95 % interval are measured on the test split."""
+
+    verified: bool
+    ar: float
+    ar_interval: tuple[float, float]
+    parameters: int
+    independent_parameters: int
+    macs_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as the store knows it.
+
+    ``facts`` holds what was found true when it first started (fingerprints of its datasets, the label sets): a resumed
+    study checks that they still are. ``tree`` is the tree that was verified, in the public form.
+    """
+
+    id: str
+    spec: StudySpec
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    stage: Stage | None = None
+    progress: Progress = Progress()
+    running: tuple[RunningTrial, ...] = ()
+    reason: str | None = None
+    result: Result | None = None
+    tree: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

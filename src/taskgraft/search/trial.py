@@ -1,0 +1,61 @@
+"""Trials: the trainings that a study is made of."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.space.tree import BranchTree
+
+
+class TrialState(StrEnum):
+    """How a trial stands in the ledger (running ones are not in it: nothing is recorded before it is known)."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One model to train: a tree, and which repeat of it.
+
+    A baseline is a tree of one task, a pair a flat tree of two. Two trainings that are equal have the same result, so a
+    training that any stage has asked for is never run again.
+    """
+
+    tree: BranchTree
+    repeat: int = 0
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that the model answers."""
+        return self.tree.tasks
+
+    @property
+    def shared(self) -> int:
+        """How many blocks all its tasks share (B for a single task)."""
+        return self.tree.root.blocks[1]
+
+    @property
+    def key(self) -> str:
+        """A text that two trainings share exactly when they are equal."""
+        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat], separators=(",", ":"))
+
+    @classmethod
+    def from_key(cls, key: str) -> Self:
+        """Read what `key` gives."""
+        root, depth, repeat = json.loads(key)
+        return cls(BranchTree.from_json(root, depth), repeat)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A training that ended: with a measurement, or with the reason why there is none."""
+
+    number: int
+    training: Training
+    seed: int
+    state: TrialState
+    measurement: Measurement | None = None
+    error: str | None = None

@@ -1,0 +1,101 @@
+"""Synthesis by brute force, told as the method tells it: what the fast one in `synthesis` is proved against.
+
+It tries every split of every set, 2^(n-1) - 1 of n tasks: for about eight tasks at most. It has nothing in common with
+the fast one but the values that go in and come out.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
+
+import networkx as nx
+
+from taskgraft.space.matrix import ReductionMatrix
+from taskgraft.space.template import Template
+from taskgraft.space.tree import BranchTree, Node
+
+Part = tuple[str, ...]
+
+
+def exhaustive_tree(graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None = None) -> BranchTree:
+    """What `synthesize_graph` has to find for a few tasks: the same arguments, the same tree."""
+    oracle = _Oracle(graph, template, matrix)
+    return BranchTree(oracle.grow(tuple(graph), 0), template.depth)
+
+
+def splits(tasks: Part) -> Iterator[tuple[Part, Part]]:
+    """Every division of ``tasks`` in two, each once: the first task is always in the first part."""
+    for second in product((False, True), repeat=len(tasks) - 1):
+        sides = (False, *second)
+        if any(sides):
+            yield (
+                tuple(task for task, side in zip(tasks, sides, strict=True) if not side),
+                tuple(task for task, side in zip(tasks, sides, strict=True) if side),
+            )
+
+
+def smallest_inside(graph: "nx.Graph[str]", part: Part) -> float:
+    """The smallest weight inside a part; infinite for a single task."""
+    return min((graph.get_edge_data(*pair, {}).get("weight", 0) for pair in combinations(part, 2)), default=math.inf)
+
+
+class _Oracle:
+    def __init__(self, graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None) -> None:
+        self._graph = graph
+        self._template = template
+        self._matrix = matrix
+
+    def grow(self, tasks: Part, start: int) -> Node:
+        if len(tasks) == 1:
+            return Node(tasks, (start, self._template.depth))
+        shared = self._smallest(tasks)
+        best = max(self._value(split) for split in splits(tasks))
+        if best <= shared:
+            return self._join(tasks, start, self._linkage(tasks, shared))
+        trees = [(self._join(tasks, start, split), split) for split in splits(tasks) if self._value(split) == best]
+        return min(trees, key=lambda tree: self._rank(*tree))[0]
+
+    def _smallest(self, tasks: Part) -> int:
+        return min(int(smallest_inside(self._graph, tasks)), self._template.depth)
+
+    def _value(self, split: tuple[Part, Part]) -> float:
+        """Rule (a); weights beyond the template count as its depth."""
+        smallest = (smallest_inside(self._graph, part) for part in split)
+        return min(value if math.isinf(value) else min(value, self._template.depth) for value in smallest)
+
+    def _rank(self, node: Node, split: tuple[Part, Part]) -> tuple[int, int, float, list[bool]]:
+        """Rules (b) to (e)."""
+        parameters = sum(
+            block.parameters for below in node.walk() for block in self._template.blocks[slice(*below.blocks)]
+        )
+        reduction = sum(self._reduction(node, *pair) for pair in combinations(node.tasks, 2))
+        return parameters, max(map(len, split)), round(reduction, 12), [task in split[1] for task in node.tasks]
+
+    def _reduction(self, node: Node, first: str, second: str) -> float:
+        depth = max(below.blocks[1] for below in node.walk() if {first, second} <= set(below.tasks))
+        cell = self._matrix.cell(first, second, depth) if self._matrix and depth else None
+        return cell.ar if cell else 0.0
+
+    def _join(self, tasks: Part, start: int, parts: Sequence[Part]) -> Node:
+        shared = self._smallest(tasks)
+        children: list[Node] = []
+        for part in parts:
+            child = self.grow(part, shared)
+            children.extend(child.children if child.children and not child.length else [child])
+        children.sort(key=lambda child: tasks.index(child.tasks[0]))
+        return Node(tasks, (start, shared), tuple(children))
+
+    def _linkage(self, tasks: Part, floor: int) -> list[Part]:
+        groups: list[Part] = [(task,) for task in tasks]
+        while joins := [pair for pair in combinations(groups, 2) if self._link(*pair) > floor]:
+            kept, gone = max(joins, key=lambda pair: (self._link(*pair), self._common(pair, groups, floor)))
+            groups[groups.index(kept)] = tuple(sorted(kept + gone, key=tasks.index))
+            groups.remove(gone)
+        return groups
+
+    def _link(self, first: Part, second: Part) -> int:
+        return min(self._smallest(pair) for pair in product(first, second))
+
+    def _common(self, pair: tuple[Part, Part], groups: list[Part], floor: int) -> int:
+        others = [group for group in groups if group not in pair]
+        return sum(all(self._link(part, other) > floor for part in pair) for other in others)

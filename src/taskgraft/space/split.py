@@ -1,0 +1,169 @@
+"""How one set of tasks is divided: the exact split in two, and groups where no split in two gains anything.
+
+Tasks are bits of an integer here: bit i stands for task i in task order, and a set of tasks is a mask.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = int
+Sides = tuple[Mask, Mask]
+IntArray = npt.NDArray[np.int64]
+
+
+def members(mask: Mask) -> list[int]:
+    """The tasks of a set, in task order.
+
+    >>> members(0b10110)
+    [1, 2, 4]
+    """
+    found = []
+    while mask:
+        lowest = mask & -mask
+        found.append(lowest.bit_length() - 1)
+        mask ^= lowest
+    return found
+
+
+class Weights:
+    """How deep each pair of tasks may share, and the questions that a split asks about it.
+
+    Args:
+        weights: symmetric whole numbers, shape (tasks, tasks); the diagonal is not looked at.
+    """
+
+    def __init__(self, weights: IntArray) -> None:
+        self._weights = weights
+
+    @cached_property
+    def _conflicts(self) -> dict[int, list[Mask]]:
+        """For every weight t that occurs, largest first: per task, the others that its weight with is below t."""
+        apart = ~np.eye(len(self._weights), dtype=bool)
+        return {int(t): _rows_as_masks((self._weights < t) & apart) for t in np.unique(self._weights)[::-1]}
+
+    def smallest(self, tasks: Mask) -> int:
+        """The smallest weight inside a set of two tasks or more."""
+        inside = members(tasks)
+        return next(t for t, others in self._conflicts.items() if not any(others[task] & tasks for task in inside))
+
+    def best_sides(self, tasks: Mask, floor: int) -> list[Sides] | None:
+        """The components whose sides make every split in two with the largest smallest inside weight t.
+
+        Pairs below t are in conflict; t is reachable exactly when the conflict graph is bipartite. Each component may
+        be turned over on its own. None where no split reaches more than ``floor``.
+        """
+        reachable = (self._two_colouring(tasks, others) for t, others in self._conflicts.items() if t > floor)
+        return next((sides for sides in reachable if sides is not None), None)
+
+    def _two_colouring(self, tasks: Mask, conflicts: Sequence[Mask]) -> list[Sides] | None:
+        """Both sides of every connected component, the one with its first task first; None for an odd cycle."""
+        components = []
+        while tasks:
+            sides = _levels(tasks & -tasks, tasks, conflicts)
+            if any(conflicts[task] & side for side in sides for task in members(side)):
+                return None
+            components.append(sides)
+            tasks &= ~(sides[0] | sides[1])
+        return components
+
+    def place(self, components: Sequence[Sides]) -> Sides:
+        """One split out of many equally good ones: components largest first, each turned to where it fits deeper.
+
+        That is the turn with the larger mean weights between its sides and the parts they join; where both are alike,
+        the one that keeps the larger part small; else the component stays as it is.
+        """
+        left, right = 0, 0
+        for sides in sorted(components, key=lambda sides: (sides[0] | sides[1]).bit_count(), reverse=True):
+            first, second = self._better_turn(left, right, sides)
+            left, right = left | first, right | second
+        return left, right
+
+    def _better_turn(self, left: Mask, right: Mask, sides: Sides) -> Sides:
+        def merit(turn: Sides) -> tuple[float, int]:
+            fit = self._mean(left, turn[0]) + self._mean(right, turn[1])
+            return round(fit, 9), -max((left | turn[0]).bit_count(), (right | turn[1]).bit_count())
+
+        return max((sides, (sides[1], sides[0])), key=merit)
+
+    def _mean(self, part: Mask, joining: Mask) -> float:
+        return float(self._weights[members(part)][:, members(joining)].mean()) if part and joining else 0.0
+
+    def groups(self, tasks: Mask, floor: int) -> list[Mask]:
+        """Complete linkage: groups whose smallest inside weight is above ``floor``, in the order of their first tasks.
+
+        Joins the two groups with the largest smallest weight between them until none is above ``floor``. Of equally
+        good joins, the one with the most other groups that both fit with, so that chance pairs do not break groups up;
+        then the first.
+        """
+        names = members(tasks)
+        joined = [1 << task for task in names]
+        for kept, gone in _Linkage(self._weights[names][:, names], floor).joins():
+            joined[kept] |= joined[gone]
+            joined[gone] = 0
+        return [group for group in joined if group]
+
+
+def flips(components: Sequence[Sides]) -> Iterator[Sides]:
+    """Every split that the components allow, each once; the first component stays as it is."""
+    for turns in product((False, True), repeat=len(components) - 1):
+        left, right = components[0]
+        for turned, (first, second) in zip(turns, components[1:], strict=True):
+            left |= second if turned else first
+            right |= first if turned else second
+        yield left, right
+
+
+def _rows_as_masks(relation: npt.NDArray[np.bool_]) -> list[Mask]:
+    rows = np.packbits(relation, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def _levels(start: Mask, tasks: Mask, conflicts: Sequence[Mask]) -> Sides:
+    """Breadth-first levels from ``start``: all at an even distance, and all at an odd one."""
+    sides, parity, frontier = [start, 0], 0, start
+    while frontier:
+        reached = 0
+        for task in members(frontier):
+            reached |= conflicts[task]
+        frontier = reached & tasks & ~(sides[0] | sides[1])
+        parity = 1 - parity
+        sides[parity] |= frontier
+    return sides[0], sides[1]
+
+
+class _Linkage:
+    """Complete linkage in progress: one row per group, emptied rows are dropped now and then."""
+
+    def __init__(self, weights: IntArray, floor: int) -> None:
+        self._link = np.where((weights > floor) & ~np.eye(len(weights), dtype=bool), weights, 0).astype(np.int32)
+        fits = (self._link > 0).astype(np.float32)
+        self._common = (fits @ fits).astype(np.int32)
+        self._names = np.arange(len(weights))
+
+    def joins(self) -> Iterator[tuple[int, int]]:
+        """Each join as (group kept, group gone), named by the rows they began with."""
+        while (weight := self._link.max(initial=0)) > 0:
+            equal = np.flatnonzero(self._link == weight)
+            kept, gone = divmod(int(equal[self._common.ravel()[equal].argmax()]), len(self._link))
+            self._join(kept, gone)
+            yield int(self._names[kept]), int(self._names[gone])
+            self._names[gone] = -1
+            if (self._names < 0).sum() * 4 > len(self._names):
+                self._drop_emptied()
+
+    def _join(self, kept: int, gone: int) -> None:
+        link, common = self._link, self._common
+        fits_kept, fits_gone = link[kept] > 0, link[gone] > 0
+        common -= np.outer(fits_kept, fits_kept) | np.outer(fits_gone, fits_gone)
+        link[kept] = link[:, kept] = np.minimum(link[kept], link[gone])
+        link[gone] = link[:, gone] = 0
+        common[kept] = common[:, kept] = (link[link[kept] > 0] > 0).sum(axis=0)
+
+    def _drop_emptied(self) -> None:
+        left = np.flatnonzero(self._names >= 0)
+        square = np.ix_(left, left)
+        self._link, self._common, self._names = self._link[square], self._common[square], self._names[left]

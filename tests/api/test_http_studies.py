@@ -1,0 +1,161 @@
+"""POST, GET and DELETE of studies; cancel, pause, resume."""
+
+from datetime import datetime
+
+import pytest
+
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State
+from tests.api.conftest import LEASE, Api, body
+
+
+def test_a_posted_study_is_queued_and_found_at_its_location(api: Api) -> None:
+    answer = api.http.post("/v1/studies", json=body())
+    assert answer.status_code == 202
+    study = answer.json()
+    assert study["state"] == "queued"
+    assert study["name"] == "speaker"
+    assert study["stage"] is None
+    assert study["progress"] == {"trials_done": 0, "trials_planned": 0, "fraction": 0.0, "eta_seconds": None}
+    assert study["running"] == []
+    assert (study["reason"], study["result"]) == (None, None)
+    assert datetime.fromisoformat(study["created_at"]).tzinfo is not None
+    assert answer.headers["location"] == f"/v1/studies/{study['id']}"
+    assert api.http.get(answer.headers["location"]).json() == study
+
+
+def test_the_study_as_posted_comes_back_with_its_defaults(api: Api) -> None:
+    spec = api.http.get(f"/v1/studies/{api.post()}").json()["spec"]
+    assert StudySpec.parse(spec) == StudySpec.parse(body())
+    assert spec["strategy"] == "adaptive"
+
+
+def test_a_dry_run_plans_and_queues_nothing(api: Api) -> None:
+    before = api.http.get("/v1/studies", params={"limit": 500}).json()["items"]
+    answer = api.http.post("/v1/studies", params={"dry_run": True}, json=body())
+    assert answer.status_code == 200
+    assert 4 <= answer.json()["trials_at_least"] <= answer.json()["trials_at_most"]
+    assert "location" not in answer.headers
+    assert api.http.get("/v1/studies", params={"limit": 500}).json()["items"] == before
+
+
+def test_an_idempotency_key_replays_the_first_answer(api: Api) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first = api.http.post("/v1/studies", json=body(), headers=headers)
+    again = api.http.post("/v1/studies", json=body(strategy="adaptive"), headers=headers)
+    assert again.status_code == 202
+    assert again.json() == first.json()
+    assert again.headers["location"] == first.headers["location"]
+
+
+def test_an_idempotency_key_stands_for_one_body(api: Api) -> None:
+    headers = {"Idempotency-Key": "another"}
+    api.http.post("/v1/studies", json=body(), headers=headers)
+    answer = api.http.post("/v1/studies", json=body(seed=1), headers=headers)
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["Idempotency-Key"]
+
+
+def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
+    study_id = api.post()
+    api.run(study_id, Stage.PAIRS)
+    running = RunningTrial(("gender", "word"), 4, 0, 0.25, 3.0, "worker-1")
+    progress = Progress(3, 9, 0.3, 40.0)
+    api.store.renew(study_id, "runner", LEASE, progress=progress, running=[running])
+    study = api.http.get(f"/v1/studies/{study_id}").json()
+    assert (study["state"], study["stage"]) == ("running", "pairs")
+    assert study["progress"] == {"trials_done": 3, "trials_planned": 9, "fraction": 0.3, "eta_seconds": 40.0}
+    assert study["running"] == [
+        {"tasks": ["gender", "word"], "shared": 4, "repeat": 0, "fraction": 0.25, "seconds": 3.0, "worker": "worker-1"}
+    ]
+
+
+def test_a_finished_study_shows_its_result(api: Api) -> None:
+    study_id = api.post()
+    api.run(study_id, Stage.EXPORT)
+    api.store.finish(
+        study_id, "runner", State.SUCCEEDED, reason="kept", result=Result(True, 0.01, (0.0, 0.03), 50, 120, 900)
+    )
+    study = api.http.get(f"/v1/studies/{study_id}").json()
+    assert (study["state"], study["reason"]) == ("succeeded", "kept")
+    assert study["result"] == {
+        "verified": True,
+        "ar": 0.01,
+        "ar_interval": [0.0, 0.03],
+        "parameters": 50,
+        "independent_parameters": 120,
+        "macs_per_second": 900,
+    }
+
+
+def test_pages_follow_each_other_newest_first(api: Api) -> None:
+    posted = [api.post(name=f"page-{number}") for number in range(3)]
+    first = api.http.get("/v1/studies", params={"limit": 2}).json()
+    assert [study["id"] for study in first["items"]] == [posted[2], posted[1]]
+    second = api.http.get("/v1/studies", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert second["items"][0]["id"] == posted[0]
+
+
+def test_the_last_page_has_no_cursor_and_a_state_filters(api: Api) -> None:
+    study_id = api.post()
+    api.http.post(f"/v1/studies/{study_id}/pause")
+    page = api.http.get("/v1/studies", params={"state": "paused", "limit": 500}).json()
+    assert page["next_cursor"] is None
+    assert study_id in [study["id"] for study in page["items"]]
+    assert {study["state"] for study in page["items"]} == {"paused"}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"state": "asleep"}, "state"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"cursor": "?"}, "cursor"),
+    ],
+)
+def test_a_query_that_breaks_a_rule_names_its_field(api: Api, query: dict[str, str], field: str) -> None:
+    answer = api.http.get("/v1/studies", params=query)
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+
+
+def test_pause_resume_cancel_move_a_study(api: Api) -> None:
+    study_id = api.post()
+    for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        answer = api.http.post(f"/v1/studies/{study_id}/{verb}")
+        assert (answer.status_code, answer.json()["state"]) == (202, state)
+
+
+def test_cancelling_a_running_study_waits_for_its_runner(api: Api) -> None:
+    study_id = api.post()
+    api.run(study_id, Stage.BASELINES)
+    assert api.http.post(f"/v1/studies/{study_id}/cancel").json()["state"] == "cancelling"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "pause", "resume"])
+def test_a_final_study_moves_no_more(api: Api, verb: str) -> None:
+    study_id = api.post()
+    api.http.post(f"/v1/studies/{study_id}/cancel")
+    answer = api.http.post(f"/v1/studies/{study_id}/{verb}")
+    assert answer.status_code == 409
+    assert "cancelled" in answer.json()["detail"]
+
+
+def test_a_deleted_study_is_gone_with_its_files(api: Api) -> None:
+    study_id = api.post()
+    folder = api.offer(study_id, {"metrics.json": b"{}"})
+    assert api.http.get(f"/v1/studies/{study_id}/model").status_code == 200
+    answer = api.http.delete(f"/v1/studies/{study_id}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert api.http.get(f"/v1/studies/{study_id}").status_code == 404
+    assert api.http.delete(f"/v1/studies/{study_id}").status_code == 404
+    assert not folder.parent.exists()
+
+
+def test_a_running_study_is_not_deleted(api: Api) -> None:
+    study_id = api.post()
+    folder = api.offer(study_id, {"metrics.json": b"{}"})
+    api.run(study_id, Stage.PAIRS)
+    assert api.http.delete(f"/v1/studies/{study_id}").status_code == 409
+    assert folder.exists()

@@ -1,0 +1,53 @@
+"""Settings and where they come from."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from taskgraft.api.settings import Settings
+from taskgraft.errors import InvalidInput
+from taskgraft.search.store import Store
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_environment({"PATH": "/bin", "TASKGRAFT_PORT": "", "TASKGRAFT_HOST": ""}) == Settings()
+
+
+def test_every_setting_has_its_variable(tmp_path: Path) -> None:
+    settings = Settings.from_environment(
+        {
+            "TASKGRAFT_DATA_DIR": str(tmp_path),
+            "TASKGRAFT_DATABASE_URL": "postgresql://user@host/name",
+            "TASKGRAFT_HOST": "::1",
+            "TASKGRAFT_PORT": "0",
+            "TASKGRAFT_RAY_ADDRESS": "ray:6379",
+        }
+    )
+    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379")
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http", "8.0", "²"])
+def test_a_port_is_a_port(port: str) -> None:
+    with pytest.raises(InvalidInput, match=port):
+        Settings.from_environment({"TASKGRAFT_PORT": port})
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(InvalidInput) as error:
+        Settings(port=-1, host="")
+    assert [fault.where for fault in error.value.faults] == ["port", "host"]
+
+
+def test_the_data_folder_is_absolute_so_that_a_child_finds_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(data_dir=Path("my data"))
+    assert settings.data_dir == tmp_path / "my data"
+    assert make_url(settings.database_url).database == str(tmp_path / "my data" / "taskgraft.db")
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "100%", "what?x=1", "a#b", "a%20b", "ä:@&=+$,{}"])
+def test_the_database_lies_in_the_data_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    Store(Settings(data_dir=tmp_path / name).database_url).close()
+    assert (tmp_path / name / "taskgraft.db").is_file()

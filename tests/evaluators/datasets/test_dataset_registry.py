@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.datasets import registry
+from taskgraft.evaluators.datasets.manifest import read_corpus
+from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
+
+from .corpora import faults_of, needs_synthesizer, sound_corpus
+
+
+def test_a_path_is_relative_to_the_study_file(tmp_path: Path) -> None:
+    manifest = sound_corpus(tmp_path / "study" / "zoo")
+    resolved = resolve_dataset("zoo/manifest.csv", tmp_path / "study", tmp_path / "data", allow_paths=True)
+    assert resolved == manifest
+
+
+@pytest.mark.parametrize("dataset", ["zoo/none.csv", "zoo", "", "demo-speec", "x" * 5_000, "a\0b"])
+def test_what_is_neither_a_name_nor_a_file_is_told_the_names(tmp_path: Path, dataset: str) -> None:
+    sound_corpus(tmp_path / "zoo")
+    (fault,) = faults_of(lambda: resolve_dataset(dataset, tmp_path, tmp_path, allow_paths=True))
+    assert fault.where == "dataset"
+    assert "demo-speech" in fault.message
+    assert repr(dataset) in fault.message
+
+
+def test_paths_can_be_forbidden_without_saying_what_is_there(tmp_path: Path) -> None:
+    sound_corpus(tmp_path / "zoo")
+    there, not_there = (
+        faults_of(lambda name=name: resolve_dataset(name, tmp_path, tmp_path, allow_paths=False))  # type: ignore[misc]
+        for name in ("zoo/manifest.csv", "zoo/no-such-file")
+    )
+    assert there[0].message == not_there[0].message.replace("no-such-file", "manifest.csv")
+    assert str(tmp_path) not in there[0].message
+
+
+@needs_synthesizer
+def test_the_demo_corpus_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "DEMO_CLIPS", 40)
+    seen: list[int] = []
+    assert known_datasets() == ("demo-speech",)
+    for _ in range(2):
+        manifest = resolve_dataset(
+            "demo-speech", tmp_path, tmp_path / "data", allow_paths=False, progress=lambda done, _: seen.append(done)
+        )
+    assert manifest.is_relative_to(tmp_path / "data" / "corpora")
+    assert len(read_corpus(manifest)) == 40
+    assert len(seen) == 40
+
+
+@needs_synthesizer
+def test_two_who_ask_at_once_get_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "DEMO_CLIPS", 40)
+    inner: list[Path] = []
+
+    def ask_again(done: int, _total: int) -> None:
+        if done == 20 and not inner:
+            inner.append(resolve_dataset("demo-speech", tmp_path, tmp_path, allow_paths=False))
+
+    outer = resolve_dataset("demo-speech", tmp_path, tmp_path, allow_paths=False, progress=ask_again)
+    assert inner == [outer]
+    assert len(read_corpus(outer)) == 40
+
+
+def test_an_unknown_name_is_invalid_input(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="a data set is one of demo-speech; got 'timit'"):
+        resolve_dataset("timit", tmp_path, tmp_path, allow_paths=False)

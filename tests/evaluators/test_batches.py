@@ -1,0 +1,91 @@
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taskgraft.evaluators.batches import Crops, assemble, evaluation_batches, train_batches
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.features import SILENCE
+from taskgraft.evaluators.study_data import StudyData
+from tests.evaluators.tones import load_tones, write_tones
+
+STRIDE = 4
+
+
+@pytest.fixture(scope="module")
+def two_corpora(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
+    """Crops shorter than some clips and longer than others; shapes are labelled in a half of the second corpus only."""
+    root = tmp_path_factory.mktemp("two")
+    manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
+    tasks = [("pitch", "one", "pitch"), ("tone", "one", "tone"), ("shape", "two", "shape")]
+    return load_tones(manifests, tasks, root / "cache", clip_seconds=0.5)
+
+
+def test_crops_cut_from_the_clip_and_fill_up_with_silence(two_corpora: StudyData) -> None:
+    pack, task = two_corpora.packs["one"], two_corpora.tasks["tone"]
+    clips, offsets = np.array([3, 4, 5], np.int32), np.array([0, -7, 11])
+    batch = assemble(two_corpora, [task], {"one": Crops(clips, offsets)})
+    assert batch.features.shape == (3, 1, 64, two_corpora.crop)
+    for row, (clip, offset) in enumerate(zip(clips, offsets, strict=True)):
+        own = pack.frames()[pack.starts[clip] :][: pack.lengths[clip]].astype(np.float32)
+        long = np.full((1000, 64), np.float16(SILENCE), np.float32)
+        long[100 : 100 + len(own)] = own
+        labels = np.full(1000, MISSING)
+        labels[100 : 100 + len(own)] = task.targets[pack.starts[clip] :][: len(own)]
+        window = slice(100 + offset, 100 + offset + two_corpora.crop)
+        np.testing.assert_array_equal(batch.features[row, 0].T, long[window])
+        np.testing.assert_array_equal(batch.targets["tone"][row], labels[window][::STRIDE])
+
+
+def test_every_task_is_asked_about_its_own_corpus(two_corpora: StudyData) -> None:
+    batch = next(train_batches(two_corpora, list(two_corpora.tasks.values()), 5, np.random.default_rng(0)))
+    assert len(batch.features) == 10
+    assert {name: rows.tolist() for name, rows in batch.rows.items()} == {
+        "pitch": [0, 1, 2, 3, 4],
+        "tone": [0, 1, 2, 3, 4],
+        "shape": [5, 6, 7, 8, 9],
+    }
+    assert batch.rows["pitch"] is batch.rows["tone"]
+
+
+def test_training_goes_through_all_labelled_clips_before_any_comes_again(two_corpora: StudyData) -> None:
+    task = two_corpora.tasks["pitch"]
+    pack, train = two_corpora.packs["one"], task.clips[Split.TRAIN]
+    means = {clip: pack.frames()[pack.starts[clip] :][: pack.lengths[clip]].astype(float).mean() for clip in train}
+    assert len(set(means.values())) == len(train) == 32
+    seen: list[int] = []
+    for batch in islice(train_batches(two_corpora, [task], 5, np.random.default_rng(0)), 32):
+        seen.extend(batch.targets["pitch"].tolist())
+    assert len(seen) == 160
+    for start in range(0, 160, 32):
+        assert np.bincount(seen[start : start + 32]).tolist() == np.bincount(task.targets[train]).tolist()
+
+
+def test_missing_labels_of_a_batch_are_marked(two_corpora: StudyData) -> None:
+    clips = np.arange(0, 24, dtype=np.int32)
+    batch = assemble(two_corpora, [two_corpora.tasks["shape"]], {"two": Crops(clips, np.zeros(24, np.int64))})
+    assert (batch.targets["shape"] == MISSING).tolist() == [clip // 6 % 4 >= 2 for clip in clips]
+
+
+def test_equal_generators_give_equal_batches(two_corpora: StudyData) -> None:
+    def first(seed: int) -> torch.Tensor:
+        batches = train_batches(two_corpora, list(two_corpora.tasks.values()), 7, np.random.default_rng(seed))
+        return torch.cat([batch.features for batch in islice(batches, 9)])
+
+    assert torch.equal(first(3), first(3))
+    assert not torch.equal(first(3), first(4))
+
+
+def test_evaluation_reads_every_frame_of_every_labelled_clip_once(two_corpora: StudyData) -> None:
+    tasks, pack = list(two_corpora.tasks.values())[:2], two_corpora.packs["one"]
+    steps: dict[int, int] = {}
+    for batch, clips, fresh in evaluation_batches(two_corpora, tasks, Split.VALIDATION, size=3):
+        labelled = (batch.targets["tone"] != MISSING) & fresh
+        for clip, count in zip(clips.tolist(), labelled.sum(1).tolist(), strict=True):
+            steps[clip] = steps.get(clip, 0) + count
+    expected = {int(clip): -(-int(pack.lengths[clip]) // STRIDE) for clip in tasks[0].clips[Split.VALIDATION]}
+    assert steps == expected
+    assert any(pack.lengths[clip] > two_corpora.crop for clip in expected)
