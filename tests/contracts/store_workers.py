@@ -67,7 +67,7 @@ def take_all(number: int, start: Callable[[], int], url: str) -> list[str]:
 
 
 def die_while_recording(url: str, study_id: str, whole: int, moment: str) -> None:
-    """Record ``whole`` trials, then be killed inside one more: after an SQL statement that starts so, or at the commit."""
+    """Record ``whole`` trials, then be killed inside one more: after a statement that starts so, or at COMMIT."""
     with Store(url) as store:
         ledger = store.ledger(study_id)
         for repeat in range(whole):

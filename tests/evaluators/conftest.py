@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.evaluators.study_data import StudyData
+from tests.evaluators.exported import Exported, export_tones
 from tests.evaluators.tones import load_tones, write_tones
 
 
@@ -17,3 +18,9 @@ def tone_data(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyDat
     """Three tasks over the tones: two about the clip, one about its frames."""
     tasks = [("pitch", "tones", "pitch"), ("shape", "tones", "shape"), ("tone", "tones", "tone")]
     return load_tones({"tones": tones}, tasks, tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A bundle of a model that has learned tones."""
+    return export_tones(tmp_path_factory.mktemp("exported"))

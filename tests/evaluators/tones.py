@@ -31,7 +31,7 @@ def tone(pitch: str, shape: str, seconds: float, rate: int = RATE) -> NDArray[np
 def write_tones(root: Path, clips: int = 48, *, seed: int = 0, rate: int = RATE, unlabelled: str = "") -> Path:
     """A corpus whose clips hold one tone each, between stretches of faint noise.
 
-    Columns ``pitch`` and ``shape``, event ``tone``. Every second clip of each split lacks the label ``unlabelled``.
+    Columns ``pitch`` and ``shape``, event ``tone``. The second half of each split lacks the label ``unlabelled``.
     """
     random = np.random.default_rng(seed)
     root.mkdir(parents=True)
@@ -42,7 +42,7 @@ def write_tones(root: Path, clips: int = 48, *, seed: int = 0, rate: int = RATE,
         parts = [np.zeros(round(lead * rate)), tone(**labels, seconds=length, rate=rate), np.zeros(round(rest * rate))]
         sound = np.concatenate(parts)
         soundfile.write(root / f"{clip}.wav", sound + random.normal(0, 0.003, len(sound)), rate)
-        if unlabelled and clip // 6 % 4 >= 2:
+        if unlabelled and clip // 24 % 2:
             labels[unlabelled] = ""
         manifest.append(f"{clip}.wav,{SPLITS[clip % 6]},{labels['pitch']},{labels['shape']}")
         segments.append(f"{clip}.wav,{lead:.4f},{lead + length:.4f},tone")

@@ -1,5 +1,6 @@
 """Bundles: a trained tree in the forms that devices run, checked before it is offered."""
 
+import io
 import json
 import logging
 import warnings
@@ -15,7 +16,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 from torch.export import ExportedProgram
 
 from taskgraft.errors import InvalidInput, TrainingFailed, Unavailable
@@ -59,8 +60,10 @@ def export_bundle(
         raise InvalidInput.at("examples", "at least one recording, to check the exported model on; got none")
     device = DeviceModel(model, data).eval()
     preprocessing, labels = _preprocessing(data), task_labels(model.tree.tasks, data, study)
+    models = _models(device)
     try:
-        _write_models(folder, device)
+        for name, content in models.items():
+            (folder / name).write_bytes(content)
         parity = check_parity(folder, device, fixed_length(examples, device.samples))
         report = {**metrics, "parity": parity}
         _write_json(folder / bundle.TREE, tree_document)
@@ -100,20 +103,28 @@ def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any])
     }
 
 
-def _write_models(folder: Path, device: DeviceModel) -> None:
-    tensors = {name: tensor.contiguous() for name, tensor in device.state_dict().items()}
-    save_file(
-        {name: tensor for name, tensor in tensors.items() if not name.startswith("log_mel.")}, folder / bundle.WEIGHTS
-    )
+def _models(device: DeviceModel) -> dict[str, bytes]:
+    """The model in its three forms: file name -> content.
+
+    Raises:
+        TrainingFailed: it can't be exported.
+    """
+    weights = {
+        name: tensor.contiguous() for name, tensor in device.state_dict().items() if not name.startswith("log_mel.")
+    }
+    saved = io.BytesIO()
     try:
         with _quiet():
             program = _trace(device)
-            torch.export.save(program, folder / bundle.PROGRAM)
-            onnx.save(_to_onnx(program, device), folder / bundle.ONNX)
-    except OSError:
-        raise
+            torch.export.save(program, saved)
+            converted = _to_onnx(program, device)
     except Exception as error:  # the exporters raise whatever their passes raise
         raise TrainingFailed(f"the trained model can't be exported: {type(error).__name__}: {error}") from error
+    return {
+        bundle.WEIGHTS: save_tensors(weights),
+        bundle.PROGRAM: saved.getvalue(),
+        bundle.ONNX: converted.SerializeToString(),
+    }
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def _as_npy(raw: Path, target: Path, shape: tuple[int, int]) -> None:
     raw.unlink()
 
 
-def measure_normalisation(parts: list[tuple[FeaturePack, NDArray[np.int64]]]) -> Normalisation:
+def measure_normalisation(parts: Sequence[tuple[FeaturePack, NDArray[np.int32]]]) -> Normalisation:
     """Mean and deviation of every band over the given clips of the given packs."""
     count, total, squares = 0, 0.0, 0.0
     for pack, clips in parts:

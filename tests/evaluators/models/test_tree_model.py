@@ -82,9 +82,9 @@ def test_all_clips_that_need_a_node_go_through_it_in_one_pass(tree: BranchTree, 
     for place, module in model.nodes.items():
         module.register_forward_hook(lambda _, inputs, __, place=place: passes[place].append(len(inputs[0])))
     model(features(), rows)
-    for place, node in enumerate(tree.nodes()):
+    for place, node in zip(model.nodes, tree.nodes(), strict=True):
         needed = {int(row) for name in node.tasks if name in rows for row in rows[name]}
-        assert passes[str(place)] == ([len(needed)] if needed else [])
+        assert passes[place] == ([len(needed)] if needed else [])
 
 
 @pytest.mark.parametrize("tree", TREES.values(), ids=TREES)

@@ -7,13 +7,13 @@ from typing import Self
 from sqlalchemy import text
 
 from taskgraft.search.store.database import Database
-from taskgraft.search.store.leases import LeaseTable
 from taskgraft.search.store.ledger import Ledger
+from taskgraft.search.store.runners import RunnerTable
 
 _LEDGERS_KEPT = 8
 
 
-class Store(LeaseTable):
+class Store(RunnerTable):
     """The one place that talks to a database. May be used from any thread; every process opens its own.
 
     ``url`` is ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``. Opening brings the tables up to

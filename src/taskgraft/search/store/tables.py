@@ -1,4 +1,4 @@
-"""The store's own table; all names start with ``taskgraft_``, since Optuna's tables live beside it without a prefix."""
+"""The store's own tables; all names start with ``taskgraft_``, since Optuna's tables live beside it without a prefix."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -60,4 +60,11 @@ studies = Table(
     Column("renewed_at", Float(53)),
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
     Index("taskgraft_studies_by_state", "state", "id"),
+)
+
+runners = Table(
+    "taskgraft_runners",
+    metadata,
+    Column("owner", String(255), primary_key=True),
+    Column("seen_at", UtcDateTime, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Studies with their leases."""
+"""Studies with their leases, and runners."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the table of studies."""
+    """Create the tables of studies and runners."""
     op.create_table(
         "taskgraft_studies",
         sa.Column("id", sa.String(16).with_variant(sa.String(16, collation="C"), "postgresql"), primary_key=True),
@@ -29,9 +29,15 @@ def upgrade() -> None:
         sa.Column("renewed_at", sa.Float(53)),
         sa.Column("busy_seconds", sa.Float(53), nullable=False),
     )
+    op.create_table(
+        "taskgraft_runners",
+        sa.Column("owner", sa.String(255), primary_key=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+    )
     op.create_index("taskgraft_studies_by_state", "taskgraft_studies", ["state", "id"])
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.drop_table("taskgraft_runners")
     op.drop_table("taskgraft_studies")

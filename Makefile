@@ -1,0 +1,35 @@
+# Two commands on a fresh machine: `make demo`, `make test`. Everything goes into .venv beside this file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test serve bench lint clean
+.DEFAULT_GOAL := demo
+
+# One stamp per set of extras: installing is repeated only when pyproject.toml changed.
+$(VENV)/.installed-%: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	touch "$@"
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/taskgraft demo $(ARGS)
+
+serve: $(VENV)/.installed-demo
+	$(BIN)/taskgraft serve $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test $(VENV)/.installed-lint
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-demo
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) taskgraft-demo

@@ -1,0 +1,5 @@
+"""``python -m taskgraft``."""
+
+from taskgraft.api.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""Live progress of a study: one bar for the whole, one for every training under way."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from taskgraft.api.cli.output import errors
+
+Study = Mapping[str, Any]
+
+
+class LiveStudy:
+    """Draws a study's JSON form again and again; without a terminal it prints a line whenever something ended."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[note]}"),
+            console=errors,
+            transient=True,
+        )
+        self._whole = self._progress.add_task("queued", total=1.0, note="")
+        self._bars: dict[str, TaskID] = {}
+        self._said = ""
+
+    def __enter__(self) -> "LiveStudy":
+        if sys.stderr.isatty():
+            self._progress.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if sys.stderr.isatty():
+            self._progress.stop()
+
+    def show(self, study: Study) -> None:
+        """Bring the bars up to date."""
+        progress = study["progress"]
+        stage = study["stage"] or ""
+        note = f"{progress['trials_done']} of {progress['trials_planned'] or '?'} trainings{_eta(progress)}"
+        if not sys.stderr.isatty():
+            self._say(f"{study['state']} {stage}: {note}")
+            return
+        self._progress.update(
+            self._whole, description=f"{study['state']}  {stage}", completed=progress["fraction"], note=note
+        )
+        shown = {_name(training): training for training in study["running"]}
+        for name in self._bars.keys() - shown.keys():
+            self._progress.remove_task(self._bars.pop(name))
+        for name, training in shown.items():
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(f"  {name}", total=1.0, note="")
+            self._progress.update(self._bars[name], completed=training["fraction"], note=f"{training['seconds']:.0f} s")
+
+    def _say(self, line: str) -> None:
+        """Print a line where it says something new, the time left apart."""
+        said = line.partition(", about")[0]
+        if said != self._said:
+            errors.print(line)
+            self._said = said
+
+
+def _name(training: Mapping[str, Any]) -> str:
+    repeat = f" #{training['repeat']}" if training["repeat"] else ""
+    return f"{' + '.join(training['tasks'])}, {training['shared']} blocks shared{repeat}"
+
+
+def _eta(progress: Mapping[str, Any]) -> str:
+    seconds = progress["eta_seconds"]
+    return "" if seconds is None else f", about {timedelta(seconds=round(seconds))} left"
+
+
+def follow(studies: Iterable[Study]) -> Study:
+    """Show a study until the last of its forms; returns that one."""
+    last: Study = {}
+    with LiveStudy() as live:
+        for study in studies:
+            live.show(study)
+            last = study
+    return last

@@ -1,0 +1,56 @@
+"""The program: `taskgraft` and its commands."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from taskgraft.api.cli import demo, local, remote
+
+app = typer.Typer(
+    name="taskgraft",
+    help="Finds, trains and proves the one tree-shaped audio model that answers all of a device's questions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+datasets = typer.Typer(help="Work on datasets.", no_args_is_help=True)
+
+for command in (
+    demo.demo,
+    remote.serve,
+    local.run,
+    local.plan,
+    remote.submit,
+    remote.status,
+    remote.watch,
+    remote.cancel,
+    remote.download,
+    local.synthesize,
+    local.size,
+    local.predict,
+):
+    app.command()(command)
+datasets.command("check")(local.check)
+app.add_typer(datasets, name="datasets")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"taskgraft {version('taskgraft')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Finds, trains and proves the one tree-shaped audio model that answers all of a device's questions."""
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app()

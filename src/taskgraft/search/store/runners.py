@@ -1,0 +1,29 @@
+"""Signs of life of the runners."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+
+from taskgraft.search.store.leases import LeaseTable
+from taskgraft.search.store.tables import runners, utc_now
+
+_FORGOTTEN = timedelta(days=1)
+
+
+class RunnerTable(LeaseTable):
+    """The runners of one database. Times are those of the runners' own wall clocks."""
+
+    def saw_runner(self, owner: str) -> None:
+        """Note that a runner lives; those not seen for a day are forgotten. One process speaks for an owner."""
+        now = utc_now()
+        with self._database.begin() as connection:
+            seen = connection.execute(update(runners).where(runners.c.owner == owner).values(seen_at=now))
+            if not seen.rowcount:
+                connection.execute(insert(runners).values(owner=owner, seen_at=now))
+                connection.execute(delete(runners).where(runners.c.seen_at < now - _FORGOTTEN))
+
+    def runner_seen(self) -> datetime | None:
+        """When a runner last showed that it lives; None where none ever did."""
+        with self._database.begin() as connection:
+            seen: datetime | None = connection.execute(select(func.max(runners.c.seen_at))).scalar()
+        return seen

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space.tree import BranchTree
+from tests.evaluators.tones import load_tones, write_tones
+
+TASKS = ["pitch", "tone", "shape"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
+    """Clips of one to three windows, in two corpora, some without labels."""
+    root = tmp_path_factory.mktemp("evaluation")
+    manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
+    tasks = [("pitch", "one", "pitch"), ("tone", "one", "tone"), ("shape", "two", "shape")]
+    return load_tones(manifests, tasks, root / "cache", clip_seconds=0.25)
+
+
+@pytest.fixture(scope="module")
+def model(data: StudyData) -> TreeModel:
+    torch.manual_seed(3)
+    model = TreeModel(BranchTree.flat(TASKS, 4, 8), data.template, [data.tasks[name].task for name in TASKS])
+    model(torch.randn(16, 1, 64, data.crop))
+    return model.eval()
+
+
+def window(data: StudyData, corpus: str, clip: int, start: int) -> torch.Tensor:
+    """Normalised features [1, 1, f, t] of one window, silence behind the clip's end."""
+    pack = data.packs[corpus]
+    rows = pack.frames()[pack.starts[clip] :][: pack.lengths[clip]][start : start + data.crop]
+    silence = np.repeat(pack.frames()[:1], data.crop - len(rows), axis=0)
+    features = torch.from_numpy(np.concatenate([rows, silence]).astype(np.float32))
+    return torch.as_tensor(data.normalisation(features.T[None, None]))
+
+
+def starts(data: StudyData, corpus: str, clip: int) -> list[int]:
+    length, stride = int(data.packs[corpus].lengths[clip]), data.template.time_stride
+    last = -(-max(length - data.crop, 0) // stride) * stride
+    return [*range(0, last, data.crop), last]
+
+
+@pytest.mark.parametrize(("name", "corpus"), [("pitch", "one"), ("shape", "two")])
+def test_a_clip_is_what_its_windows_find_likeliest_together(
+    data: StudyData, model: TreeModel, name: str, corpus: str
+) -> None:
+    outcomes = evaluate(model, data, Split.VALIDATION)[name]
+    assert outcomes.clips.tolist() == data.tasks[name].clips[Split.VALIDATION].tolist()
+    assert outcomes.truth.tolist() == data.tasks[name].targets[outcomes.clips].tolist()
+    assert outcomes.counts.tolist() == [1] * len(outcomes.clips)
+    with torch.inference_mode():
+        for clip, predicted in zip(outcomes.clips.tolist(), outcomes.predicted.tolist(), strict=True):
+            windows = [model(window(data, corpus, clip, start))[name] for start in starts(data, corpus, clip)]
+            likelihood = torch.log_softmax(torch.cat(windows), 1).sum(0)
+            assert predicted == int(likelihood.argmax())
+
+
+def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model: TreeModel) -> None:
+    outcomes = evaluate(model, data, Split.TEST)["tone"]
+    task, pack, stride = data.tasks["tone"], data.packs["one"], data.template.time_stride
+    expected: dict[tuple[int, int, int], int] = {}
+    with torch.inference_mode():
+        for clip in task.clips[Split.TEST].tolist():
+            said: dict[int, int] = {}
+            for start in starts(data, "one", clip):
+                score = model(window(data, "one", clip, start))["tone"][0]
+                for step, present in enumerate((score > 0).tolist()):
+                    said.setdefault(start + step * stride, int(present))
+            for frame in range(0, int(pack.lengths[clip]), stride):
+                truth = int(task.targets[pack.starts[clip] + frame])
+                assert truth != MISSING
+                key = (clip, truth, said[frame])
+                expected[key] = expected.get(key, 0) + 1
+    rows = zip(outcomes.clips.tolist(), outcomes.truth.tolist(), outcomes.predicted.tolist(), strict=True)
+    assert dict(zip(rows, outcomes.counts.tolist(), strict=True)) == expected
+
+
+def test_the_corpus_of_tones_has_clips_of_several_windows(data: StudyData) -> None:
+    assert {len(starts(data, "one", clip)) for clip in range(48)} >= {2, 3}
