@@ -11,12 +11,12 @@ from taskgraft.search.store import Store
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.from_environment({"PATH": "/bin", "TASKGRAFT_PORT": "", "TASKGRAFT_HOST": ""}) == Settings()
+    assert Settings.from_environment(environment={"PATH": "/bin", "TASKGRAFT_PORT": "", "TASKGRAFT_HOST": ""}) == Settings()
 
 
 def test_every_setting_has_its_variable(tmp_path: Path) -> None:
     settings = Settings.from_environment(
-        {
+        environment={
             "TASKGRAFT_DATA_DIR": str(tmp_path),
             "TASKGRAFT_DATABASE_URL": "postgresql://user@host/name",
             "TASKGRAFT_HOST": "::1",
@@ -27,10 +27,15 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
     assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379")
 
 
+def test_what_is_given_goes_before_the_environment(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"port": 1}, {"TASKGRAFT_DATA_DIR": str(tmp_path), "TASKGRAFT_PORT": "2"})
+    assert (settings.data_dir, settings.port) == (tmp_path, 1)
+
+
 @pytest.mark.parametrize("port", ["65536", "-1", "http", "8.0", "²"])
 def test_a_port_is_a_port(port: str) -> None:
     with pytest.raises(InvalidInput, match=port):
-        Settings.from_environment({"TASKGRAFT_PORT": port})
+        Settings.from_environment(environment={"TASKGRAFT_PORT": port})
 
 
 def test_every_fault_is_told_at_once() -> None:

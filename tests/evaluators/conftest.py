@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from taskgraft.evaluators.study_data import StudyData
 from tests.evaluators.exported import Exported, export_tones
 from tests.evaluators.tones import load_tones, write_tones
+
+torch.set_num_threads(1)  # as in training; threads that wait for a busy core cost more than they bring
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,16 @@ def test_training_goes_through_all_labelled_clips_before_any_comes_again(two_cor
         assert np.bincount(seen[start : start + 32]).tolist() == np.bincount(task.targets[train]).tolist()
 
 
+def test_short_clips_stand_whole_anywhere_in_their_crop_and_long_ones_fill_it(two_corpora: StudyData) -> None:
+    task, pack, crop = two_corpora.tasks["tone"], two_corpora.packs["one"], two_corpora.crop
+    batches = train_batches(two_corpora, [task], 32, np.random.default_rng(0))
+    labelled = torch.cat([batch.targets["tone"] != MISSING for batch in islice(batches, 5)])
+    steps = pack.lengths[task.clips[Split.TRAIN]].clip(max=crop) / STRIDE
+    assert labelled.sum() == pytest.approx(5 * steps.sum(), rel=0.02)
+    first = labelled.int().argmax(1)[~labelled.all(1)]
+    assert len(set(first.tolist())) > 3
+
+
 def test_missing_labels_of_a_batch_are_marked(two_corpora: StudyData) -> None:
     clips = np.arange(12, 36, dtype=np.int32)
     batch = assemble(two_corpora, [two_corpora.tasks["shape"]], {"two": Crops(clips, np.zeros(24, np.int64))})

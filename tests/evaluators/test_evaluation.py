@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.evaluation import evaluate
@@ -15,11 +16,11 @@ TASKS = ["pitch", "tone", "shape"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
-    """Clips of one to three windows, in two corpora, some without labels."""
+    """Clips of two to five windows, in two corpora, some without labels."""
     root = tmp_path_factory.mktemp("evaluation")
     manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
     tasks = [("pitch", "one", "pitch"), ("tone", "one", "tone"), ("shape", "two", "shape")]
-    return load_tones(manifests, tasks, root / "cache", clip_seconds=0.25)
+    return load_tones(manifests, tasks, root / "cache", clip_seconds=0.16)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,18 @@ def model(data: StudyData) -> TreeModel:
     torch.manual_seed(3)
     model = TreeModel(BranchTree.flat(TASKS, 4, 8), data.template, [data.tasks[name].task for name in TASKS])
     model(torch.randn(16, 1, 64, data.crop))
-    return model.eval()
+    model.eval()
+    features = [batch.features for batch, _, _ in evaluation_batches(data, list(data.tasks.values()), Split.TRAIN)]
+    with torch.no_grad():  # a model of which one window is surer than several others that disagree with it
+        scores = model(data.normalisation(torch.cat(features)))
+        for name in ("pitch", "shape"):
+            classify = model.heads[TASKS.index(name)].get_submodule("classify")
+            assert isinstance(classify, torch.nn.Linear)
+            margins = scores[name][:, 0] - scores[name][:, 1]
+            classify.bias[0] -= margins.median()
+            classify.bias.mul_(5 / margins.std())
+            classify.weight.mul_(5 / margins.std())
+    return model
 
 
 def window(data: StudyData, corpus: str, clip: int, start: int) -> torch.Tensor:
@@ -49,15 +61,18 @@ def starts(data: StudyData, corpus: str, clip: int) -> list[int]:
 def test_a_clip_is_what_its_windows_find_likeliest_together(
     data: StudyData, model: TreeModel, name: str, corpus: str
 ) -> None:
-    outcomes = evaluate(model, data, Split.VALIDATION)[name]
-    assert outcomes.clips.tolist() == data.tasks[name].clips[Split.VALIDATION].tolist()
+    outcomes = evaluate(model, data, Split.TRAIN)[name]
+    assert outcomes.clips.tolist() == data.tasks[name].clips[Split.TRAIN].tolist()
     assert outcomes.truth.tolist() == data.tasks[name].targets[outcomes.clips].tolist()
     assert outcomes.counts.tolist() == [1] * len(outcomes.clips)
+    votes = []
     with torch.inference_mode():
         for clip, predicted in zip(outcomes.clips.tolist(), outcomes.predicted.tolist(), strict=True):
             windows = [model(window(data, corpus, clip, start))[name] for start in starts(data, corpus, clip)]
             likelihood = torch.log_softmax(torch.cat(windows), 1).sum(0)
             assert predicted == int(likelihood.argmax())
+            votes.append(int(torch.softmax(torch.cat(windows), 1).sum(0).argmax()) == predicted)
+    assert not all(votes)
 
 
 def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model: TreeModel) -> None:
@@ -81,4 +96,4 @@ def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model
 
 
 def test_the_corpus_of_tones_has_clips_of_several_windows(data: StudyData) -> None:
-    assert {len(starts(data, "one", clip)) for clip in range(48)} >= {2, 3}
+    assert {len(starts(data, "one", clip)) for clip in range(48)} >= {3, 4}

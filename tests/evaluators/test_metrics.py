@@ -120,6 +120,18 @@ def test_repeats_that_disagree_widen_the_interval() -> None:
     assert high - low > 3 * (steady_high - steady_low)
 
 
+def test_tasks_of_one_model_share_its_drawn_repeats() -> None:
+    truth = np.zeros(100, np.int64)
+    perfect, poor = outcomes(truth, truth), outcomes(truth, (np.arange(100) < 40).astype(int))
+    baseline = [perfect, perfect]
+    trade = [
+        TaskComparison("c", "accuracy", baseline, [poor, perfect]),
+        TaskComparison("c", "accuracy", baseline, [perfect, poor]),
+    ]
+    low, _ = reduction_interval(trade)  # whichever repeats are drawn, one task loses in half of them or more
+    assert low > 0.12
+
+
 def test_interval_repeats_with_its_seed_and_is_nothing_for_nothing() -> None:
     truth = np.arange(40) % 2
     comparison = TaskComparison("c", "macro_f1", [outcomes(truth, truth)], [outcomes(truth, np.zeros(40, np.int64))])

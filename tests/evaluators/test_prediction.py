@@ -107,6 +107,14 @@ def test_long_recordings_are_read_to_their_end(bundle: Bundle, tmp_path: Path) -
     assert 0.1 < answer["share"] < 0.9
 
 
+def test_what_follows_a_short_recording_is_no_part_of_it(bundle: Bundle, tmp_path: Path) -> None:
+    sound = tone("low", "sine", 0.2) + np.random.default_rng(0).normal(0, 0.003, RATE // 5)
+    soundfile.write(tmp_path / "short.wav", sound, RATE)
+    answer = bundle.predict(tmp_path / "short.wav")["waveform"]
+    assert answer["share"] >= 0.8  # of 0.2 s, not of the window's 0.4 s
+    assert answer["regions"][-1]["offset"] <= 0.2
+
+
 def test_one_sample_is_a_recording(bundle: Bundle, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "click.wav", np.ones(1), RATE)
     answers = bundle.predict(tmp_path / "click.wav")

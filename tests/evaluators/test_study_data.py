@@ -42,6 +42,15 @@ def test_frame_targets_say_whether_the_frames_centre_lies_in_a_region(tone_data:
             assert value == (onset <= frame * 0.01 < offset)
 
 
+def test_a_region_holds_the_frame_at_its_onset_and_not_the_one_at_its_offset(tmp_path: Path) -> None:
+    manifest = write_tones(tmp_path / "corpus", 12)
+    lines = [f"{clip}.wav,0.05,0.1,tone\n{clip}.wav,0.2,0.25,tone" for clip in range(12)]
+    (tmp_path / "corpus" / "segments.csv").write_text("\n".join(["path,onset,offset,event", *lines]))
+    data = load_tones({"tones": manifest}, [("tone", "tones", "tone")], tmp_path / "cache")
+    rows = data.tasks["tone"].targets[data.packs["tones"].starts[7] :]
+    assert np.flatnonzero(rows[:30] == 1).tolist() == [5, 6, 7, 8, 9, 20, 21, 22, 23, 24]
+
+
 def test_clips_without_annotation_have_no_frame_targets(tmp_path: Path) -> None:
     manifest = write_tones(tmp_path / "corpus")
     lines = (tmp_path / "corpus" / "segments.csv").read_text().splitlines(keepends=True)

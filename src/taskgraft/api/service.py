@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -34,8 +34,10 @@ _DRAIN = 10
 """Seconds that open answers may take when the service stops."""
 
 
-def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, with_runner: bool = True) -> None:
     """Serve until SIGINT or SIGTERM; ``on_ready`` is told the URL once requests are answered.
+
+    Without a runner of its own the service only takes and shows studies: runners on other machines work on them.
 
     Only the main thread of a process may call this, since only it hears signals.
 
@@ -49,7 +51,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=_DRAIN)
         # Not among the arguments, which every user of the machine can read: it may hold a password.
         secrets = {"TASKGRAFT_DATABASE_URL": settings.database_url}
-        with RunnerProcess(runner_command(settings), secrets):
+        with RunnerProcess(runner_command(settings), secrets) if with_runner else nullcontext():
             _Server(config, on_ready or (lambda _: None)).run(sockets=[listener])
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from taskgraft.errors import Fault, InvalidInput
@@ -43,19 +44,21 @@ class Settings:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "taskgraft.db"))
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_environment(
+        cls, given: Mapping[str, object] = MappingProxyType({}), environment: Mapping[str, str] = os.environ
+    ) -> Self:
         """Settings from ``TASKGRAFT_DATA_DIR``, ``_DATABASE_URL``, ``_HOST``, ``_PORT`` and ``_RAY_ADDRESS``.
 
-        A variable that is empty counts as absent.
+        A variable that is empty counts as absent; what is ``given`` goes before it.
 
         Raises:
             InvalidInput: a value that breaks a rule.
         """
-        given = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
-        port = given.pop("port")
+        found = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
+        port = found.pop("port")
         if port and not (port.isascii() and port.isdigit()):
             raise InvalidInput.at(f"{PREFIX}PORT", f"a port is a whole number; got {port!r}")
-        values: dict[str, object] = {name: value for name, value in given.items() if value}
+        values: dict[str, object] = {name: value for name, value in found.items() if value}
         if port:
             values["port"] = int(port)
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values | dict(given))  # type: ignore[arg-type]

@@ -26,18 +26,20 @@ from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tree import BranchTree
 
 _WARM_UP = 0.1
-_MASKED = 0.15
-"""The largest share of an axis that a time or band mask covers."""
-_MAX_EVALUATIONS = 30
+_MAX_EVALUATIONS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast to train. An epoch goes through the largest training split of the study."""
+    """How long and how fast to train. An epoch goes through the largest training split of the study.
+
+    ``masking`` is the largest share of the bands, and of the frames, that a mask covers.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
+    masking: float = 0.15
 
     def steps(self, clips: int) -> int:
         """Optimiser steps for a largest training split of ``clips`` clips."""
@@ -63,6 +65,7 @@ class Trainer:
         self._data = data
         self._tasks = {name: data.tasks[name] for name in tree.tasks}
         self._references = references
+        self._schedule = schedule
         self.model = _initial_model(tree, data, seed)
         self._total = schedule.steps(data.epoch_clips)
         self._interval = max(1, self._total // min(schedule.epochs, _MAX_EVALUATIONS))
@@ -106,7 +109,9 @@ class Trainer:
         self._seconds += time.perf_counter() - started
 
     def _train_step(self, batch: Batch) -> None:
-        features = mask_axes(self._data.normalisation(batch.features), self._masking)  # [n, 1, f, t]
+        features = mask_axes(
+            self._data.normalisation(batch.features), self._schedule.masking, self._masking
+        )  # [n, 1, f, t]
         with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
         loss = joint_loss(self._tasks, scores, batch.targets)
@@ -163,14 +168,16 @@ def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def mask_axes(features: Tensor, generator: torch.Generator) -> Tensor:
+def mask_axes(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Normalised features [n, 1, f, t] with one band mask and one time mask per clip, filled with the mean (0).
+
+    A mask covers at most ``share`` of its axis.
 
     As torchaudio's ``mask_along_axis_iid``, which can't be given a generator. Source: Park et al., SpecAugment, 2019.
     """
     for axis in (2, 3):
         size, shape = features.shape[axis], [len(features), 1, 1, 1]
-        width = torch.randint(int(size * _MASKED) + 1, shape, generator=generator)
+        width = torch.randint(int(size * share) + 1, shape, generator=generator)
         start = (torch.rand(shape, generator=generator) * (size - width + 1)).long()
         shape[0], shape[axis] = 1, size
         places = torch.arange(size).reshape(shape)

@@ -144,7 +144,7 @@ class StudyRun:
         self.lease.report(driver.report)
         if not stop() and isinstance(driver.decision(), Ask):
             training = spec.training
-            schedule = Schedule(training.epochs, training.batch_size, training.learning_rate)
+            schedule = Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
             with ray_session(self._ray_address):
                 run_jobs(driver, data, schedule, self._study.id)
         return driver

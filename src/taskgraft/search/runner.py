@@ -76,6 +76,24 @@ class Runner:
                 return
 
 
+def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None = None) -> None:
+    """Run studies until SIGTERM or SIGINT. Only the main thread of a process may call this.
+
+    Raises:
+        Unavailable: the database does not answer when the runner starts.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with Store(database_url) as store:
+        runner = Runner(store, data_dir.absolute(), ray_address)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            runner.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        runner.run()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run studies until SIGTERM or SIGINT. The database's URL comes by the environment: it may hold a password."""
     parser = argparse.ArgumentParser(prog="python -m taskgraft.search.runner", description=main.__doc__)
@@ -83,19 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ray-address")
     parser.add_argument("--database-url", default=os.environ.get("TASKGRAFT_DATABASE_URL"))
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if not options.database_url:
         parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
     try:
-        with Store(options.database_url) as store:
-            runner = Runner(store, options.data_dir.absolute(), options.ray_address)
-
-            def stop(number: int, frame: FrameType | None) -> None:
-                runner.stop()
-
-            signal.signal(signal.SIGTERM, stop)
-            signal.signal(signal.SIGINT, stop)
-            runner.run()
+        run_until_stopped(options.database_url, options.data_dir, options.ray_address)
     except TaskgraftError as error:
         _log.error("%s", error)
         return 1

@@ -1,10 +1,22 @@
 """Study specifications: what a user asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.matrix import Decision
@@ -21,6 +33,17 @@ class Strategy(StrEnum):
     """Every pair at every depth: the published sweep."""
     ADAPTIVE = "adaptive"
     """Every pair from the deepest depth down, up to the first that keeps the threshold: the same compatibility."""
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is a number")
+    return value
+
+
+_Whole = Annotated[int, Strict()]
+_Number = Annotated[float, BeforeValidator(_no_bool)]
+"""Texts of numbers are numbers, since YAML takes ``1e-3`` for a text."""
 
 
 class _Value(BaseModel):
@@ -47,12 +70,15 @@ class TaskSpec(_Value):
 class TrainingSpec(_Value):
     """How every model of a study is trained; the same number of steps for each, so that they compare."""
 
-    epochs: int = Field(default=30, ge=1, le=10_000, description="passes over the largest training split of the study")
-    batch_size: int = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
-    learning_rate: float = Field(default=0.001, gt=0, le=1)
+    epochs: _Whole = Field(
+        default=30, ge=1, le=10_000, description="passes over the largest training split of the study"
+    )
+    batch_size: _Whole = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
+    learning_rate: _Number = Field(default=0.001, gt=0, le=1)
     algorithm: Literal["soft"] = "soft"
     loss_weighting: Literal["sum"] = "sum"
-    clip_seconds: float | None = Field(
+    masking: float = Field(default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked")
+    clip_seconds: _Number | None = Field(
         default=None,
         gt=0.1,
         le=30,
@@ -61,24 +87,24 @@ class TrainingSpec(_Value):
 
 
 class BudgetSpec(_Value):
-    """Where to stop asking; null means no limit."""
+    """Where to stop asking; null means no limit. Baselines are trained in any case."""
 
-    trials: int | None = Field(default=None, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
+    trials: _Whole | None = Field(default=None, ge=1)
+    seconds: _Number | None = Field(default=None, gt=0)
 
 
 class StudySpec(_Value):
     """A study as a user writes it."""
 
     name: str = "study"
-    ar_threshold: float = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
-    tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=MAX_TASKS)
+    ar_threshold: _Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
+    tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     template: str = "cnn8"
-    depths: tuple[Annotated[int, Field(ge=1)], ...] = Field((), validate_default=True)
+    depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field((), validate_default=True)
     strategy: Strategy = Strategy.ADAPTIVE
     decision: Decision = Decision.POINT
-    repeats: int = Field(1, ge=1, le=20)
-    seed: int = Field(0, ge=0, lt=2**31)
+    repeats: _Whole = Field(1, ge=1, le=20)
+    seed: _Whole = Field(0, ge=0, lt=2**31)
     training: TrainingSpec = TrainingSpec()
     budget: BudgetSpec = BudgetSpec()
 
@@ -89,12 +115,19 @@ class StudySpec(_Value):
             raise ValueError(f"a study's name has {NAME_RULE}")
         return name
 
-    @field_validator("tasks")
+    @field_validator("tasks", mode="wrap")
     @classmethod
-    def _unique(cls, tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
-        names = [task.name for task in tasks]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"task names are unique; {', '.join(repeated)} stands more than once")
+    def _tasks(cls, given: Any, read: ValidatorFunctionWrapHandler) -> tuple[TaskSpec, ...]:
+        """Read the tasks; a repeated name is told together with whatever else is wrong with them."""
+        if isinstance(given, list | tuple) and not 1 <= len(given) <= MAX_TASKS:
+            raise ValueError(f"a study has 1 to {MAX_TASKS} tasks; got {len(given)}")
+        faults = _repeated_names(given)
+        try:
+            tasks: tuple[TaskSpec, ...] = read(given)
+        except ValidationError as error:
+            faults += map(_again, error.errors())
+        if faults:
+            raise ValidationError.from_exception_data("tasks", faults)
         return tasks
 
     @field_validator("template")
@@ -104,16 +137,27 @@ class StudySpec(_Value):
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
         return name
 
-    @model_validator(mode="after")
-    def _depths(self) -> Self:
-        template = get_template(self.template)
-        if not self.depths:
-            object.__setattr__(self, "depths", template.default_depths)
-        if len(set(self.depths)) != len(self.depths):
-            raise ValueError(f"depths: each depth is tried once; got {list(self.depths)}")
-        if max(self.depths) > template.depth:
-            raise ValueError(f"depths: {template.name} has {template.depth} blocks; got {max(self.depths)}")
-        return self
+    @field_validator("depths")
+    @classmethod
+    def _depths(cls, depths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if "template" not in info.data:
+            return depths
+        template = get_template(info.data["template"])
+        if len(set(depths)) != len(depths):
+            raise ValueError("each depth is tried once")
+        if max(depths, default=0) > template.depth:
+            raise ValueError(f"{template.name} has {template.depth} blocks")
+        return depths or template.default_depths
+
+    @field_validator("budget")
+    @classmethod
+    def _baselines_fit(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
+        """A study with fewer trials than it has baselines could not end."""
+        smallest = len(info.data.get("tasks", ())) * info.data.get("repeats", 1)
+        if budget.trials is not None and budget.trials < smallest:
+            message = f"the baselines of these tasks and repeats alone take {smallest} trainings"
+            raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])
+        return budget
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -137,14 +181,36 @@ class StudySpec(_Value):
         return self.model_dump(mode="json")
 
 
+def _fault(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
+    """One of pydantic's errors in the form that can be raised."""
+    return InitErrorDetails(
+        type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
+    )
+
+
+def _again(error: Mapping[str, Any]) -> InitErrorDetails:
+    """An error that pydantic reported, in the form that can be raised."""
+    return InitErrorDetails(type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {}))
+
+
+def _repeated_names(tasks: Iterable[Any]) -> list[InitErrorDetails]:
+    faults, seen = [], set()
+    for place, task in enumerate(tasks if isinstance(tasks, list | tuple) else ()):
+        name = task.get("name") if isinstance(task, Mapping) else getattr(task, "name", None)
+        if isinstance(name, str):
+            if name in seen:
+                faults.append(_fault((place, "name"), "task names are unique", name))
+            seen.add(name)
+    return faults
+
+
+_OUR_WORDS = MappingProxyType({"missing": "is required", "extra_forbidden": "there is no such field"})
+
+
 def as_fault(error: Mapping[str, Any]) -> Fault:
     """One of pydantic's errors in our words: field, rule, value."""
     where = ".".join(str(part) for part in error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not where and ": " in message:
-        where, message = message.split(": ", 1)
-    if error["type"] == "missing":
-        return Fault(where, "is required")
-    if "; got" in message:
+    message = _OUR_WORDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+    if error["type"] == "missing" or "; got" in message:
         return Fault(where, message)
     return Fault(where, f"{message}; got {error['input']!r:.80}")

@@ -20,6 +20,7 @@ datasets = typer.Typer(help="Work on datasets.", no_args_is_help=True)
 for command in (
     demo.demo,
     remote.serve,
+    remote.runner,
     local.run,
     local.plan,
     remote.submit,

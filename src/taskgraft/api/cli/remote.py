@@ -1,9 +1,8 @@
 """Commands around a service: serve, and submit, status, watch, cancel, download through its HTTP."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,15 +37,11 @@ def serve(
     ] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Datasets, features, artifacts, the SQLite file.")] = None,
+    no_runner: Annotated[bool, typer.Option("--no-runner", help="Leave the work to runners elsewhere.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve the API and run what is posted. Every option has a variable: TASKGRAFT_HOST, _PORT, _DATABASE_URL, ..."""
     from taskgraft.api.service import serve as serve_settings  # noqa: PLC0415  # the server is slow to import
-
-    given: dict[str, Any] = {
-        "host": host, "port": port, "database_url": database_url, "ray_address": ray_address, "data_dir": data_dir
-    }  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
 
     def on_ready(url: str) -> None:
         if as_json:
@@ -56,14 +51,34 @@ def serve(
         sys.stdout.flush()
 
     with errors_as_exit_codes():
-        settings = Settings.from_environment()
-        if "data_dir" in given and "database_url" not in given and settings.database_url == _default_database(settings):
-            given["database_url"] = ""
-        serve_settings(replace(settings, **given), on_ready=on_ready)
+        given = {
+            "host": host,
+            "port": port,
+            "database_url": database_url,
+            "ray_address": ray_address,
+            "data_dir": data_dir,
+        }
+        serve_settings(_settings(given), on_ready=on_ready, with_runner=not no_runner)
 
 
-def _default_database(settings: Settings) -> str:
-    return Settings(data_dir=settings.data_dir).database_url
+def runner(
+    database_url: Annotated[str | None, typer.Option(help="The service's database.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder that the service and all workers share.")] = None,
+) -> None:
+    """Work on what is posted to a service elsewhere (`serve --no-runner`). Variables as for `serve`."""
+    from taskgraft.search.runner import run_until_stopped  # noqa: PLC0415  # torch and Ray are slow to import
+
+    with errors_as_exit_codes():
+        given = {"database_url": database_url, "ray_address": ray_address, "data_dir": data_dir}
+        settings = _settings(given)
+        run_until_stopped(settings.database_url, settings.data_dir, settings.ray_address)
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """What the command line says, before what the environment says."""
+    said = {name: value for name, value in given.items() if value is not None}
+    return Settings.from_environment(said)
 
 
 def submit(study_file: StudyFile, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:

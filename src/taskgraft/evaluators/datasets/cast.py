@@ -21,8 +21,8 @@ VARIANTS = {
     "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "adam", "alex", "boris", "david", "max", "travis", "victor"),
 }
 MIN_CLIPS = 40
-_SHARES = {Split.TRAIN: 0.6, Split.VALIDATION: 0.2, Split.TEST: 0.2}
-_CLIPS_PER_SPEAKER = 12
+_SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25}
+_CLIPS_PER_SPEAKER = 6
 
 
 @dataclass(frozen=True, slots=True)

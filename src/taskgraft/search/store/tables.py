@@ -1,4 +1,4 @@
-"""The store's own tables; all names start with ``taskgraft_``, since Optuna's tables live beside it without a prefix."""
+"""The store's own tables; names start with ``taskgraft_``, since Optuna's tables lie beside them without a prefix."""
 
 from datetime import UTC, datetime
 from typing import Any
