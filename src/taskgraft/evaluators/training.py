@@ -23,6 +23,7 @@ from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.space.tree import BranchTree
 
 _WARM_UP = 0.1
@@ -61,7 +62,7 @@ class Trainer:
         seed: int,
         references: Mapping[str, float] | None = None,
     ) -> None:
-        torch.set_num_threads(1)  # two one-thread workers train twice as fast as one worker with two threads
+        use_one_thread()
         self._data = data
         self._tasks = {name: data.tasks[name] for name in tree.tasks}
         self._references = references

@@ -77,7 +77,9 @@ class TrainingSpec(_Value):
     learning_rate: _Number = Field(default=0.001, gt=0, le=1)
     algorithm: Literal["soft"] = "soft"
     loss_weighting: Literal["sum"] = "sum"
-    masking: float = Field(default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked")
+    masking: _Number = Field(
+        default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked"
+    )
     clip_seconds: _Number | None = Field(
         default=None,
         gt=0.1,
@@ -204,7 +206,14 @@ def _repeated_names(tasks: Iterable[Any]) -> list[InitErrorDetails]:
     return faults
 
 
-_OUR_WORDS = MappingProxyType({"missing": "is required", "extra_forbidden": "there is no such field"})
+_OUR_WORDS = MappingProxyType(
+    {
+        "missing": "is required",
+        "extra_forbidden": "there is no such field",
+        "model_type": "is an object",
+        "tuple_type": "is a list",
+    }
+)
 
 
 def as_fault(error: Mapping[str, Any]) -> Fault:

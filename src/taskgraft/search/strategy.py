@@ -1,6 +1,7 @@
 """Which training next: a pure function of what is known, so that a study can be replayed from its ledger."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,7 +18,10 @@ from taskgraft.space.tree import BranchTree
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """These trainings are wanted now, the most urgent first; more may be wanted when they have ended."""
+    """These trainings are wanted, the most urgent first; more may be wanted when one of them has ended.
+
+    Those that are under way are among them; where all of them are, there is nothing to start yet.
+    """
 
     stage: Stage
     trainings: tuple[Training, ...]
@@ -35,9 +39,9 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a study has used up of its budget."""
+    """What a study uses of its budget beside the trainings that have ended: those under way, and wall seconds."""
 
-    trials: int = 0
+    under_way: frozenset[Training] = frozenset()
     seconds: float = 0.0
 
 
@@ -51,26 +55,33 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
         training, error = evidence.failure
         raise TrainingFailed(f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed: {error}")
     baselines = [part for task in spec.task_names for part in evidence.missing(evidence.baseline(task))]
-    open_pairs = {
-        pair: trees for pair in combinations(spec.task_names, 2) if (trees := _open_cells(spec, evidence, *pair))
-    }
-    if baselines or (open_pairs and not _is_spent(spec, spent, reserve=spec.repeats)):
-        pairs = [
-            training
-            for pair, trees in open_pairs.items()
-            if evidence.has_baselines(pair)
-            for tree in trees
-            for training in evidence.missing(tree)
-        ]
-        at_least = len(baselines) + spec.repeats * sum(map(len, open_pairs.values())) + spec.repeats
-        return Ask(Stage.BASELINES if baselines else Stage.PAIRS, (*baselines, *pairs), at_least)
-    tree = synthesize(
-        evidence.matrix(with_intervals=False) if spec.decision == "point" else evidence.matrix(),
-        spec.ar_threshold,
-        get_template(spec.template),
-        spec.decision,
-    )
-    return _verify(spec, evidence, spent, tree, complete=not open_pairs)
+    cells = {pair: _open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)}
+    ready = [
+        training
+        for pair, trees in cells.items()
+        if evidence.has_baselines(pair)
+        for tree in trees
+        for training in evidence.missing(tree)
+    ]
+    reserve = len(set(baselines) - spent.under_way) + _verifications(spec)
+    pairs = _affordable(spec, evidence, spent, ready, reserve)
+    if baselines or pairs:
+        left = len(baselines) + sum(len(evidence.missing(tree)) for trees in cells.values() for tree in trees)
+        return _ask(spec, evidence, [*baselines, *pairs], left + _verifications(spec), bool(baselines))
+    matrix = evidence.decisive_matrix()
+    tree = synthesize(matrix, spec.ar_threshold, get_template(spec.template), spec.decision)
+    return _verify(spec, evidence, spent, tree, complete=not any(cells.values()))
+
+
+def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
+    if spec.budget.trials is not None:
+        left = max(len(wanted), min(left, spec.budget.trials - evidence.count))
+    return Ask(Stage.BASELINES if baselines else Stage.PAIRS, tuple(wanted), left)
+
+
+def _verifications(spec: StudySpec) -> int:
+    """Trainings that the verification of a tree takes at least: the tree of a pair is a pair that was tried."""
+    return spec.repeats if len(spec.tasks) > 2 else 0
 
 
 def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[BranchTree]:
@@ -86,10 +97,23 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
     return []
 
 
-def _is_spent(spec: StudySpec, spent: Spent, reserve: int = 0) -> bool:
+def _affordable(
+    spec: StudySpec, evidence: Evidence, spent: Spent, wanted: Sequence[Training], reserve: int
+) -> list[Training]:
+    """Those of the wanted trainings that are under way, and as many others as the budget has room for."""
+    under_way = [training for training in wanted if training in spent.under_way]
+    others = [training for training in wanted if training not in spent.under_way]
+    return under_way + others[: _room(spec, evidence, spent, reserve)]
+
+
+def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -> int:
+    """How many more trainings may be started when ``reserve`` of them are kept for later."""
     budget = spec.budget
-    out_of_trials = budget.trials is not None and spent.trials + reserve >= budget.trials
-    return out_of_trials or (budget.seconds is not None and spent.seconds >= budget.seconds)
+    if budget.seconds is not None and spent.seconds >= budget.seconds:
+        return 0
+    if budget.trials is None:
+        return sys.maxsize
+    return max(0, budget.trials - evidence.count - len(spent.under_way) - reserve)
 
 
 def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, tree: BranchTree, complete: bool) -> Ask | Settled:
@@ -97,10 +121,12 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, tree: BranchTree,
     notes = [] if complete else ["the budget ended before every pair was tried; untried sharing was left out"]
     for candidate in _candidates(evidence, tree):
         if wanted := evidence.missing(candidate):
-            if _is_spent(spec, spent):
-                notes.append("the budget ended before a tree that shares blocks was verified; nothing is shared")
-                return Settled(BranchTree.flat(tree.tasks, 0, tree.depth), "; ".join(notes))
-            return Ask(Stage.VERIFICATION, wanted, len(wanted))
+            if len(set(wanted) - spent.under_way) > _room(spec, evidence, spent):
+                wanted = tuple(training for training in wanted if training in spent.under_way)
+            if wanted:
+                return Ask(Stage.VERIFICATION, wanted, len(wanted))
+            notes.append("the budget ended before a tree that shares blocks was verified; nothing is shared")
+            return Settled(BranchTree.flat(tree.tasks, 0, tree.depth), "; ".join(notes))
         if evidence.keeps(candidate):
             if candidate != tree:
                 notes.append(_repair_note(evidence, tree))

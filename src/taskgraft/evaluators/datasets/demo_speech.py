@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 """Told how many clips are made, of how many."""
 
 
-def build_demo_speech(root: Path, clips: int = 4000, seed: int = 0, progress: Progress | None = None) -> Path:
+def build_demo_speech(root: Path, clips: int = 3000, seed: int = 0, progress: Progress | None = None) -> Path:
     """Make the corpus in the new folder ``root`` and return its manifest.
 
     The same clips and seed give the same bytes. The folder appears complete or not at all.

@@ -6,7 +6,7 @@ from pathlib import Path
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE, build_demo_speech
 
-DEMO_CLIPS = 4_000
+DEMO_CLIPS = 3_000
 DEMO_SEED = 0
 
 Progress = Callable[[int, int], None]
