@@ -2,19 +2,17 @@
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from taskgraft.errors import Conflict, InvalidInput, Unavailable
-from taskgraft.search.evidence import Evidence, reduction_matrix
-from taskgraft.search.preparation import prepare
+from taskgraft.errors import Conflict
+from taskgraft.search.evidence import Evidence, decisive, reduction_matrix
+from taskgraft.search.preparation import tasks_from_facts
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Stage, Study
 from taskgraft.search.trial import Trial
 from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import Decision, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.tasks import Task
 from taskgraft.space.template import get_template
 
 _MATRICES_KEPT = 8
@@ -27,8 +25,8 @@ def find_matrix(spec: StudySpec, trials: tuple[Trial, ...]) -> ReductionMatrix:
     return reduction_matrix(spec, trials)
 
 
-def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | None, data_dir: Path) -> Mapping[str, Any]:
-    """The tree form of ``study`` at a threshold, by default its own.
+def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | None) -> Mapping[str, Any]:
+    """The tree form of ``study`` at a threshold, by default its own; sizes with heads are null before its first start.
 
     Raises:
         Conflict: pairs that the tree depends on are still to be trained.
@@ -44,16 +42,8 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix, spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
     template = get_template(spec.template)
-    tree = synthesize(matrix, threshold, template, spec.decision)
-    return tree_document(tree, template, threshold, _tasks(spec, data_dir))
-
-
-def _tasks(spec: StudySpec, data_dir: Path) -> tuple[Task, ...] | None:
-    """The tasks with their classes; None where the datasets are not there any more: the heads have no sizes then."""
-    try:
-        return prepare(spec, data_dir=data_dir).tasks
-    except (InvalidInput, Unavailable):
-        return None
+    tree = synthesize(decisive(matrix, threshold, spec.decision), threshold, template, spec.decision)
+    return tree_document(tree, template, threshold, tasks_from_facts(study.facts))
 
 
 def _open_pairs(matrix: ReductionMatrix, spec: StudySpec) -> int:

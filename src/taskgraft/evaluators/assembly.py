@@ -13,21 +13,22 @@ from taskgraft.space.tree import BranchTree
 def assemble_model(
     tree: BranchTree, template: Template, tasks: Mapping[str, Task], parts: Sequence[tuple[BranchTree, bytes]]
 ) -> TreeModel:
-    """A tree's model from the weights of the trees that its root's children are (or of the tree itself).
+    """A tree's model from the weights of the trees that its root's children are (or of the tree itself), in any order.
 
     Parts share no block, so in eval mode each answers in the whole just as it did alone.
 
     Raises:
+        ValueError: a part is no subtree of the tree.
         RuntimeError: the parts' tensors are not those of the tree.
     """
     model = TreeModel(tree, template, [tasks[name] for name in tree.tasks])
+    order = list(tree.nodes())
     tensors = {}
-    place = 0 if len(parts) == 1 and parts[0][0] == tree else 1  # behind the empty root
     for part, weights in parts:
+        place = order.index(part.root)  # a subtree's nodes follow each other, as they do in the part
         for name, tensor in load_tensors(weights).items():
             kind, index, rest = name.split(".", 2)
             moved = int(index) + place if kind == "nodes" else tree.tasks.index(part.tasks[int(index)])
             tensors[f"{kind}.{moved}.{rest}"] = tensor
-        place += len(list(part.nodes()))
     model.load_state_dict(tensors)
     return model.eval()

@@ -23,6 +23,11 @@ def artifacts_dir(data_dir: Path, study_id: str) -> Path:
     return study_dir(data_dir, study_id) / "artifacts"
 
 
+def tune_dir(data_dir: Path, study_id: str) -> Path:
+    """Where Tune keeps its own records while the study runs; nobody reads them."""
+    return study_dir(data_dir, study_id) / "tune"
+
+
 class Checkpoints:
     """The weights of a study's trainings, one file each. A file appears whole or not at all."""
 

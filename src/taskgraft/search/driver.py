@@ -13,7 +13,7 @@ from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study import Progress, RunningTrial, Stage
-from taskgraft.search.trial import Training, TrialState
+from taskgraft.search.trial import Training, Trial, TrialState
 from taskgraft.search.tuner import Job
 
 
@@ -45,14 +45,16 @@ class StudyDriver:
         self.should_stop = should_stop
         self.evidence = Evidence(spec, ledger.trials())
         self._done_before = self.evidence.count
-        self._decided: tuple[tuple[int, int], Ask | Settled] | None = None
+        self._decided: Ask | Settled | None = None
+        self._shown: Ask | Settled | None = None
+        """The last decision, also while the next one is not made yet; read by other threads."""
 
     def decision(self) -> Ask | Settled:
-        """What is to be done next, given what is known and what it cost."""
-        now = (self.evidence.count, len(self._running))
-        if self._decided is None or self._decided[0] != now:
-            self._decided = now, decide(self._spec, self.evidence, Spent(sum(now), self._seconds()))
-        return self._decided[1]
+        """What is to be done next, given what is known and what it cost; the same until a training starts or ends."""
+        if self._decided is None:
+            spent = Spent(frozenset(self._running), self._seconds())
+            self._decided = self._shown = decide(self._spec, self.evidence, spent)
+        return self._decided
 
     def _seconds(self) -> float:
         return self._busy_before + time.monotonic() - self._started
@@ -61,17 +63,13 @@ class StudyDriver:
         """The most urgent training that is not under way; see `Driver`."""
         decision = self.decision()
         if isinstance(decision, Settled):
-            if self._running:
-                return None
             raise StopIteration
-        left_over = self._running.keys() - set(decision.trainings)
-        if decision.stage is Stage.VERIFICATION and left_over:
-            return None  # a pair that is still under way may yet change the tree
         training = next((one for one in decision.trainings if one not in self._running), None)
         if training is None:
             return None
         with self._lock:
             self._running[training] = _Running(time.monotonic())
+        self._decided = None
         references = self.evidence.references(training.tasks) if len(training.tasks) > 1 else {}
         return Job(training, self._spec.seed + training.repeat, references)
 
@@ -84,26 +82,25 @@ class StudyDriver:
     def on_measured(self, job: Job, measurement: Measurement) -> None:
         """Record the measurement; keep the weights of whatever may become part of the final model. See `Driver`."""
         ar = accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
-        if measurement.weights and (len(job.training.tasks) != 2 or ar <= self._spec.ar_threshold):
+        is_out = len(job.training.tasks) == 2 and ar > self._spec.ar_threshold and self._spec.repeats == 1
+        if measurement.weights and not is_out:
             self._checkpoints.save(job.training, measurement.weights)
-        trial = self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar)
-        self._end(job.training)
-        self.evidence.add(trial)
+        self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
 
     def on_failed(self, job: Job, error: str) -> None:
         """See `Driver`."""
-        trial = self._ledger.record(job.training, job.seed, TrialState.FAILED, error=error)
-        self._end(job.training)
-        self.evidence.add(trial)
+        self._end(self._ledger.record(job.training, job.seed, TrialState.FAILED, error=error))
 
-    def _end(self, training: Training) -> None:
+    def _end(self, trial: Trial) -> None:
         with self._lock:
-            del self._running[training]
+            del self._running[trial.training]
+        self.evidence.add(trial)
+        self._decided = None
 
     def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
         """What the lease says of this study with every renewal."""
-        decided = self._decided[1] if self._decided else None
-        return (decided.stage if isinstance(decided, Ask) else None, *self.snapshot())
+        shown = self._shown
+        return (shown.stage if isinstance(shown, Ask) else None, *self.snapshot())
 
     def snapshot(self) -> tuple[Progress, tuple[RunningTrial, ...]]:
         """How far the study is."""
@@ -118,9 +115,8 @@ class StudyDriver:
 
     def _progress(self, under_way: float) -> Progress:
         done = self.evidence.count
-        decided = self._decided[1] if self._decided else None
-        left = decided.at_least if isinstance(decided, Ask) else 0
-        planned = max(done + left, done)
+        left = self._shown.at_least if isinstance(self._shown, Ask) else 0
+        planned = done + left
         here = done - self._done_before + under_way
         rate = here / max(time.monotonic() - self._started, 1e-9)
         eta = (left - under_way) / rate if here > 0 and left else None

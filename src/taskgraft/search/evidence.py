@@ -1,6 +1,7 @@
 """What a study knows so far: measurements by training, and the reductions that follow from them."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -22,6 +23,12 @@ def components(tree: BranchTree) -> tuple[BranchTree, ...]:
     if tree.root.length or tree.root.is_leaf:
         return (tree,)
     return tuple(BranchTree(child, tree.depth) for child in tree.root.children)
+
+
+@cache
+def _flat(tasks: tuple[str, ...], shared: int, depth: int) -> BranchTree:
+    """Baselines and pairs are looked up at every decision; making and checking a tree takes longer than finding it."""
+    return BranchTree.flat(tasks, shared, depth)
 
 
 class Evidence:
@@ -63,7 +70,7 @@ class Evidence:
 
     def baseline(self, task: str) -> BranchTree:
         """The tree of one task alone."""
-        return BranchTree.flat([task], self._depth, self._depth)
+        return _flat((task,), self._depth, self._depth)
 
     def references(self, tasks: Sequence[str]) -> dict[str, float]:
         """Each task's baseline metric, mean over its repeats; the baselines must be known."""
@@ -141,17 +148,37 @@ class Evidence:
 
     def pair(self, first: str, second: str, depth: int) -> BranchTree:
         """The tree of two tasks that share ``depth`` blocks."""
-        return BranchTree.flat([first, second], depth, self._depth)
+        return _flat((first, second), depth, self._depth)
 
     def matrix(self, with_intervals: bool = True) -> ReductionMatrix:
         """AR of every pair at every depth that is known by now."""
         cells: dict[tuple[str, str], dict[int, Cell]] = {}
-        for tree in sorted({training.tree for training in self._known}, key=lambda tree: tree.root.blocks):
+        for tree in {training.tree: None for training in self._known}:
             if len(tree.tasks) == 2 and self.is_known(tree):
                 first, second = tree.tasks
                 low, high = self.interval(tree) if with_intervals else (None, None)
                 cells.setdefault((first, second), {})[tree.root.blocks[1]] = Cell(self.ar(tree), low, high)
         return ReductionMatrix(self._spec.task_names, cells)
+
+    def decisive_matrix(self) -> ReductionMatrix:
+        """The part of the matrix that the tree is made of: every pair down to its compatibility, no cell below.
+
+        What is below is known to some strategies only, or from verification. If it broke ties, the tree would depend
+        on the strategy, and on what has been verified already.
+        """
+        matrix = self.matrix(with_intervals=self._spec.decision is Decision.CONFIDENT)
+        return decisive(matrix, self._spec.ar_threshold, self._spec.decision)
+
+
+def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> ReductionMatrix:
+    """The matrix without the cells below each pair's compatibility."""
+    graph = matrix.compatibility(threshold, decision)
+    kept = {pair: graph.get_edge_data(*pair, {}).get("weight", 0) for pair in matrix.cells}
+    cells = {
+        pair: {depth: cell for depth, cell in by_depth.items() if depth >= kept[pair]}
+        for pair, by_depth in matrix.cells.items()
+    }
+    return ReductionMatrix(matrix.tasks, cells)
 
 
 def reduction_matrix(spec: StudySpec, trials: Iterable[Trial]) -> ReductionMatrix:

@@ -4,23 +4,24 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Conflict, InvalidInput, TaskgraftError, Unavailable
+from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.training import Schedule
-from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache
+from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.driver import StudyDriver
 from taskgraft.search.final import FinalReport, final_report
 from taskgraft.search.lease import Lease
-from taskgraft.search.preparation import PreparedStudy, prepare
+from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.store import Store
 from taskgraft.search.strategy import Ask, Settled
 from taskgraft.search.study import Progress, Result, Stage, State, Study
@@ -31,8 +32,13 @@ from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template, get_template
 
 _log = logging.getLogger(__name__)
+_BUILDING = ".artifacts-"
 _EXAMPLES = 4
 """Test clips of every task that the exported model is checked on."""
+
+
+class _Stopped(Exception):
+    """The way out of the work at hand: a user or the runner wants it to stop."""
 
 
 class StudyRun:
@@ -57,42 +63,57 @@ class StudyRun:
         self.lease = Lease(store, study.id, owner)
 
     def run(self) -> Study:
-        """Work until the study is finished, fails, or is to stop; the store knows the outcome in any case."""
+        """Work until the study is finished, fails, or is to stop; the store knows the outcome in any case.
+
+        Trouble of the environment (a full disk, Ray, the database) leaves the study paused, with the reason: what was
+        measured is kept, and it goes on from there when it is resumed.
+
+        Raises:
+            NotFound: the study was deleted meanwhile.
+            Unavailable: the database does not even take the outcome; when the lease has run out the study goes on.
+        """
         with self.lease:
             try:
                 self._work()
-            except Conflict:  # paused, cancelled or lost at the last moment
+            except _Stopped:
                 self._let_go()
+            except (Unavailable, OSError, MemoryError) as error:  # nothing that the study could help
+                self._end(State.PAUSED, str(error))
             except TaskgraftError as error:
-                self._fail(str(error))
+                self._end(State.FAILED, str(error))
             except Exception as error:
                 _log.exception("study %s failed", self._study.id)
-                self._fail(f"unexpected {type(error).__name__}: {error}")
-        return self._store.get_study(self._study.id)
+                self._end(State.FAILED, f"unexpected {type(error).__name__}: {error}")
+        try:
+            return self._store.get_study(self._study.id)
+        except NotFound:
+            remove_study_files(self._data_dir, self._study.id)
+            raise
 
-    def _fail(self, reason: str) -> None:
-        if self.lease.should_stop():
-            self._let_go()
-        else:
-            self._store.finish(self._study.id, self._owner, State.FAILED, reason=reason)
+    def _end(self, state: State, reason: str | None, **found: Any) -> None:
+        """End as it came out, unless a user or another runner was quicker."""
+        if not self.lease.should_stop():
+            with suppress(Conflict):
+                self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
+                return
+        self._let_go()
 
     def _let_go(self) -> None:
         """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
-        if self.lease.lost:
-            return
-        if self._store.get_study(self._study.id).state is State.CANCELLING:
-            self._store.finish(self._study.id, self._owner, State.CANCELLED)
-        else:
-            self._store.release(self._study.id, self._owner)
+        with suppress(Conflict, NotFound):  # lost to another runner, or paused and deleted
+            if self._store.get_study(self._study.id).state is State.CANCELLING:
+                self._store.finish(self._study.id, self._owner, State.CANCELLED)
+            else:
+                self._store.release(self._study.id, self._owner)
 
     def _work(self) -> None:
         prepared = prepare(self._study.spec, data_dir=self._data_dir, base=self._base)
         data = self._load(prepared)
         driver = self._search(data)
+        self._check_stop()
         decision = driver.decision()
-        if self.lease.should_stop() or not isinstance(decision, Settled):
-            self._let_go()
-            return
+        if not isinstance(decision, Settled):
+            raise Unavailable("Ray Tune ended before the search did")
         progress, _ = driver.snapshot()
         self._enter(Stage.EXPORT, progress)
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
@@ -100,7 +121,11 @@ class StudyRun:
         document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
-        self._store.finish(self._study.id, self._owner, State.SUCCEEDED, reason=reason, result=result, tree=document)
+        self._end(State.SUCCEEDED, reason, result=result, tree=document)
+
+    def _check_stop(self) -> None:
+        if self.lease.should_stop():
+            raise _Stopped
 
     def _enter(self, stage: Stage, progress: Progress | None = None) -> None:
         self.lease.report(lambda: (stage, progress, ()))
@@ -116,11 +141,12 @@ class StudyRun:
         Raises:
             InvalidInput: a dataset changed since the study first started.
         """
-        self._enter(Stage.BASELINES)
+        self._enter(self._study.stage or Stage.BASELINES)
         fingerprints = prepared.fingerprints()
         known = self._study.facts.get("fingerprints")
         if known is None:
-            self._store.set_facts(self._study.id, self._owner, {**self._study.facts, "fingerprints": fingerprints})
+            facts = {**self._study.facts, "fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)}
+            self._store.set_facts(self._study.id, self._owner, facts)
         elif changed := sorted(name for name in fingerprints if fingerprints[name] != known.get(name)):
             raise InvalidInput.at(
                 "dataset",
@@ -146,14 +172,16 @@ class StudyRun:
             training = spec.training
             schedule = Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule, self._study.id)
+                run_jobs(driver, data, schedule, tune_dir(self._data_dir, self._study.id))
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
         """Write the bundle beside its place and move it there when it is whole."""
         folder = artifacts_dir(self._data_dir, self._study.id)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".artifacts-", dir=folder.parent))
+        for left_over in folder.parent.glob(f"{_BUILDING}*"):  # by a runner that was killed
+            shutil.rmtree(left_over, ignore_errors=True)
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
         try:
             export_bundle(
                 building,

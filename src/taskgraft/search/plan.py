@@ -1,32 +1,40 @@
 """What a study would cost, before anything is trained."""
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
 
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.datasets.audio import probe
+from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.search.preparation import PreparedStudy
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.spec import Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
 
-_MACS_PER_SECOND = 5e9
-"""Multiply-accumulates that one core trains with in a second, forward and backward: the order of magnitude only."""
-_PASSES = 3
-"""A backward pass costs twice a forward pass."""
+_MACS_PER_SECOND = 4.5e9
+"""Multiply-accumulates of the model (forward alone) that one core trains with in a second, evaluations included: 900 s
+of audio with template cnn8, measured with batches of 32 to 64 on a server core of 2023."""
+_LISTENED = 20
+"""Clips of each corpus whose length is looked up."""
+_LONGEST_CROP = 4.0
+"""Seconds that a study crops to where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Least and greatest cost of a study.
 
-    Trials: a study whose pairs all fit at the first depth and whose tree needs no repair takes ``trials_at_least``; the
-    most is every depth of every pair and as many repairs as there are blocks to take away. ``clips`` are the labelled
-    clips of each task by split.
+    Trials: no outcome takes fewer than ``trials_at_least``; the most is every depth of every pair, and a repair for
+    every block that can be taken away. Seconds are those of the trainings alone, and an order of magnitude. ``clips``
+    are the labelled clips of each task by split.
     """
 
     trials_at_least: int
@@ -47,14 +55,14 @@ def plan_study(spec: StudySpec, prepared: PreparedStudy, workers: int | None = N
     """Count what a study would train, and estimate how long that takes on ``workers`` cores."""
     template = get_template(spec.template)
     workers = workers or os.cpu_count() or 1
-    least, most = _trial_counts(spec, template)
-    seconds = _seconds_per_trial(spec, prepared, template) / workers
+    least, most = _least(spec), _most(spec)
+    pass_seconds = _pass_seconds(spec, prepared, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
     return Plan(
-        trials_at_least=least,
-        trials_at_most=most,
-        seconds_at_least=round(least * seconds, 1),
-        seconds_at_most=round(most * seconds, 1),
+        trials_at_least=least.trials,
+        trials_at_most=most.trials,
+        seconds_at_least=_wall_seconds(spec, least.passes * pass_seconds),
+        seconds_at_most=_wall_seconds(spec, most.passes * pass_seconds),
         workers=workers,
         independent_parameters=independent_parameters(template, prepared.tasks),
         fully_shared_parameters=tree_cost(shared, template, prepared.tasks).parameters or 0,
@@ -62,27 +70,72 @@ def plan_study(spec: StudySpec, prepared: PreparedStudy, workers: int | None = N
     )
 
 
-def _trial_counts(spec: StudySpec, template: Template) -> tuple[int, int]:
-    tasks = len(spec.tasks)
-    pairs = len(list(combinations(spec.task_names, 2)))
-    depths = len(spec.depths)
-    verification = 1 if tasks > 2 else 0  # a pair's tree is the pair, a task's tree its baseline
-    repairs = (tasks - 1) * template.depth if tasks > 2 else 0
-    least = tasks + pairs * (depths if spec.strategy is Strategy.EXHAUSTIVE else 1) + verification
-    most = tasks + pairs * depths + repairs
-    limit = spec.budget.trials
-    counts = [count * spec.repeats for count in (least, most)]
-    return (counts[0], counts[1]) if limit is None else (min(counts[0], limit), min(counts[1], limit))
+def plan_trials(spec: StudySpec) -> tuple[int, int]:
+    """How many trainings a study takes at least and at most."""
+    return _least(spec).trials, _most(spec).trials
 
 
-def _seconds_per_trial(spec: StudySpec, prepared: PreparedStudy, template: Template) -> float:
-    """A model of one task on a core; a pair on two corpora takes up to twice that."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Trainings, and how often they go through a corpus: a step takes a batch from each corpus of the model's tasks."""
+
+    trials: int
+    passes: float
+
+
+def _least(spec: StudySpec) -> _Work:
+    """The work of the luckiest study.
+
+    Where one depth of each pair may be enough, that is when all pass, and their tree is verified. Where every depth is
+    tried anyhow, it is when nothing can be shared: then there is nothing to verify.
+    """
+    cells = len(spec.depths) if spec.strategy is Strategy.EXHAUSTIVE else 1
+    return _work(spec, cells, trees=1 if len(spec.tasks) > 2 and cells < len(spec.depths) else 0)
+
+
+def _most(spec: StudySpec) -> _Work:
+    """The work of the unluckiest study: each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried."""
+    blocks = (len(spec.tasks) - 1) * max(spec.depths)
+    return _work(spec, len(spec.depths), trees=blocks if len(spec.tasks) > 2 else 0)
+
+
+def _work(spec: StudySpec, cells: int, trees: int) -> _Work:
+    pairs = list(combinations(spec.tasks, 2))
+    trials = spec.repeats * (len(spec.tasks) + cells * len(pairs) + trees)
+    passes = spec.repeats * (len(spec.tasks) + cells * sum(map(_corpora, pairs)) + trees * _corpora(spec.tasks))
+    allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
+    return _Work(allowed, passes * allowed / trials)
+
+
+def _corpora(tasks: Iterable[TaskSpec]) -> int:
+    return len({task.dataset for task in tasks})
+
+
+def _wall_seconds(spec: StudySpec, seconds: float) -> float:
+    limit = spec.budget.seconds
+    return round(seconds if limit is None else min(seconds, limit), 1)
+
+
+def _pass_seconds(spec: StudySpec, prepared: PreparedStudy, template: Template) -> float:
+    """How long one core takes to train a model of one task."""
     training = spec.training
-    seconds = training.clip_seconds or 1.0
     largest = max(sum(split is Split.TRAIN for split in corpus.splits) for corpus in prepared.corpora.values())
+    clips = training.epochs * -(-largest // training.batch_size) * training.batch_size
+    crop = training.clip_seconds or min(_clip_seconds(prepared), _LONGEST_CROP)
     tree = BranchTree.flat(spec.task_names[:1], template.depth, template.depth)
     macs = tree_cost(tree, template, prepared.tasks[:1]).macs_per_second or 0
-    return training.epochs * largest * seconds * macs * _PASSES / _MACS_PER_SECOND
+    return clips * crop * macs / _MACS_PER_SECOND
+
+
+def _clip_seconds(prepared: PreparedStudy) -> float:
+    """The longest of a few clips of each corpus; 1 where none of them can be read."""
+    return max(chain.from_iterable(map(_lengths, prepared.corpora.values())), default=1.0)
+
+
+def _lengths(corpus: Corpus) -> Iterator[float]:
+    for clip in range(0, len(corpus), max(1, len(corpus) // _LISTENED)):
+        with suppress(InvalidInput):  # a clip that can't be read is found, and named, when the study starts
+            yield probe(corpus.audio(clip)).seconds
 
 
 def _clips(

@@ -1,8 +1,9 @@
 """Before the first training: are all datasets there, and do they have the labels that the study asks for?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
@@ -11,7 +12,7 @@ from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.datasets.registry import resolve_dataset
 from taskgraft.evaluators.datasets.targets import task_targets
 from taskgraft.search.spec import StudySpec, TaskSpec
-from taskgraft.space.tasks import Task
+from taskgraft.space.tasks import Task, TaskKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,18 @@ def prepare(spec: StudySpec, *, data_dir: Path, base: Path | None = None) -> Pre
     if faults:
         raise InvalidInput(faults)
     return PreparedStudy(spec, corpora, tuple(labelled))
+
+
+def to_facts(tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """Tasks as the facts of a study keep them: sizes follow from these even when the datasets are gone."""
+    return [{"name": task.name, "kind": task.kind.value, "classes": task.classes} for task in tasks]
+
+
+def tasks_from_facts(facts: Mapping[str, Any]) -> tuple[Task, ...] | None:
+    """The tasks that a study found when it first started; None before that."""
+    if "tasks" not in facts:
+        return None
+    return tuple(Task(known["name"], TaskKind(known["kind"]), known["classes"]) for known in facts["tasks"])
 
 
 def _corpora(spec: StudySpec, data_dir: Path, base: Path | None, faults: list[Fault]) -> dict[str, Corpus]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from taskgraft.errors import TaskgraftError, Unavailable
+from taskgraft.errors import NotFound, TaskgraftError, Unavailable
 from taskgraft.search.lease import LEASE_SECONDS
 from taskgraft.search.pipeline import StudyRun
 from taskgraft.search.store import Store
@@ -46,7 +46,7 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 worked = self._work_once()
-            except Unavailable as error:  # the database is away: it may come back
+            except (Unavailable, NotFound) as error:  # the database may come back; a deleted study won't
                 _log.warning("%s", error)
                 worked = False
             if not worked:

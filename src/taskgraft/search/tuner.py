@@ -8,27 +8,39 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from taskgraft.errors import TrainingFailed, Unavailable
+from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.search.trial import Training
 
 _RETRIES = 2
-"""How often a training is started again when its worker died (not when it raised)."""
+"""How often a training is started again when its worker died; one that raised would only raise again."""
 _OBJECT_STORE_BYTES = 256 * 2**20
+_SETTINGS = MappingProxyType(
+    {
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box with the configuration, however quiet it is told to be
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    }
+)
+"""What Ray and Tune read from the environment; a user's own settings go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,21 @@ class Driver(Protocol):
         """Whether to leave everything as it is and come back."""
 
 
+class _Parcel:
+    """What a worker sends at the end: a measurement, or why there is none.
+
+    Tune keeps every last result for as long as the experiment lasts, so whoever opens a parcel empties it.
+    """
+
+    def __init__(self, content: Measurement | TaskgraftError) -> None:
+        self._content: Measurement | TaskgraftError | None = content
+
+    def take(self) -> Measurement | TaskgraftError | None:
+        """The content, the first time."""
+        content, self._content = self._content, None
+        return content
+
+
 class _Worker(tune.Trainable):
     """Trains one model after the other on one core."""
 
@@ -71,50 +98,98 @@ class _Worker(tune.Trainable):
     ) -> None:
         self._data = data
         self._schedule = schedule
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        training = Training.from_key(new_config["key"])
-        references = new_config["references"] or None
-        self._trainer = Trainer(training.tree, self._data, self._schedule, new_config["seed"], references)
+        self._job = new_config
+        self._trainer: Trainer | None = None
         return True
 
     def step(self) -> dict[str, Any]:
+        try:
+            return self._advance()
+        except Exception as error:  # whatever torch, numpy or the disk came up with
+            return {"fraction": 0.0, "worker": self._worker, "done": True, "parcel": _Parcel(_in_our_words(error))}
+
+    def _advance(self) -> dict[str, Any]:
+        if self._trainer is None:
+            training = Training.from_key(self._job["key"])
+            references = self._job["references"] or None
+            self._trainer = Trainer(training.tree, self._data, self._schedule, self._job["seed"], references)
         self._trainer.advance()
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        report = {"fraction": self._trainer.fraction, "worker": worker, "done": self._trainer.finished}
+        report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
         if self._trainer.finished:
-            report["measurement"] = self._trainer.measurement(worker)
+            report["parcel"] = _Parcel(self._trainer.measurement(self._worker))
         return report
 
 
+def _in_our_words(error: Exception) -> TaskgraftError:
+    if isinstance(error, TaskgraftError):
+        return error
+    kind = Unavailable if isinstance(error, OSError | MemoryError) else TrainingFailed
+    return kind(f"{type(error).__name__}: {error}")
+
+
 class _Asking(Searcher):
-    """Between Tune and the driver: what Tune calls a suggestion is a job that the driver wants done."""
+    """Between Tune and the driver: what Tune calls a suggestion is a job that the driver wants done.
+
+    Tune swallows or rewrites what its searchers raise. So the first error is kept here, ends the experiment, and is
+    raised again behind it.
+    """
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(metric="fraction", mode="max")
         self._driver = driver
         self._jobs: dict[str, Job] = {}
+        self.error: Exception | None = None
+
+    @contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
-        try:
-            job = self._driver.next_job()
-        except StopIteration:
-            return str(Searcher.FINISHED)
-        if job is None:
-            return None
-        self._jobs[trial_id] = job
-        return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
+        with self._keeping_errors():
+            try:
+                job = self._driver.next_job()
+            except StopIteration:
+                return str(Searcher.FINISHED)
+            if job is not None:
+                self._jobs[trial_id] = job
+                return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
+        return None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._driver.on_progress(self._jobs[trial_id], result["fraction"], result["worker"])
+        with self._keeping_errors():
+            self._driver.on_progress(self._jobs[trial_id], result["fraction"], result["worker"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        job = self._jobs.pop(trial_id)
-        if result and "measurement" in result:
-            self._driver.on_measured(job, result.pop("measurement"))
-        elif error:
-            self._driver.on_failed(job, "its worker raised an error or died; the service's log has the cause")
+        job = self._jobs.pop(trial_id, None)
+        if job is None or self.error:
+            return
+        with self._keeping_errors():
+            if result and "parcel" in result:
+                self._open(job, result["parcel"].take())
+            elif error:
+                times = f"{_RETRIES + 1} times"
+                self._driver.on_failed(
+                    job, f"its worker did not start, or died, {times}: there may be too little memory"
+                )
+
+    def _open(self, job: Job, content: Measurement | TaskgraftError | None) -> None:
+        if isinstance(content, Measurement):
+            self._driver.on_measured(job, content)
+        elif isinstance(content, Unavailable):
+            raise content
+        else:
+            self._driver.on_failed(job, str(content))
+
+    def should_stop(self) -> bool:
+        """Whether the experiment is to end before the driver has no more to ask."""
+        return self.error is not None or self._driver.should_stop()
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger is what a study resumes from."""
@@ -127,14 +202,14 @@ class _Asking(Searcher):
 
 
 class _StopWhenAsked(Stopper):
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, asking: _Asking) -> None:
+        self._asking = asking
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._driver.should_stop()
+        return self._asking.should_stop()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -147,10 +222,8 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     Raises:
         Unavailable: the cluster does not answer, or a local one can't start.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     local: dict[str, Any] = {
         "num_cpus": cpus or os.cpu_count(),
         "object_store_memory": _OBJECT_STORE_BYTES,
@@ -166,30 +239,60 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         ray.shutdown()
 
 
-def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, name: str) -> None:
-    """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`."""
-    folder = Path(tempfile.mkdtemp(prefix="taskgraft-tune-"))
+def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) -> None:
+    """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
+
+    ``folder`` is Tune's own; what an earlier run left there is removed.
+
+    Raises:
+        Unavailable: Ray, or the disk, does not do its part.
+        TaskgraftError: whatever the driver raised.
+    """
+    asking = _Asking(driver)
     worker = tune.with_resources(tune.with_parameters(_Worker, data=data, schedule=schedule), {"CPU": 1})
     try:
-        tune.Tuner(
-            worker,
-            tune_config=tune.TuneConfig(
-                search_alg=_Asking(driver),
-                num_samples=-1,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name=name,
-                storage_path=str(folder),
-                stop=_StopWhenAsked(driver),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=_RETRIES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            ),
-        ).fit()
-    except tune.TuneError as error:
-        raise TrainingFailed(f"Ray Tune gave up: {error}") from error
+        with _folder(folder), _quiet():
+            tune.Tuner(
+                worker,
+                tune_config=tune.TuneConfig(
+                    search_alg=asking,
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name=folder.name,
+                    storage_path=str(folder.parent),
+                    stop=_StopWhenAsked(asking),
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                ),
+            ).fit()
+    except (tune.TuneError, RayError, OSError) as error:
+        raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
+    if asking.error:
+        raise asking.error
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Tune's own remarks on trials that failed: the driver is told, and says it in the study's words."""
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

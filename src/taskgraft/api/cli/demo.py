@@ -1,5 +1,6 @@
 """The demonstration: a service, a study of four tasks, a model on the disk, one clip through it."""
 
+# ruff: noqa: PLC0415  # imported when it runs, so that --help starts at once
 import json
 import shutil
 import subprocess
@@ -8,23 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
-from taskgraft.api.cli.live import follow
-from taskgraft.api.cli.local import show_answer, show_outcome
 from taskgraft.api.cli.output import AsJson, console, errors, errors_as_exit_codes, print_json
-from taskgraft.api.client import Client
 from taskgraft.errors import TrainingFailed, Unavailable
-from taskgraft.evaluators.datasets.manifest import read_corpus
-from taskgraft.evaluators.datasets.registry import resolve_dataset
-from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.prediction import load_bundle
 
-_STOP_SECONDS = 30
+if TYPE_CHECKING:
+    from taskgraft.api.client import Client
+
+_STOP_SECONDS = 40
+"""Longer than what the service gives its runner to end in order."""
 
 
 def demo(
@@ -32,34 +29,44 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve, make a corpus of synthetic speech, find and prove a tree of four tasks, download it, run it on a clip."""
-    with errors_as_exit_codes():
+    from taskgraft.api.cli.corpora import demo_corpus
+    from taskgraft.api.client import Client
+    from taskgraft.evaluators.prediction import load_bundle
+
+    with errors_as_exit_codes(as_json):
         folder = out.absolute()
-        errors.print("making the demo corpus: synthetic speech, spoken on this machine")
-        manifest = resolve_dataset("demo-speech", folder, folder / "service", allow_paths=False)
+        manifest = demo_corpus(folder / "service")
         with _service(folder / "service") as url, Client(url) as client:
             errors.print(f"service at {url}, documentation at {url}/docs")
             outcome = _study(client, folder / "model")
         outcome["clip"] = str(_some_clip(manifest))
         outcome["predictions"] = load_bundle(folder / "model").predict(Path(outcome["clip"]))
-        _show(outcome, as_json)
+        print_json(outcome) if as_json else _show(outcome)
 
 
 def demo_study() -> dict[str, Any]:
     """The study that the demo posts."""
-    text = resources.files("taskgraft.api.cli").joinpath("demo.yaml").read_text("utf-8")
-    study: dict[str, Any] = yaml.safe_load(text)
-    return study
+    from taskgraft.api.cli.files import read_study
+
+    with resources.as_file(resources.files("taskgraft.api.cli") / "demo.yaml") as path:
+        return read_study(path).to_plain()
 
 
 @contextmanager
 def _service(data_dir: Path) -> Iterator[str]:
-    """A service in a process of its own, as a user would start it, on a free port."""
-    command = [sys.executable, "-m", "taskgraft", "serve", "--port", "0", "--data-dir", str(data_dir), "--json"]
-    data_dir.mkdir(parents=True, exist_ok=True)
+    """The URL of a service in a process of its own on a free port; it ends with the block, however that ends.
+
+    It leads a session of its own, so that Ctrl-C reaches the demo alone, and hangs on its standard input by a tether,
+    so that it ends even where the demo is killed.
+    """
+    command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft"]
+    command += ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir), "--json"]
     log = data_dir / "service.log"
     with (
         log.open("wb") as file,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True) as service,  # noqa: S603
+        subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
+        ) as service,
     ):
         try:
             yield _url(service, log)
@@ -76,19 +83,22 @@ def _url(service: "subprocess.Popen[str]", log: Path) -> str:
     for line in service.stdout or ():
         document += line
         if line.startswith("}"):
-            url: str = json.loads(document)["url"]
-            return url
-    raise Unavailable(f"the service did not start; see {log}")
+            break
+    if "url" not in (said := json.loads(document or "{}")):
+        raise Unavailable(f"the service did not start; see {log}")
+    return str(said["url"])
 
 
-def _study(client: Client, model: Path) -> dict[str, Any]:
+def _study(client: "Client", model: Path) -> dict[str, Any]:
     """Post the study, follow it to its end, download the model."""
+    from taskgraft.api.cli.live import follow
+
+    _clear_the_way(client)
     posted = client.create_study(demo_study())
     study = dict(follow(client.watch(posted["id"])))
     if study["state"] != "succeeded":
         raise TrainingFailed(f"the study ended as {study['state']}: {study['reason']}")
-    if model.exists():
-        shutil.rmtree(model)
+    shutil.rmtree(model, ignore_errors=True)
     bundle = client.download_model(study["id"], model)
     return {
         "study": study,
@@ -99,16 +109,25 @@ def _study(client: Client, model: Path) -> dict[str, Any]:
     }
 
 
+def _clear_the_way(client: "Client") -> None:
+    """Cancel what an earlier demo in this folder left unfinished: its runner would work on that first."""
+    for study in client.studies():
+        if study["state"] in ("queued", "running", "paused"):
+            client.cancel(study["id"])
+
+
 def _some_clip(manifest: Path) -> Path:
     """The first clip of the test split."""
+    from taskgraft.evaluators.datasets.manifest import read_corpus
+    from taskgraft.evaluators.datasets.splits import Split
+
     corpus = read_corpus(manifest)
     return corpus.audio(corpus.splits.index(Split.TEST))
 
 
-def _show(outcome: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(outcome)
-        return
+def _show(outcome: dict[str, Any]) -> None:
+    from taskgraft.api.cli.text import show_answer, show_outcome
+
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
     show_answer(outcome["clip"], outcome["predictions"])
     console.print(f"model: {escape(outcome['bundle'])} (start with README.md)")

@@ -1,11 +1,12 @@
-"""Live progress of a study: one bar for the whole, one for every training under way."""
+"""Live progress: of a study one bar for the whole and one for every training under way; of a count one bar."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from taskgraft.api.cli.output import errors
 
@@ -23,26 +24,25 @@ class LiveStudy:
             TextColumn("{task.fields[note]}"),
             console=errors,
             transient=True,
+            disable=not sys.stderr.isatty(),
         )
         self._whole = self._progress.add_task("queued", total=1.0, note="")
         self._bars: dict[str, TaskID] = {}
         self._said = ""
 
     def __enter__(self) -> "LiveStudy":
-        if sys.stderr.isatty():
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *details: object) -> None:
-        if sys.stderr.isatty():
-            self._progress.stop()
+        self._progress.stop()
 
     def show(self, study: Study) -> None:
         """Bring the bars up to date."""
         progress = study["progress"]
         stage = study["stage"] or ""
         note = f"{progress['trials_done']} of {progress['trials_planned'] or '?'} trainings{_eta(progress)}"
-        if not sys.stderr.isatty():
+        if self._progress.disable:
             self._say(f"{study['state']} {stage}: {note}")
             return
         self._progress.update(
@@ -82,3 +82,24 @@ def follow(studies: Iterable[Study]) -> Study:
             live.show(study)
             last = study
     return last
+
+
+@contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that is counted, told how many are done, of how many; without a terminal a line at its start.
+
+    Nothing is shown for work that never starts to count.
+    """
+    tty = sys.stderr.isatty()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True, disable=not tty) as progress:
+        bars: list[TaskID] = []
+
+        def show(done: int, total: int) -> None:
+            if not bars:
+                bars.append(progress.add_task(what, total=total))
+                if not tty:
+                    errors.print(f"{what}: {total:,} {unit}")
+            progress.update(bars[0], completed=done)
+
+        yield show

@@ -1,5 +1,6 @@
 """The program: `taskgraft` and its commands."""
 
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -54,4 +55,6 @@ def _program(
 
 def main() -> None:
     """Run the command that the arguments name."""
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
+from taskgraft.api.context import StoreDep, StudyDep, problems
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.findings import find_matrix, find_tree
 from taskgraft.api.schemas import MatrixView, TreeView, TrialList
@@ -37,10 +37,9 @@ def get_matrix(
 def get_tree(
     study: StudyDep,
     store: StoreDep,
-    settings: SettingsDep,
     ar_threshold: Annotated[float | None, Query(ge=0, lt=1, description="by default the study's own")] = None,
     output: Annotated[Literal["json", "svg"], Query(alias="format")] = "json",
 ) -> Any:
     """The study's tree; at another threshold, the one that the stored matrix gives. Nothing is trained."""
-    document = find_tree(study, store.ledger(study.id).trials(), ar_threshold, settings.data_dir)
+    document = find_tree(study, store.ledger(study.id).trials(), ar_threshold)
     return Response(draw_tree(document), media_type="image/svg+xml") if output == "svg" else document

@@ -1,0 +1,79 @@
+"""Trees of matrices that were measured already, and what trees weigh; torch, data sets and databases stay out of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from taskgraft.api.cli.files import read_mapping, read_tasks, read_text, tasks_of
+from taskgraft.errors import InvalidInput
+from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.document import TreeDocument, read_tree_document, tree_document
+from taskgraft.space.matrix import ReductionMatrix
+from taskgraft.space.synthesis import synthesize
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import Template, get_template
+from taskgraft.space.tree import BranchTree
+
+_MAX_PAIRS_BYTES = 16 << 20
+"""Every depth of every pair of the largest study, with names and figures of any length."""
+
+Sizes = dict[str, int | None]
+
+
+def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, template: str) -> dict[str, Any]:
+    """The tree form of a reduction matrix in a file.
+
+    Raises:
+        InvalidInput: a file, a threshold or a template that breaks a rule.
+    """
+    tasks = read_tasks(tasks_file) if tasks_file else None
+    names = [task.name for task in tasks] if tasks else None
+    matrix = ReductionMatrix.from_csv(read_text(pairs, _MAX_PAIRS_BYTES), names)
+    encoder = get_template(template)
+    return tree_document(synthesize(matrix, threshold, encoder), encoder, threshold, tasks)
+
+
+def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
+    """Parameters and MACs of a tree; or of flat sharing of ``shared`` blocks among its tasks, or those of a study.
+
+    Raises:
+        InvalidInput: a file or a depth that breaks a rule.
+    """
+    document = read_mapping(file)
+    tasks = read_tasks(tasks_file) if tasks_file else None
+    if "root" in document:
+        written = read_tree_document(document)
+        tree = written.tree if shared is None else _flat(written.tree.tasks, shared, written.template)
+        return _sizes(tree, written.template, tasks) if tasks else _sizes_as_written(tree, written, shared)
+    template = get_template(str(document.get("template", "cnn8")))
+    tasks = tasks or tasks_of(document, file)
+    return _sizes(_flat([task.name for task in tasks], shared or 0, template), template, tasks)
+
+
+def _flat(names: Sequence[str], shared: int, template: Template) -> BranchTree:
+    if not 0 <= shared <= template.depth:
+        raise InvalidInput.at("--flat", f"{template.name} has {template.depth} blocks to share; got {shared}")
+    return BranchTree.flat(names, shared, template.depth)
+
+
+def _sizes(tree: BranchTree, template: Template, tasks: Sequence[Task]) -> Sizes:
+    cost = tree_cost(tree, template, tasks)
+    return {
+        "parameters": cost.parameters,
+        "encoder_parameters": cost.encoder_parameters,
+        "independent_parameters": independent_parameters(
+            template, [task for task in tasks if task.name in set(tree.tasks)]
+        ),
+        "macs_per_second": cost.macs_per_second,
+    }
+
+
+def _sizes_as_written(tree: BranchTree, written: TreeDocument, shared: int | None) -> Sizes:
+    """Without the tasks only the document knows what heads weigh."""
+    stored = {None: written.parameters, 0: written.independent_parameters}
+    return {
+        "parameters": stored.get(shared),
+        "encoder_parameters": tree_cost(tree, written.template).encoder_parameters,
+        "independent_parameters": written.independent_parameters,
+        "macs_per_second": None,
+    }

@@ -1,0 +1,158 @@
+"""What commands print for people: matrices, trees, results, answers, reports."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from taskgraft.api.cli.output import console, count, errors, percent
+
+if TYPE_CHECKING:
+    from taskgraft.evaluators.datasets.check import CheckReport, EventReport, LabelReport
+
+JSON = Mapping[str, Any]
+
+
+def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
+    """Matrix, tree and result of a study."""
+    if matrix["cells"]:
+        console.print(_matrix_table(matrix, study["spec"]["ar_threshold"]))
+    if tree:
+        console.print(_tree_text(tree))
+    if study["result"]:
+        console.print(_result_table(study))
+    else:
+        console.print(f"{study['state']}: {escape(study['reason'] or 'no result yet')}")
+
+
+def _matrix_table(matrix: JSON, threshold: float) -> Table:
+    """AR of every pair by depth, green where it keeps the threshold; a dot where that depth was not tried."""
+    cells = {(cell["task_a"], cell["task_b"], cell["depth"]): cell for cell in matrix["cells"]}
+    depths = sorted({depth for _, _, depth in cells})
+    place = {task: index for index, task in enumerate(matrix["tasks"])}
+    table = Table(title=f"accuracy reduction by blocks shared (validation; green keeps {percent(threshold)})")
+    table.add_column("pair")
+    for depth in depths:
+        table.add_column(str(depth), justify="right")
+    for first, second in sorted({(a, b) for a, b, _ in cells}, key=lambda pair: (place[pair[0]], place[pair[1]])):
+        row = [cells.get((first, second, depth)) for depth in depths]
+        table.add_row(f"{first} + {second}", *(_cell(cell, threshold) for cell in row))
+    return table
+
+
+def _cell(cell: JSON | None, threshold: float) -> str:
+    if cell is None:
+        return "·"
+    colour = "green" if cell["ar"] <= threshold else "red"
+    return f"[{colour}]{percent(cell['ar'])}[/{colour}]"
+
+
+def show_tree(document: JSON) -> None:
+    """A tree and its sizes, as far as they are known."""
+    console.print(_tree_text(document))
+    console.print(f"encoder parameters: {count(document['encoder_parameters'])}")
+    if document["parameters"] is not None:
+        console.print(f"parameters: {count(document['parameters'])}")
+        console.print(f"independent models: {count(document['independent_parameters'])}")
+
+
+def _tree_text(document: JSON) -> Tree:
+    """The tree with the blocks of every node."""
+    root = Tree(_label(document["root"]))
+    pending = [(root, document["root"])]
+    while pending:
+        branch, node = pending.pop()
+        pending.extend((branch.add(_label(child)), child) for child in node["children"])
+    return root
+
+
+def _label(node: JSON) -> str:
+    start, stop = node["blocks"]
+    blocks = f"blocks {start + 1}-{stop}" if stop > start + 1 else f"block {stop}" if stop > start else "no block"
+    names = ", ".join(node["tasks"])
+    return f"[bold]{escape(names)}[/bold]  {blocks}" + ("" if node["children"] else " + head")
+
+
+def _result_table(study: JSON) -> Table:
+    """What a finished study found."""
+    result = study["result"]
+    low, high = result["ar_interval"]
+    saved = 1 - result["parameters"] / result["independent_parameters"]
+    table = Table(show_header=False)
+    table.add_row("verified", "yes" if result["verified"] else "no")
+    table.add_row("AR on test", f"{percent(result['ar'])}  (95 % interval {percent(low)} to {percent(high)})")
+    table.add_row("threshold", percent(study["spec"]["ar_threshold"]))
+    table.add_row(
+        "parameters",
+        f"{count(result['parameters'])} (independent models: {count(result['independent_parameters'])}; "
+        f"{percent(saved)} saved)",
+    )
+    table.add_row("MACs per second of audio", count(result["macs_per_second"]))
+    if study["reason"]:
+        table.add_row("remark", escape(study["reason"]))
+    return table
+
+
+def show_studies(studies: Iterable[JSON]) -> None:
+    """One line per study."""
+    table = Table("id", "name", "state", "stage", "done", "AR")
+    for study in studies:
+        result = study["result"]
+        ar = percent(result["ar"]) if result else ""
+        done = f"{100 * study['progress']['fraction']:.0f} %"
+        table.add_row(study["id"], escape(study["name"]), study["state"], study["stage"] or "", done, ar)
+    console.print(table)
+
+
+def show_plan(name: str, plan: JSON) -> None:
+    """What a study would cost."""
+    table = Table("", "at least", "at most", title=f"plan of {name}")
+    table.add_row("trainings", count(plan["trials_at_least"]), count(plan["trials_at_most"]))
+    hours = (f"{plan[key] / 3600:.2f}" for key in ("seconds_at_least", "seconds_at_most"))
+    table.add_row(f"hours, estimated for {plan['workers']} cores", *hours)
+    table.add_row("parameters", count(plan["fully_shared_parameters"]), count(plan["independent_parameters"]))
+    console.print(table)
+    for task, clips in plan["clips"].items():
+        console.print(f"{escape(task)}: " + ", ".join(f"{number:,} {split}" for split, number in clips.items()))
+
+
+def show_answer(clip: str, answer: JSON) -> None:
+    """What a model says about one recording."""
+    console.print(f"[bold]{escape(clip)}[/bold]")
+    for task, said in answer.items():
+        if "label" in said:
+            console.print(f"  {escape(task)}: {escape(said['label'])} ({percent(said['probability'])})")
+        else:
+            regions = ", ".join(f"{region['onset']:.2f}-{region['offset']:.2f} s" for region in said["regions"])
+            console.print(f"  {escape(task)}: {regions or 'nowhere'}")
+
+
+def show_check(report: "CheckReport") -> None:
+    """Faults and warnings of a data set on standard error, what it holds on standard output."""
+    for fault in report.faults:
+        errors.print(f"[red]error:[/red] {escape(str(fault))}")
+    for warning in report.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    console.print(f"{report.clips:,} clips, {report.seconds:,.1f} s of audio")
+    for column, found in report.labels.items():
+        _show_labels(column, found)
+    for event, heard in report.events.items():
+        _show_event(event, heard)
+    console.print("no faults" if report.ok else f"{report.fault_count:,} faults")
+
+
+def _show_labels(column: str, found: "LabelReport") -> None:
+    if not found.counts:
+        console.print(f"{escape(column)}: {found.distinct:,} distinct values")
+        return
+    table = Table("label", *found.counts, title=escape(column))
+    for label in sorted({label for counts in found.counts.values() for label in counts}):
+        table.add_row(escape(label), *(count(counts.get(label, 0)) for counts in found.counts.values()))
+    console.print(table)
+
+
+def _show_event(event: str, heard: "EventReport") -> None:
+    clips = ", ".join(f"{number:,} {split}" for split, number in heard.clips.items())
+    console.print(f"{escape(event)}: {heard.seconds:,.1f} s in clips of {clips}")

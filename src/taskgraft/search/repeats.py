@@ -1,0 +1,102 @@
+"""What the repeats of one training say about one task, and how much of it is noise. Plain numpy.
+
+Notation: ``n`` repeats (seeds), ``c`` clips. Equations are those of docs/statistics.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import METRICS, ClassCounts
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeats:
+    """A task's metric over the repeats of one training, with everything that its noise is told from.
+
+    Variances are of the metric of one repeat, as squared fractions. ``between`` and ``within`` are 0 for one repeat.
+    """
+
+    count: int
+    """Repeats n."""
+    mean: float
+    """The metric, mean over repeats."""
+    clips: NDArray[np.int32]
+    """The clips that were asked [c], ascending."""
+    influence: Floats
+    """How far each clip moves the metric [c], mean over repeats (eq. 2)."""
+    reach: float
+    """The largest influence of any clip in any repeat; 1 where no clip has any."""
+    between: float
+    """Variance of the metric between repeats (eq. 3)."""
+    within: float
+    """The part of ``between`` that comes from clips on which repeats differ by chance (eq. 4)."""
+    sampling: float
+    """Variance of the metric from the choice of clips (eq. 5)."""
+
+    @classmethod
+    def of(cls, metric: str, repeats: Sequence[Outcomes]) -> "Repeats":
+        """Summarize outcomes of the same clips, one entry a repeat.
+
+        Raises:
+            InvalidInput: no repeat, repeats on different clips, or fewer than two clips.
+        """
+        clips = _common_clips(repeats)
+        measured = [_influence(metric, one, clips) for one in repeats]
+        values = np.array([value for value, _ in measured])
+        by_repeat = np.stack([influence for _, influence in measured])  # [n, c]
+        count, pairs = len(repeats), len(clips) * (len(clips) - 1)
+        rounding = 1 / (12 * float(repeats[0].counts.sum()) ** 2)  # a metric moves in steps: Sheppard's correction
+        return cls(
+            count=count,
+            mean=float(values.mean()),
+            clips=clips,
+            influence=by_repeat.mean(axis=0),
+            reach=float(np.abs(by_repeat).max()) or 1.0,
+            between=max(float(values.var(ddof=1)), rounding) if count > 1 else 0.0,
+            within=float(by_repeat.var(axis=0, ddof=1).sum()) / pairs if count > 1 else 0.0,
+            sampling=float((by_repeat**2).sum()) / (count * pairs),
+        )
+
+    @property
+    def binomial(self) -> float:
+        """Variance p (1 - p) of one answer, p drawn towards 1/2 as by Agresti and Coull (1998): never 0 (eq. 6)."""
+        share = (self.mean * len(self.clips) + 2) / (len(self.clips) + 4)
+        return share * (1 - share)
+
+
+def _common_clips(repeats: Sequence[Outcomes]) -> NDArray[np.int32]:
+    held = [np.unique(one.clips) for one in repeats]
+    if not held or any(not np.array_equal(held[0], other) for other in held[1:]):
+        raise InvalidInput.at("repeats", "one repeat or more, all measured on the same clips")
+    if len(held[0]) < 2:
+        raise InvalidInput.at("repeats", f"noise is told from two clips or more; got {len(held[0])}")
+    return held[0]
+
+
+def _influence(metric: str, outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
+    """The metric and the influence of each clip [c]: linearized for accuracy, by leaving clips out for the rest."""
+    if metric == "accuracy":
+        return _accuracy_influence(outcomes, clips)
+    classes = 1 + int(max(outcomes.truth.max(), outcomes.predicted.max()))
+    counts = ClassCounts.by_clip(outcomes, clips, classes)
+    total = counts.resampled(np.ones((1, len(clips))))
+    without = ClassCounts(
+        total.right - counts.right, total.labelled - counts.labelled, total.answered - counts.answered
+    )
+    value = float(METRICS[metric](total)[0])
+    return value, np.nan_to_num((len(clips) - 1) * (value - METRICS[metric](without)))
+
+
+def _accuracy_influence(outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
+    rows = np.searchsorted(clips, outcomes.clips)
+    labelled = np.bincount(rows, outcomes.counts, len(clips))
+    right = np.bincount(rows, outcomes.counts * (outcomes.truth == outcomes.predicted), len(clips))
+    value = float(right.sum() / labelled.sum())
+    return value, (right - value * labelled) / labelled.mean()

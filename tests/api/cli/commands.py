@@ -1,0 +1,54 @@
+"""Ways to run a command: in this process where that is the same, as a process of its own where it is not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from typer.testing import CliRunner
+
+from taskgraft.api.cli.main import app
+
+PROGRAM = [sys.executable, "-m", "taskgraft"]
+
+
+class Said(NamedTuple):
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output, which is one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+def taskgraft(*arguments: str | Path) -> Said:
+    """A command in this process."""
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def process(*arguments: str | Path, cwd: Path, **environment: str) -> Said:
+    """A command as a process of its own."""
+    ended = subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
+        check=False,
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,127 @@
+"""The program as a whole: its commands, its start, its pipes."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from taskgraft.api.cli.main import app
+from tests.api.cli.commands import PROGRAM, process, taskgraft, write
+from tests.evaluators.datasets.corpora import sound_corpus
+from tests.space import paper
+
+COMMANDS = (
+    *("demo", "serve", "runner", "run", "plan", "submit", "status", "watch", "cancel", "download"),
+    *("synthesize", "size", "predict", "datasets"),
+)
+HEAVY = ("torch", "torchaudio", "ray", "optuna")
+
+
+def test_help_shows_every_command() -> None:
+    said = taskgraft("--help")
+    assert said.code == 0
+    assert tuple(re.findall(r"^  (\w+) ", said.out, re.MULTILINE)) == COMMANDS
+
+
+def test_every_command_has_json() -> None:
+    commands = [*app.registered_commands, *app.registered_groups[0].typer_instance.registered_commands]  # type: ignore[union-attr]
+    names = [(command.name or command.callback.__name__,) for command in commands if command.callback]
+    for name in names:
+        path = ("datasets", *name) if name == ("check",) else name
+        said = taskgraft(*path, "--help")
+        assert said.code == 0, path
+        assert "--json" in said.out, path
+
+
+def test_the_version_is_the_installed_one() -> None:
+    said = taskgraft("--version")
+    assert said.code == 0
+    assert re.fullmatch(r"taskgraft \d+\.\d+\.\d+\n", said.out)
+
+
+def test_nothing_to_do_shows_what_there_is_to_do() -> None:
+    said = taskgraft()
+    assert said.code == 2
+    assert "synthesize" in said.out + said.err
+
+
+@pytest.mark.parametrize("arguments", [["paint"], ["run"], ["synthesize", "pairs.csv"], ["serve", "--port", "high"]])
+def test_a_wrong_command_line_is_bad_input(arguments: Sequence[str]) -> None:
+    said = taskgraft(*arguments)
+    assert said.code == 2
+    assert "Usage:" in said.err
+    assert said.out == ""
+
+
+LIST_HEAVY_MODULES = f"""
+import sys
+from taskgraft.api.cli import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+print(code, *(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+def test_light_commands_start_without_torch_ray_or_a_database(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.csv", paper.PAIRS_CSV)
+    tasks = write(tmp_path / "tasks.yaml", "tasks: [{name: GC}, {name: AC, classes: 3}]")
+    commands = [
+        ["--help"],
+        ["synthesize", str(pairs), "--threshold", "0.02"],
+        ["size", str(tasks)],
+        ["datasets", "check", str(sound_corpus(tmp_path / "corpus"))],
+    ]
+    for command in commands:
+        listing = [sys.executable, "-c", LIST_HEAVY_MODULES, *command]
+        ended = subprocess.run(listing, check=False, capture_output=True, text=True)
+        assert ended.stderr.splitlines()[-1:] == ["0"], command
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.csv", paper.PAIRS_CSV)
+    command = [*PROGRAM, "synthesize", str(pairs), "--threshold", "0.02", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
+def test_a_file_whose_name_is_no_text_can_be_told(tmp_path: Path) -> None:
+    said = process("size", tmp_path / "gr\udcfcn.yaml", "--json", cwd=tmp_path)
+    assert said.code == 2
+    assert said.document["errors"][0]["field"].endswith("gr\udcfcn.yaml")
+    assert "No such file" in said.err
+
+
+def test_a_port_in_use_is_trouble_outside(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = process("serve", "--port", port, "--json", cwd=tmp_path, TASKGRAFT_DATA_DIR="the data")
+    assert said.code == 1
+    assert f"port {port} of 127.0.0.1 is taken" in said.err
+    assert [error["message"] for error in said.document["errors"]] == [said.err.removeprefix("error: ").strip()]
+
+
+def test_settings_that_break_a_rule_are_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = taskgraft("serve", "--port", "65536", "--host", "")
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        "error: port: a port lies within 0..65535; got 65536",
+        "error: host: is required; got ''",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_runner_without_its_database_is_trouble_outside(tmp_path: Path) -> None:
+    said = taskgraft("runner", "--data-dir", tmp_path / "away", "--json")
+    assert said.code == 1
+    assert "there is no folder" in said.document["errors"][0]["message"]

@@ -1,0 +1,141 @@
+"""Commands that speak to a service: a real one, whose studies the test moves on by hand."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State
+from taskgraft.space.document import tree_document
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+from tests.api.cli.commands import taskgraft, write
+from tests.api.conftest import DEPTH, Api, body
+
+RESULT = Result(True, 0.01, (0.0, 0.03), 40_000, 100_000, 5_000_000)
+
+
+@pytest.fixture(autouse=True)
+def _service_by_environment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKGRAFT_URL", api.url)
+
+
+def succeed(api: Api, study_id: str) -> None:
+    """What a runner does, the trainings apart."""
+    api.run(study_id, Stage.EXPORT)
+    tasks = tuple(str(task["name"]) for task in body()["tasks"])
+    document = tree_document(BranchTree.flat(tasks, DEPTH, DEPTH), get_template("cnn8"), 0.1)
+    api.store.finish(study_id, "runner", State.SUCCEEDED, result=RESULT, tree=document)
+
+
+def test_a_study_is_submitted_and_cancelled(api: Api, tmp_path: Path) -> None:
+    study = write(tmp_path / "study.yaml", yaml.safe_dump(body(name="by-hand")))
+    said = taskgraft("submit", study)
+    assert said.code == 0
+    study_id = said.out.strip()
+    assert api.store.get_study(study_id).spec.name == "by-hand"
+    assert taskgraft("submit", study, "--json").document["state"] == "queued"
+    assert taskgraft("cancel", study_id).out == "cancelled\n"
+    again = taskgraft("cancel", study_id, "--json")
+    assert again.code == 2
+    assert "only one that is queued or paused or running may be cancelled" in again.document["errors"][0]["message"]
+
+
+def test_what_the_service_refuses_is_told_field_by_field(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "dataset": "corpus/manifest.csv", "target": "x"}]
+    tasks.append({"name": "b", "dataset": "demo-speech", "target": "hat"})
+    said = taskgraft("submit", write(tmp_path / "study.yaml", yaml.safe_dump(body(tasks=tasks))), "--json")
+    assert said.code == 2
+    assert [error["field"] for error in said.document["errors"]] == ["tasks.0.dataset", "tasks.1.target"]
+
+
+def test_the_status_of_one_and_of_all(api: Api) -> None:
+    queued, done = api.post(name="waiting"), api.post(name="finished")
+    succeed(api, done)
+    assert taskgraft("status", queued).out == "queued: no result yet\n"
+    assert taskgraft("status", done, "--json").document["result"]["ar"] == 0.01
+    text = taskgraft("status", done).out
+    assert "gender, word, age_group  blocks 1-8" in text
+    assert "1.00 %  (95 % interval 0.00 % to 3.00 %)" in text
+    assert {queued, done} <= {study["id"] for study in taskgraft("status", "--json").document}
+    (line,) = (line for line in taskgraft("status").out.splitlines() if done in line)
+    assert "finished" in line
+    assert "1.00 %" in line
+
+
+def test_a_matrix_is_coloured_by_what_keeps_the_threshold(api: Api) -> None:
+    study_id = api.post()
+    api.record_pairs(study_id, {("gender", "word", 8): 60, ("gender", "word", 6): 78})
+    lines = taskgraft("status", study_id).out.splitlines()
+    (row,) = (line for line in lines if "gender + word" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["gender + word", "2.50 %", "25.00 %"]
+
+
+def test_an_unknown_study_is_told() -> None:
+    for command in ("status", "watch", "cancel", "download"):
+        said = taskgraft(command, "no-such-study")
+        assert said.code == 2, command
+        assert "no-such-study" in said.err
+        assert said.out == ""
+
+
+@contextmanager
+def meanwhile(action: Thread) -> Iterator[None]:
+    action.start()
+    yield
+    action.join()
+
+
+def test_a_study_is_watched_to_its_end(api: Api) -> None:
+    study_id = api.post()
+
+    def work() -> None:
+        api.run(study_id, Stage.PAIRS)
+        training = RunningTrial(("gender", "word"), 8, 0, 0.5, 3.0, "here:1")
+        api.store.renew(study_id, "runner", 60.0, progress=Progress(1, 4, 0.3, 90.0), running=[training])
+        time.sleep(2.5)
+        succeed(api, study_id)
+
+    with meanwhile(Thread(target=work)):
+        said = taskgraft("watch", study_id, "--json")
+    assert said.code == 0
+    assert said.document["state"] == "succeeded"
+    assert "running pairs: 1 of 4 trainings, about 0:01:30 left" in said.err.splitlines()
+
+
+def test_watching_a_study_that_does_not_succeed_ends_with_1(api: Api) -> None:
+    study_id = api.post()
+    api.run(study_id, Stage.PAIRS)
+    api.store.finish(study_id, "runner", State.FAILED, reason="it [rained]")
+    said = taskgraft("watch", study_id)
+    assert said.code == 1
+    assert said.out == "failed: it [rained]\n"
+
+
+def test_a_model_is_downloaded_once(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study_id = api.post(name="mine")
+    too_early = taskgraft("download", study_id)
+    assert too_early.code == 2
+    assert list(tmp_path.iterdir()) == []
+    succeed(api, study_id)
+    api.offer(study_id, {"tree.json": b"{}"})
+    assert taskgraft("download", study_id).out == f"mine-{study_id}\n"
+    assert (tmp_path / f"mine-{study_id}" / "tree.json").read_bytes() == b"{}"
+    again = taskgraft("download", study_id, "--json")
+    assert again.code == 2
+    assert "is there already" in again.document["errors"][0]["message"]
+    elsewhere = taskgraft("download", study_id, "--out", "some where/model", "--json")
+    assert elsewhere.document == {"bundle": "some where/model"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://[", "ftp://127.0.0.1"])
+def test_a_service_that_is_not_there_is_trouble_outside(url: str) -> None:
+    said = taskgraft("status", "--url", url, "--json")
+    assert said.code == 1
+    assert len(said.document["errors"]) == 1
+    assert said.err.startswith("error: ")

@@ -1,0 +1,249 @@
+"""`taskgraft run` as people run it: to its end, interrupted, killed, and in a folder that is not its own."""
+
+import fcntl
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from taskgraft.search.store import Store, sqlite_url
+from tests.api.cli.commands import PROGRAM, Said, process, taskgraft, write
+from tests.evaluators.tones import write_tones
+
+pytestmark = pytest.mark.slow
+
+HEAD = """
+name: tones
+ar_threshold: {threshold}
+depths: [6, 8]
+training: {{epochs: {epochs}, batch_size: 8, learning_rate: 0.003}}
+tasks:
+"""
+TASKS = (
+    "  - {name: pitch, dataset: first/manifest.csv, target: pitch}\n",
+    "  - {name: shape, dataset: second/manifest.csv, target: shape}\n",
+    "  - {name: tone, dataset: first/manifest.csv, target: tone, kind: frames}\n",
+)
+PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A folder with a study of up to three tasks on two data sets."""
+
+    root: Path
+
+    def study(self, tasks: int = 3, *, epochs: int = 1, threshold: float = 0.9) -> Path:
+        """A threshold of 0.9 lets everything pass, so that each stage takes as little as it can."""
+        text = HEAD.format(epochs=epochs, threshold=threshold) + "".join(TASKS[:tasks])
+        return write(self.root / "my study.yaml", text)
+
+    def trained(self) -> int:
+        """Trainings that the study in the default folder has on record."""
+        database = self.root / "taskgraft-runs" / "tones" / "taskgraft.db"
+        if not database.is_file():
+            return 0
+        with Store(sqlite_url(database)) as store:
+            return sum(len(store.ledger(study.id).trials()) for study in store.list_studies().items)
+
+    def wait_for_a_training(self, running: "subprocess.Popen[str]") -> None:
+        while not self.trained():
+            assert running.poll() is None
+            time.sleep(0.1)
+
+    def run(self, *arguments: str | Path) -> Said:
+        return process("run", "my study.yaml", *arguments, cwd=self.root)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """The command under way; killed with the block where it did not end before."""
+        command = [*PROGRAM, "run", "my study.yaml", "--json", *arguments]
+        with subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("a workshop")
+    write_tones(root / "first", 24, seed=1)
+    write_tones(root / "second", 24, seed=2, rate=8_000)
+    return root
+
+
+@pytest.fixture
+def workshop(root: Path, tmp_path: Path) -> Workshop:
+    for corpus in ("first", "second"):
+        (tmp_path / corpus).symlink_to(root / corpus)
+    return Workshop(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(root: Path) -> dict[str, Any]:
+    """What a run that succeeded said."""
+    Workshop(root).study()
+    said = Workshop(root).run("--json")
+    assert said.code == 0, said.err
+    assert "trainings" in said.err
+    document: dict[str, Any] = said.document
+    return document
+
+
+def trained_at(workshop: Workshop) -> dict[str, object]:
+    """When each training on record ended."""
+    with Store(sqlite_url(workshop.root / "taskgraft-runs" / "tones" / "taskgraft.db")) as store:
+        (study,) = store.list_studies().items
+        return {trial.training.key: trial.ended_at for trial in store.ledger(study.id).trials()}
+
+
+def line_with(running: "subprocess.Popen[str]", words: str) -> str:
+    assert running.stderr
+    for line in running.stderr:
+        if words in line:
+            return line
+    raise AssertionError(f"the run ended without a line that has {words!r}")
+
+
+def test_a_run_ends_with_a_model(finished: dict[str, Any], root: Path) -> None:
+    study = finished["study"]
+    assert study["state"] == "succeeded"
+    assert (study["progress"]["fraction"], study["progress"]["trials_done"]) == (1.0, 7)
+    assert [(cell["task_a"], cell["task_b"], cell["depth"]) for cell in finished["matrix"]["cells"]] == [
+        ("pitch", "shape", 8),
+        ("pitch", "tone", 8),
+        ("shape", "tone", 8),
+    ]
+    artifacts = Path(finished["artifacts"])
+    assert artifacts.is_relative_to(root / "taskgraft-runs" / "tones")
+    assert {"tree.json", "model.onnx", "model.safetensors", "README.md"} <= {file.name for file in artifacts.iterdir()}
+
+
+def test_the_same_command_again_trains_nothing(finished: dict[str, Any], root: Path) -> None:
+    assert Workshop(root).run("--json").document == finished
+    text = Workshop(root).run()
+    assert text.code == 0
+    assert "pitch, shape, tone  blocks 1-8" in text.out
+    assert text.out.splitlines()[-1] == f"files: {finished['artifacts']}"
+
+
+def test_the_bundle_answers_and_can_be_weighed(finished: dict[str, Any], root: Path) -> None:
+    clips = [root / "first" / "0.wav", root / "second" / "1.wav"]
+    answers = taskgraft("predict", finished["artifacts"], *clips, "--json").document
+    assert list(answers) == [str(clip) for clip in clips]
+    assert all(list(answer) == ["pitch", "shape", "tone"] for answer in answers.values())
+    text = taskgraft("predict", finished["artifacts"], clips[0]).out.splitlines()
+    assert text[0] == str(clips[0])
+    assert re.fullmatch(r"  pitch: (low|high) \(\d+\.\d\d %\)", text[1])
+    sizes = taskgraft("size", Path(finished["artifacts"], "tree.json"), "--json").document
+    assert sizes["parameters"] == finished["study"]["result"]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "clip", "words"),
+    [("nowhere", "first/0.wav", "there is no such bundle"), (None, "first/manifest.csv", "manifest.csv")],
+)
+def test_predictions_of_nothing(
+    finished: dict[str, Any], root: Path, bundle: str | None, clip: str, words: str
+) -> None:
+    said = taskgraft("predict", bundle or finished["artifacts"], root / clip, "--json")
+    assert said.code == 2
+    assert words in said.document["errors"][0]["field"] + said.document["errors"][0]["message"]
+
+
+def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop: Workshop) -> None:
+    workshop.study(threshold=0.5)
+    said = workshop.run("--out", root / "taskgraft-runs" / "tones", "--json")
+    assert said.code == 2
+    assert "holds another study: name another folder with --out" in said.err
+    assert len(said.document["errors"]) == 1
+
+
+def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
+    workshop.study(2, epochs=4)
+    with workshop.running() as running:
+        workshop.wait_for_a_training(running)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=PATIENCE)
+    assert "pausing; what was measured is kept" in err
+    paused = Said(running.returncode, out, err)
+    assert (paused.code, paused.document["study"]["state"]) == (130, "paused")
+    assert 1 <= workshop.trained() < 3
+    before = trained_at(workshop)
+    again = workshop.run("--json")
+    assert again.code == 0, again.err
+    assert before.items() < trained_at(workshop).items()
+    whole = workshop.run("--out", "in one go", "--json")
+    assert [again.document[key] for key in ("matrix", "tree")] == [whole.document[key] for key in ("matrix", "tree")]
+    assert again.document["study"]["result"] == whole.document["study"]["result"]
+
+
+def test_ctrl_c_while_ray_starts_pauses(workshop: Workshop) -> None:
+    workshop.study(1)
+    with workshop.running() as running:
+        line_with(running, "running baselines: 0 of")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130
+    assert Said(130, out, err).document["study"]["state"] == "paused"
+    assert "Traceback" not in err
+
+
+def test_a_run_that_was_killed_is_taken_up_at_once(workshop: Workshop) -> None:
+    workshop.study(2, epochs=4)
+    with workshop.running() as running:
+        workshop.wait_for_a_training(running)
+        children = psutil.Process(running.pid).children(recursive=True)
+        running.kill()
+    before = trained_at(workshop)
+    again = workshop.run("--json")
+    assert again.code == 0, again.err
+    assert before.items() < trained_at(workshop).items()
+    _, left = psutil.wait_procs(children, timeout=PATIENCE)
+    assert not left
+
+
+def test_one_run_at_a_time_works_in_a_folder(workshop: Workshop) -> None:
+    workshop.study(1)
+    (workshop.root / "out").mkdir()
+    with (workshop.root / "out" / "run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = workshop.run("--out", "out", "--json")
+    assert said.code == 2
+    assert "another run is at work in" in said.document["errors"][0]["message"]
+    assert {file.name for file in (workshop.root / "out").iterdir()} == {"run.lock"}
+
+
+def test_a_study_that_fails_is_started_afresh(workshop: Workshop) -> None:
+    study = workshop.study(1)
+    study.write_text(study.read_text().replace("first/manifest.csv", "broken/manifest.csv"))
+    manifest = write_tones(workshop.root / "broken", 24, seed=1)
+    clip = manifest.parent / "5.wav"
+    sound = clip.read_bytes()
+    clip.write_bytes(b"no sound")
+    said = workshop.run("--json")
+    assert said.code == 1
+    assert said.document["study"]["state"] == "failed"
+    assert "5.wav" in said.document["study"]["reason"]
+    clip.write_bytes(sound)
+    assert workshop.run("--json").code == 0
+    assert len(list((workshop.root / "taskgraft-runs" / "tones" / "studies").iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_trouble_outside(workshop: Workshop) -> None:
+    workshop.study()
+    (workshop.root / "file").touch()
+    said = workshop.run("--out", "file/folder")
+    assert said.code == 1
+    assert "can't be written: Not a directory" in said.err

@@ -1,0 +1,232 @@
+"""Whole studies in made-up worlds: what is asked, when it ends, and that nobody's pace or luck changes the answer."""
+
+import random
+from collections import Counter
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.search.evidence import Evidence
+from taskgraft.search.plan import plan_trials
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study import Stage
+from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.space.synthesis import synthesize
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+from tests.search.worlds import Run, World, finished, make_spec, measurement, simulate
+
+CNN8 = get_template("cnn8")
+REDUCTIONS = st.sampled_from([0.0, 0.005, 0.01, 0.02, 0.021, 0.05, 0.3])
+
+
+@st.composite
+def worlds(draw: st.DrawFn, largest: int = 5, spread: float = 0.0) -> tuple[int, dict[str, Any], World]:
+    """A number of tasks, further fields of the study, and what every training in it would measure."""
+    tasks = draw(st.integers(1, largest))
+    depths = draw(st.sampled_from([(4, 5, 6, 7, 8), (8, 4), (2, 5), (6,)]))
+    names = "abcdefg"[:tasks]
+    cells = {(*pair, depth): draw(REDUCTIONS) for pair in combinations(names, 2) for depth in depths}
+    worst = draw(st.sampled_from([0.0, 0.021, 0.05]))
+    world = World(cells, seed=draw(st.integers(0, 99)), worst_tree=worst, spread=spread)
+    return tasks, {"depths": depths}, world
+
+
+def evidence_of(spec: StudySpec, run: Run) -> Evidence:
+    return Evidence(spec, run.trials)
+
+
+@settings(max_examples=80, deadline=None)
+@given(worlds())
+def test_adaptive_finds_what_exhaustive_finds_with_no_more_trainings(case: tuple[int, dict[str, Any], World]) -> None:
+    tasks, more, world = case
+    runs = {name: simulate(make_spec(tasks, strategy=name, **more), world) for name in ("adaptive", "exhaustive")}
+    graphs = [evidence_of(make_spec(tasks, **more), run).matrix(False).compatibility(0.02) for run in runs.values()]
+    assert [dict(graph.adjacency()) for graph in graphs[:1]] == [dict(graph.adjacency()) for graph in graphs[1:]]
+    assert runs["adaptive"].settled == runs["exhaustive"].settled
+    assert set(runs["adaptive"].trainings) <= set(runs["exhaustive"].trainings)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(["adaptive", "exhaustive"]))
+def test_neither_workers_nor_their_order_change_the_result(
+    case: tuple[int, dict[str, Any], World], workers: int, order: random.Random, strategy: str
+) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, strategy=strategy, **more)
+    alone, many = simulate(spec, world), simulate(spec, world, workers, order)
+    assert many.settled == alone.settled
+    assert Counter(many.trainings) == Counter(alone.trainings)
+    assert max(Counter(many.trainings).values()) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds(), st.data())
+def test_a_study_goes_on_from_its_ledger_as_if_nothing_had_happened(
+    case: tuple[int, dict[str, Any], World], data: st.DataObject
+) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, **more)
+    whole = simulate(spec, world, workers=2, order=random.Random(1))
+    cut = data.draw(st.integers(0, len(whole.trials)))
+    resumed = simulate(spec, world, known=whole.trials[:cut])
+    assert resumed.settled == whole.settled
+    assert Counter(resumed.trainings) == Counter(whole.trainings)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_the_tree_that_is_settled_on_keeps_the_threshold_and_every_compatibility(
+    case: tuple[int, dict[str, Any], World],
+) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, **more)
+    run = simulate(spec, world)
+    evidence = evidence_of(spec, run)
+    tree = run.settled.tree
+    assert evidence.ar(tree) <= spec.ar_threshold
+    graph = evidence.matrix(False).compatibility(spec.ar_threshold)
+    for pair in combinations(spec.task_names, 2):
+        assert tree.shared_depth(*pair) <= graph.get_edge_data(*pair, {}).get("weight", 0)
+    first = synthesize(evidence.decisive_matrix(), spec.ar_threshold, CNN8)
+    assert (tree == first) is (run.settled.reason is None)
+    if run.settled.reason:
+        assert evidence.ar(first) > spec.ar_threshold
+        assert f"AR {evidence.ar(first):.4f} on validation" in run.settled.reason
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), st.integers(0, 30), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_a_budget_in_trials_is_never_exceeded_and_the_outcome_says_what_was_left_out(
+    case: tuple[int, dict[str, Any], World], spare: int, workers: int, order: random.Random
+) -> None:
+    tasks, more, world = case
+    limit = tasks + spare
+    spec = make_spec(tasks, budget={"trials": limit}, **more)
+    run, unlimited = simulate(spec, world, workers, order), simulate(make_spec(tasks, **more), world)
+    assert len(run.trials) <= limit
+    assert evidence_of(spec, run).ar(run.settled.tree) <= spec.ar_threshold
+    if run.settled != unlimited.settled:
+        assert "the budget ended" in (run.settled.reason or "")
+    if limit >= len(unlimited.trials) + workers + 1:
+        assert run.settled == unlimited.settled
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), st.sampled_from(["adaptive", "exhaustive"]), st.integers(1, 3))
+def test_a_plan_bounds_what_is_trained(case: tuple[int, dict[str, Any], World], strategy: str, repeats: int) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, strategy=strategy, repeats=repeats, **more)
+    least, most = plan_trials(spec)
+    assert least <= len(simulate(spec, world).trials) <= most
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 4])
+@pytest.mark.parametrize("depths", [(4, 6, 8), (8,)])
+@pytest.mark.parametrize("strategy", ["adaptive", "exhaustive"])
+def test_some_study_takes_no_more_than_the_least_that_is_planned(
+    tasks: int, depths: tuple[int, ...], strategy: str
+) -> None:
+    spec = make_spec(tasks, strategy=strategy, depths=depths)
+    taken = {len(simulate(spec, World(elsewhere=ar, worst_tree=0.0)).trials) for ar in (0.0, 0.5)}
+    assert min(taken) == plan_trials(spec)[0]
+    if tasks < 3:
+        assert max(taken) == plan_trials(spec)[1]
+
+
+@settings(max_examples=20, deadline=None)
+@given(worlds(largest=4, spread=0.03), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_repeats_and_confident_decisions_end_and_keep_the_upper_end(
+    case: tuple[int, dict[str, Any], World], workers: int, order: random.Random
+) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, repeats=3, decision="confident", ar_threshold=0.1, **more)
+    run = simulate(spec, world, workers, order)
+    assert evidence_of(spec, run).interval(run.settled.tree)[1] <= spec.ar_threshold
+    assert Counter(run.trainings) == Counter(simulate(spec, world).trainings)
+    assert all(count == 3 for count in Counter(training.tree for training in run.trainings).values())
+
+
+def test_one_task_is_its_baseline() -> None:
+    run = simulate(make_spec(1), World())
+    assert [training.tree for training in run.trainings] == [run.settled.tree]
+    assert run.stages == [Stage.BASELINES, Stage.BASELINES]
+    assert run.settled == Settled(BranchTree.flat("a", 8, 8))
+
+
+def test_two_tasks_end_with_a_pair_that_was_tried_already() -> None:
+    cells = {("a", "b", depth): ar for depth, ar in [(8, 0.3), (7, 0.02), (6, 0.0), (5, 0.3), (4, 0.0)]}
+    run = simulate(make_spec(2), World(cells))
+    assert [training.shared for training in run.trainings[2:]] == [8, 7]
+    assert run.settled == Settled(BranchTree.flat("ab", 7, 8))
+    assert Stage.VERIFICATION not in run.stages
+
+
+def test_where_nothing_fits_the_models_stay_independent() -> None:
+    run = simulate(make_spec(4), World(elsewhere=0.5))
+    assert run.settled == Settled(BranchTree.flat("abcd", 0, 8))
+    assert len(run.trials) == 4 + 6 * 5
+
+
+def test_a_tree_that_never_keeps_the_threshold_is_repaired_down_to_nothing() -> None:
+    run = simulate(make_spec(3, depths=[8]), World(elsewhere=0.0, worst_tree=0.9, seed=3))
+    shared = [training.shared for training in run.trainings if len(training.tasks) == 3]
+    assert shared == sorted(shared, reverse=True)
+    assert evidence_of(make_spec(3), run).ar(run.settled.tree) <= 0.02
+    assert "was repaired" in (run.settled.reason or "")
+
+
+def test_verification_waits_for_every_pair() -> None:
+    run = simulate(make_spec(4), World(elsewhere=0.0, worst_tree=0.0), workers=4)
+    first = run.stages.index(Stage.VERIFICATION)
+    assert set(run.stages[first:]) == {Stage.VERIFICATION}
+    assert run.settled.tree == BranchTree.flat("abcd", 8, 8)
+
+
+def test_pairs_start_as_soon_as_their_baselines_are_known() -> None:
+    spec = make_spec(3)
+    known = [finished(Training(BranchTree.flat(t, 8, 8)), measurement({t: 0.8})) for t in "ab"]
+    decision = decide(spec, Evidence(spec, known), Spent())
+    assert isinstance(decision, Ask)
+    assert decision.stage is Stage.BASELINES
+    assert [training.tasks for training in decision.trainings] == [("c",), ("a", "b")]
+    assert decision.at_least == 1 + 3 + 1
+
+
+def test_a_budget_that_only_has_room_for_baselines_starts_no_pair_beside_them() -> None:
+    run = simulate(make_spec(3, budget={"trials": 3}), World(elsewhere=0.0), workers=4)
+    assert [len(training.tasks) for training in run.trainings] == [1, 1, 1]
+    assert run.settled.tree == BranchTree.flat("abc", 0, 8)
+    assert "before every pair was tried" in (run.settled.reason or "")
+
+
+def test_a_budget_without_room_for_the_whole_verification_starts_none_of_it() -> None:
+    """{a,b,c} and {d,e,f} are two trainings; one trial is left for them."""
+    names = "abcdef"
+    groups = {(*pair, 8): 0.0 for group in ("abc", "def") for pair in combinations(group, 2)}
+    spec = make_spec(names, depths=[8], budget={"trials": 6 + 15 + 1})
+    run = simulate(spec, World(groups, worst_tree=0.0))
+    assert len(run.trials) == 6 + 15
+    assert run.settled.tree == BranchTree.flat(names, 0, 8)
+    assert "before a tree that shares blocks was verified" in (run.settled.reason or "")
+
+
+@pytest.mark.parametrize("ends_after", [0, 2, 4, 7, 9])
+def test_when_the_time_is_up_what_is_under_way_is_the_last(ends_after: int) -> None:
+    spec = make_spec(4, budget={"seconds": 100})
+    world = World(elsewhere=0.0, worst_tree=0.0)
+    run = simulate(spec, world, workers=2, seconds=lambda count: 200.0 if count >= ends_after else 1.0)
+    assert len(run.trials) <= max(4, ends_after + 1)
+    assert "the budget ended" in (run.settled.reason or "")
+
+
+def test_a_training_that_failed_fails_the_study_with_its_reason() -> None:
+    spec = make_spec(2)
+    failed = Trial(0, Training(BranchTree.flat("ab", 6, 8)), 0, TrialState.FAILED, error="the loss is nan")
+    with pytest.raises(TrainingFailed, match=r"training a\+b sharing 6 blocks failed: the loss is nan"):
+        decide(spec, Evidence(spec, [failed]), Spent())

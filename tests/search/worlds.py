@@ -1,0 +1,121 @@
+"""Made-up worlds: what every training would measure is known beforehand, so that whole studies run in milliseconds."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from taskgraft.evaluators.measurement import Measurement, Outcomes
+from taskgraft.search.evidence import Evidence
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study import Stage
+from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.space.tree import BranchTree
+
+BASELINE = 0.8
+CLIPS = 50
+
+
+def make_spec(tasks: int | Sequence[str], **more: Any) -> StudySpec:
+    """A study of tasks a, b, c, ... at Q = 0.02."""
+    names = "abcdefghijklmnopqrstuvwxyz"[:tasks] if isinstance(tasks, int) else tasks
+    columns = [{"name": name, "dataset": "speech", "target": name} for name in names]
+    return StudySpec.parse({"ar_threshold": 0.02, "tasks": columns, **more})
+
+
+def outcomes(accuracy: float, clips: int = CLIPS, shift: int = 0) -> Outcomes:
+    """What a model of such an accuracy said; ``shift`` moves its errors to other clips."""
+    right = np.roll(np.arange(clips) < round(accuracy * clips), shift)
+    ones = np.ones(clips, np.int32)
+    return Outcomes(np.arange(clips, dtype=np.int32), ones, right.astype(np.int32), ones)
+
+
+def measurement(metrics: Mapping[str, float], clips: int = CLIPS) -> Measurement:
+    said = {task: outcomes(value, clips, shift) for shift, (task, value) in enumerate(metrics.items())}
+    return Measurement(dict(metrics), said, 100, 80, 1.0, "nowhere:1")
+
+
+@dataclass(frozen=True)
+class World:
+    """Reductions of every training: those of pairs as given, those of larger trees drawn from ``seed``.
+
+    Where a cell is not given its AR is ``elsewhere``.
+    """
+
+    cells: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
+    elsewhere: float = 0.5
+    seed: int = 0
+    worst_tree: float = 0.04
+    spread: float = 0.0
+    """By how much a repeat's metrics may be off."""
+
+    def measure(self, training: Training) -> Measurement:
+        chance = random.Random(f"{self.seed} {training.key}")
+        reductions = self._reductions(training.tree, chance)
+        off = (chance.uniform(-self.spread, self.spread) for _ in reductions)
+        return measurement(
+            {task: BASELINE * (1 - lost) + by for (task, lost), by in zip(reductions.items(), off, strict=True)}
+        )
+
+    def _reductions(self, tree: BranchTree, chance: random.Random) -> dict[str, float]:
+        tasks = tree.tasks
+        if len(tasks) == 1:
+            return {tasks[0]: 0.0}
+        if len(tasks) == 2:
+            lost = self.cells.get((*tasks, tree.root.blocks[1]), self.elsewhere)
+            return {tasks[0]: lost, tasks[1]: -0.1}
+        return {task: chance.uniform(-0.01, self.worst_tree) for task in tasks}
+
+
+@dataclass
+class Run:
+    """A study driven to its end."""
+
+    trials: list[Trial]
+    settled: Settled
+    stages: list[Stage]
+    """The stage of every decision on the way."""
+    first_verified: int
+    """How many trials came before verification."""
+
+    @property
+    def trainings(self) -> list[Training]:
+        return [trial.training for trial in self.trials]
+
+
+def finished(training: Training, measured: Measurement, number: int = 0) -> Trial:
+    return Trial(number, training, training.repeat, TrialState.COMPLETE, measured)
+
+
+def simulate(
+    spec: StudySpec,
+    world: World,
+    workers: int = 1,
+    order: random.Random | None = None,
+    known: Sequence[Trial] = (),
+    seconds: Callable[[int], float] = lambda count: 0.0,
+) -> Run:
+    """Drive a study to its end with workers that finish in random order; fails where an asked training never helps."""
+    order = order or random.Random(0)
+    evidence, trials, stages = Evidence(spec, known), list(known), []
+    under_way: list[Training] = []
+    while True:
+        decision = decide(spec, evidence, Spent(frozenset(under_way), seconds(len(trials))))
+        if isinstance(decision, Ask):
+            stages.append(decision.stage)
+            assert set(under_way) <= set(decision.trainings)
+            assert len(set(decision.trainings)) == len(decision.trainings) <= decision.at_least
+            new = next((one for one in decision.trainings if one not in under_way), None)
+            if new and len(under_way) < workers:
+                assert new not in [trial.training for trial in trials], "asked for again"
+                under_way.append(new)
+                continue
+        if not under_way:
+            assert isinstance(decision, Settled), "nothing to do, and not settled"
+            return Run(trials, decision, stages)
+        done = under_way.pop(order.randrange(len(under_way)))
+        trials.append(finished(done, world.measure(done), len(trials)))
+        evidence.add(trials[-1])

@@ -1,0 +1,41 @@
+"""Programs that run beside a test, and end with it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 60
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], log: Path, expect: Sequence[int] = (0,), **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """A program that is still there when the block ends, and that then ends in order; what it logs stands in ``log``."""
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            [*map(str, command)], env=os.environ | environment, stdout=subprocess.PIPE, stderr=file, text=True
+        ) as program,
+    ):
+        try:
+            yield program
+            assert program.poll() is None, log.read_text()
+            program.terminate()
+            assert program.wait(PATIENCE) in expect, log.read_text()
+        finally:
+            program.kill()
+
+
+def read_json(program: "subprocess.Popen[str]") -> dict[str, str]:
+    """The JSON document that a program starts with."""
+    document = ""
+    for line in program.stdout or ():
+        document += line
+        if line.startswith("}"):
+            break
+    said: dict[str, str] = json.loads(document)
+    return said
