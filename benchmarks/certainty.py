@@ -1,147 +1,49 @@
-"""How often `taskgraft.search.certainty` is right, in simulated studies whose truth is known: `python -m benchmarks.certainty`.
-
-A made-up answer is right where a latent normal variable stays below a limit. The variable is the sum of how hard the
-clip is (shared by all models of a task), of what the seed does to the clip, and of what it does to the time step; the
-seed also moves the limit. So the expected accuracy is known in closed form, clips are paired, and trainings differ.
-"""
+"""The tables of docs/statistics.md: `python -m benchmarks.certainty` (`--studies` for the size of each simulation)."""
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import product
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
-from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.search.certainty import Estimate, TaskSample, Verdict, estimate, interval, may_settle, verdict
-from taskgraft.search.repeats import Repeats
-from taskgraft.search.seed_noise import SeedNoise
+from benchmarks.simulated_study import Regime, Study
+from taskgraft.search.certainty import Verdict, interval, may_settle, verdict
 
 THRESHOLD = 0.02
-TASKS = 4
+LOOKS = 6
+BASELINES = 3
+PILOTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Regime:
-    """The truth of a simulated study: four tasks, one cell for each of the six pairs."""
+class Coverage:
+    """Shares of intervals that lie below the true AR, and above it."""
 
-    accuracy: float = 0.9
-    """Of every baseline."""
-    clips: int = 500
-    seed_sd: float = 0.01
-    """Standard deviation between seeds on infinitely many clips, of a model that is right half of the time; others
-    have sqrt(4 p (1 - p)) of it."""
-    steps: int = 1
-    """Time steps a clip: 1 for clip tasks."""
-    ar: float = 0.02
-    """Of every cell."""
-    other: float | None = None
-    """Reduction of the better task of a cell; drawn from [-AR, AR] where None."""
-    pairs_noisier: float = 1.0
-    """How many times as much seeds move pairs as baselines."""
-    hardness: float = 0.5
-    """Part of the latent variance that belongs to the clip."""
+    below: float
+    above: float
+
+    @property
+    def held(self) -> float:
+        """Share of the intervals that hold the true AR."""
+        return 1 - self.below - self.above
 
 
-class Study:
-    """One simulated study: draws trainings when asked for them."""
-
-    def __init__(self, regime: Regime, random: np.random.Generator) -> None:
-        self.regime = regime
-        self._random = random
-        self._hard = random.standard_normal((TASKS, regime.clips))
-        self._reductions = {
-            pair: random.permutation([regime.ar, random.uniform(-1, 1) * regime.ar if regime.other is None else regime.other])
-            for pair in combinations(range(TASKS), 2)
-        }
-        self.baselines: dict[int, list[Outcomes]] = {task: [] for task in range(TASKS)}
-        self.models: dict[tuple[int, int], tuple[list[Outcomes], list[Outcomes]]] = {
-            pair: ([], []) for pair in self._reductions
-        }
-        self._summaries: dict[tuple[tuple[int, ...], int], Repeats] = {}
-
-    def train(self, pair: tuple[int, int], repeats: int) -> None:
-        """See to it that a pair has so many repeats."""
-        for task, lost, outcomes in zip(pair, self._reductions[pair], self.models[pair], strict=True):
-            accuracy = min(self.regime.accuracy * (1 - lost), 0.999)
-            while len(outcomes) < repeats:
-                outcomes.append(self._training(task, accuracy, self.regime.pairs_noisier))
-
-    def train_baseline(self, task: int, repeats: int) -> None:
-        """See to it that a baseline has so many repeats."""
-        while len(self.baselines[task]) < repeats:
-            self.baselines[task].append(self._training(task, self.regime.accuracy, 1.0))
-
-    def _training(self, task: int, accuracy: float, noisier: float) -> Outcomes:
-        regime = self.regime
-        limit = ndtri(accuracy)
-        slope = np.exp(-(limit**2) / 2) / np.sqrt(2 * np.pi)
-        moved = noisier * regime.seed_sd * np.sqrt(4 * accuracy * (1 - accuracy)) / slope
-        seen = limit * np.sqrt(1 + moved**2) + moved * self._random.standard_normal()
-        own = (1 - regime.hardness) * (1.0 if regime.steps == 1 else 0.3)
-        left = 1 - regime.hardness - own
-        fixed = np.sqrt(regime.hardness) * self._hard[task]
-        by_clip = seen - fixed - np.sqrt(own) * self._random.standard_normal(regime.clips)
-        if regime.steps == 1:
-            right = (by_clip > 0).astype(np.int32)
-        else:
-            right = self._random.binomial(regime.steps, ndtr(by_clip / np.sqrt(left))).astype(np.int32)
-        clips = np.arange(regime.clips, dtype=np.int32)
-        wrong = np.zeros_like(clips)
-        return Outcomes(
-            np.concatenate([clips, clips]),
-            np.concatenate([wrong, wrong]),
-            np.concatenate([wrong, wrong + 1]),
-            np.concatenate([right, regime.steps - right]),
-        )
-
-    def _summary(self, key: tuple[int, ...], outcomes: Sequence[Outcomes]) -> Repeats:
-        place = (key, len(outcomes))
-        if place not in self._summaries:
-            self._summaries[place] = Repeats.of("accuracy", outcomes)
-        return self._summaries[place]
-
-    def _groups(self) -> Iterator[Repeats]:
-        for task, outcomes in self.baselines.items():
-            yield self._summary((task,), outcomes)
-        for pair, both in self.models.items():
-            yield from (self._summary((*pair, side), one) for side, one in enumerate(both) if one)
-
-    def noise(self) -> SeedNoise:
-        """Noise as the study itself shows it."""
-        return SeedNoise.pool(self._groups())
-
-    def cell(self, pair: tuple[int, int], noise: SeedNoise) -> list[Estimate]:
-        """What is known of both tasks of a pair."""
-        return [
-            estimate(
-                TaskSample(
-                    self._summary((task,), self.baselines[task]),
-                    self._summary((*pair, side), self.models[pair][side]),
-                ),
-                noise,
-            )
-            for side, task in enumerate(pair)
-        ]
-
-
-def coverage(regime: Regime, repeats: int, studies: int, seed: int = 0) -> tuple[float, float, float]:
-    """Shares of intervals that lie below the true AR, that hold it, and that lie above it."""
-    below = above = cells = 0
+def coverage(regime: Regime, repeats: int, studies: int, seed: int = 0) -> Coverage:
+    """Intervals of all cells of simulated studies, each trained so often (baselines twice at least)."""
     random = np.random.default_rng(seed)
-    for _ in range(studies):
-        study = Study(regime, random)
-        for task in range(TASKS):
-            study.train_baseline(task, max(repeats, 2))
-        for pair in study.models:
-            study.train(pair, repeats)
-        noise = study.noise()
-        for pair in study.models:
-            low, high = interval(study.cell(pair, noise))
-            below, above, cells = below + (high < regime.ar), above + (low > regime.ar), cells + 1
-    return below / cells, 1 - (below + above) / cells, above / cells
+    ends = np.array(
+        [interval(cell) for _ in range(studies) for cell in _trained(regime, repeats, random).cells().values()]
+    )
+    return Coverage(float((ends[:, 1] < regime.ar).mean()), float((ends[:, 0] > regime.ar).mean()))
+
+
+def _trained(regime: Regime, repeats: int, random: np.random.Generator) -> Study:
+    study = Study(regime, random)
+    for pair in study.pairs:
+        study.train(pair, repeats)
+    return study
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +59,94 @@ class Decisions:
         return self.verdicts[told] / self.verdicts.total()
 
 
-def decisions(regime: Regime, looks: int, studies: int, seed: int = 0, baselines: int = 3, pilots=0, curtail=True) -> Decisions:
-    """Decide every cell of simulated studies one repeat at a time; baselines keep up with the pairs."""
+def decisions(regime: Regime, studies: int, seed: int = 0, looks: int = LOOKS, pilots: int = PILOTS) -> Decisions:
+    """Decide all cells of simulated studies, repeating those that are open while that may settle them."""
     random = np.random.default_rng(seed)
     verdicts: Counter[Verdict] = Counter()
     spent = 0
     for _ in range(studies):
         study = Study(regime, random)
-        told = dict.fromkeys(study.models, Verdict.OPEN)
-        for pair in list(study.models)[:pilots]:
-            study.train(pair, 2)
-        hopeless = set()
-        for look in range(1, looks + 1):
-            pending = [pair for pair, so_far in told.items() if so_far is Verdict.OPEN and pair not in hopeless]
-            for pair in pending:
-                study.train(pair, look)
-                for task in pair:
-                    study.train_baseline(task, max(look, baselines))
-            noise = study.noise()
-            told |= {pair: verdict(study.cell(pair, noise), THRESHOLD, looks) for pair in pending}
-            if curtail:
-                hopeless |= {pair for pair in pending if not may_settle(study.cell(pair, noise), THRESHOLD, looks)}
-        spent += sum(len(one) for one, _ in study.models.values())
-        verdicts.update(told.values())
+        told = _decide(study, looks, pilots)
+        verdicts.update(told)
+        spent += sum(study.repeats(pair) for pair in study.pairs)
     return Decisions(verdicts, spent / verdicts.total())
+
+
+def _decide(study: Study, looks: int, pilots: int) -> list[Verdict]:
+    for number, pair in enumerate(study.pairs):
+        study.train(pair, 2 if number < pilots else 1, BASELINES)
+    while True:
+        cells = study.cells()
+        told = {pair: verdict(cell, THRESHOLD, looks) for pair, cell in cells.items()}
+        asked = [
+            pair
+            for pair, so_far in told.items()
+            if so_far is Verdict.OPEN and may_settle(cells[pair], THRESHOLD, looks)
+        ]
+        if not asked:
+            return list(told.values())
+        for pair in asked:
+            study.train(pair, study.repeats(pair) + 1, BASELINES)
+
+
+def coverage_rows(studies: int) -> Iterator[str]:
+    """Coverage at a confidence of 95 %, in per cent (below / above: the interval lies below / above the true AR)."""
+    counts = (1, 2, 6)
+    yield "| steps a clip | accuracy | clips | seed sd | " + " | ".join(f"{n} repeats" for n in counts) + " |"
+    yield "| --- " * (4 + len(counts)) + "|"
+    for steps, accuracy, clips, sd in product((1, 50), (0.6, 0.9, 0.99), (100, 500, 2000), (0.0, 0.01, 0.04)):
+        regime = Regime(accuracy, clips, sd, steps)
+        found = [coverage(regime, repeats, studies) for repeats in counts]
+        shown = " | ".join(f"{100 * one.held:.1f} ({100 * one.below:.1f} / {100 * one.above:.1f})" for one in found)
+        yield f"| {steps} | {accuracy} | {clips} | {sd} | {shown} |"
+
+
+REGIMES = {
+    "1,000 clips, accuracy 0.9, seed sd 1 %": Regime(0.9, 1000, 0.01),
+    "300 clips, accuracy 0.8, seed sd 2 %": Regime(0.8, 300, 0.02),
+    "2,000 clips, accuracy 0.98, seed sd 0.5 %": Regime(0.98, 2000, 0.005),
+    "1,000 clips of 50 steps, accuracy 0.97, seed sd 1 %": Regime(0.97, 1000, 0.01, 50),
+}
+BESIDE = ((0.0, 0.0), (0.01, None), (0.018, None), (0.02, -0.02), (0.02, 0.02), (0.022, None))
+BEYOND = ((0.03, None), (0.04, None), (0.08, None), (0.2, None))
+"""True AR of every cell, and the reduction of its better task (any where None)."""
+
+
+def decision_rows(studies: int) -> Iterator[str]:
+    """Verdicts at Q = 2 %, six repeats at most, by true AR; the better task's reduction in brackets."""
+    yield "| regime | AR (other task) | keeps | breaks | open | repeats |"
+    yield "| --- " * 6 + "|"
+    for name, regime in REGIMES.items():
+        for ar, other in BESIDE + BEYOND:
+            found = decisions(replace(regime, ar=ar, other=other), studies)
+            yield _decision_row(
+                f"{name} | {100 * ar:.3g} % ({'any' if other is None else f'{100 * other:.3g} %'})", found
+            )
+
+
+def noisier_rows(studies: int) -> Iterator[str]:
+    """Verdicts at AR = Q where seeds move pairs more than baselines, by pairs that are trained twice from the start."""
+    yield "| pairs noisier | pilots | keeps | breaks | open | repeats |"
+    yield "| --- " * 6 + "|"
+    for noisier, pilots in product((1.0, 2.0, 3.0), (0, 1, 2, 3)):
+        regime = Regime(0.9, 2000, 0.01, ar=THRESHOLD, other=-THRESHOLD, pairs_noisier=noisier)
+        yield _decision_row(f"{noisier:.0f} x | {pilots}", decisions(regime, studies, pilots=pilots))
+
+
+def _decision_row(name: str, found: Decisions) -> str:
+    shares = " | ".join(f"{100 * found.share(told):.1f}" for told in Verdict)
+    return f"| {name} | {shares} | {found.repeats:.2f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=100, help="simulated studies of six cells in each row")
+    studies = parser.parse_args().studies
+    for table in (coverage_rows, decision_rows, noisier_rows):
+        print(f"\n{table.__doc__}\n")
+        for row in table(studies):
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

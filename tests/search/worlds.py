@@ -78,8 +78,6 @@ class Run:
     settled: Settled
     stages: list[Stage]
     """The stage of every decision on the way."""
-    first_verified: int
-    """How many trials came before verification."""
 
     @property
     def trainings(self) -> list[Training]:

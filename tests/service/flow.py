@@ -121,7 +121,7 @@ def _check_findings(studies: Studies, study_id: str) -> None:
         ("gender", "vad"),
         ("age", "vad"),
     }
-    assert all(cell["low"] <= cell["ar"] <= cell["high"] for cell in cells)
+    assert all(0 <= cell["ar_interval"][0] <= cell["ar_interval"][1] for cell in cells)
     assert studies.get(f"{study_id}/matrix", format="csv").text.startswith("task_a,task_b,depth,ar")
     tree = studies.get(f"{study_id}/tree").json()
     assert (tree["schema"], tree["ar_threshold"], tree["root"]["tasks"]) == (

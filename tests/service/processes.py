@@ -3,22 +3,26 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 PATIENCE = 60
 
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], log: Path, expect: Sequence[int] = (0,), **environment: str
+    command: Sequence[str],
+    log: Path,
+    expect: Sequence[int] = (0,),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A program that is still there when the block ends, and that then ends in order; what it logs stands in ``log``."""
+    """A program that is still there when the block ends, and then ends in order; what it logs stands in ``log``."""
     with (
         log.open("w") as file,
         subprocess.Popen(
-            [*map(str, command)], env=os.environ | environment, stdout=subprocess.PIPE, stderr=file, text=True
+            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=file, text=True
         ) as program,
     ):
         try:

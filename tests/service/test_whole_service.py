@@ -16,7 +16,7 @@ from tests.service.processes import read_json, running
 pytestmark = [needs_synthesizer, pytest.mark.slow, pytest.mark.timeout(900)]
 
 TASKGRAFT = (sys.executable, "-m", "taskgraft")
-RAY = Path(sys.executable).parent / "ray"
+RAY = str(Path(sys.executable).parent / "ray")
 RAY_AUTH = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a token that only this test knows: 8f1d0b8a"}
 RAY_OPTIONS = ("--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000", "--disable-usage-stats")
 
@@ -24,7 +24,7 @@ RAY_OPTIONS = ("--min-worker-port=0", "--max-worker-port=0", "--object-store-mem
 def test_on_one_machine(tmp_path: Path) -> None:
     data_dir = tmp_path / "my data"
     clip = write_demo_speech(data_dir)
-    command = [*TASKGRAFT, "serve", "--port", "0", "--json", "--data-dir", data_dir]
+    command = [*TASKGRAFT, "serve", "--port", "0", "--json", "--data-dir", str(data_dir)]
     with running(command, tmp_path / "service.log") as service:
         check_a_study_from_request_to_model(read_json(service)["url"], clip, tmp_path / "model")
 
@@ -51,11 +51,11 @@ def ray_cluster(logs: Path) -> Iterator[str]:
         head = [RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0"]
         head += [f"--temp-dir={folder}", "--include-dashboard=false", *RAY_OPTIONS]
         node = [RAY, "start", "--block", "--node-ip-address=127.0.0.1", f"--address={address}", "--num-cpus=1"]
-        with running(head, logs / "head.log", (0, 1, -15), **RAY_AUTH) as first:
+        with running(head, logs / "head.log", (0, 1, -15), RAY_AUTH) as first:
             for line in first.stdout or ():
                 if "Ray runtime started" in line:
                     break
-            with running([*node, *RAY_OPTIONS], logs / "node.log", (0, 1, -15), **RAY_AUTH):
+            with running([*node, *RAY_OPTIONS], logs / "node.log", (0, 1, -15), RAY_AUTH):
                 yield address
 
 
@@ -63,12 +63,12 @@ def test_spread_over_machines(tmp_path: Path) -> None:
     data_dir = tmp_path / "shared data"
     clip = write_demo_speech(data_dir)
     with postgresql() as database, ray_cluster(tmp_path) as cluster:
-        shared = ["--database-url", database, "--data-dir", data_dir, "--json"]
+        shared = ["--database-url", database, "--data-dir", str(data_dir), "--json"]
         api = [*TASKGRAFT, "serve", "--port", "0", "--no-runner", *shared]
         runner = [*TASKGRAFT, "runner", "--ray-address", cluster, *shared]
         with (
             running(api, tmp_path / "api.log") as service,
-            running(runner, tmp_path / "runner.log", **RAY_AUTH) as worker,
+            running(runner, tmp_path / "runner.log", environment=RAY_AUTH) as worker,
         ):
             assert read_json(worker) == {"data_dir": str(data_dir), "ray_address": cluster}
             check_a_study_from_request_to_model(read_json(service)["url"], clip, tmp_path / "model")

@@ -12,8 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from taskgraft.errors import InvalidInput
-from taskgraft.evaluators.metrics import TaskComparison
-from taskgraft.search.repeats import Repeats
+from taskgraft.search.repeats import Repeats, unseen
 from taskgraft.search.seed_noise import SeedNoise
 
 CONFIDENCE = 0.95
@@ -41,11 +40,6 @@ class TaskSample:
     def __post_init__(self) -> None:
         if not np.array_equal(self.baseline.clips, self.model.clips):
             raise InvalidInput.at("clips", "a model and its baseline are compared on the same clips")
-
-    @classmethod
-    def of(cls, comparison: TaskComparison) -> "TaskSample":
-        """Summarize outcomes; a baseline that many cells share is better summarized once, by `Repeats.of`."""
-        return cls(Repeats.of(comparison.metric, comparison.baseline), Repeats.of(comparison.metric, comparison.model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +107,12 @@ def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:
     apart = model.influence - ratio * baseline.influence
     paired = float(apart @ apart) / (clips * (clips - 1))
     chance = noise.within(model) / model.count + ratio**2 * noise.within(baseline) / baseline.count
-    unseen = 2 * (max(model.reach, baseline.reach) / (clips + 2)) ** 2
+    unknown = unseen(max(model.reach, baseline.reach), clips)
     of_model, model_freedom = noise.between(model)
     of_baseline, baseline_freedom = noise.between(baseline)
     return Estimate(
         (baseline.mean - model.mean) / reference if baseline.mean else 0.0,
-        Source((max(paired - chance, 0.0) + unseen) / reference**2, clips - 1),
+        Source((max(paired - chance, 0.0) + unknown) / reference**2, clips - 1),
         Source(of_model / reference**2, model_freedom, model.count),
         Source(ratio**2 * of_baseline / reference**2, baseline_freedom, baseline.count),
     )
@@ -128,9 +122,10 @@ def verdict(tasks: Sequence[Estimate], threshold: float, looks: int, confidence:
     """Whether a model keeps the threshold, told after each of at most ``looks`` repeats of it.
 
     Over all these looks together, a model that keeps it is told to break it with a probability of at most
-    ``1 - confidence``, and the other way round.
+    ``1 - confidence``, and the other way round. Only tasks that share blocks with another one are at stake: a model
+    without any is made of its baselines and keeps every threshold.
     """
-    level = _level(min(task.repeats for task in tasks), looks, 1 - confidence)
+    level = _level(min((task.repeats for task in tasks), default=1), looks, 1 - confidence)
     if all(task.reduction + task.margin(level) <= threshold for task in tasks):
         return Verdict.KEEPS
     if any(task.reduction - task.margin(level / len(tasks)) > threshold for task in tasks):
@@ -139,7 +134,7 @@ def verdict(tasks: Sequence[Estimate], threshold: float, looks: int, confidence:
 
 
 def may_settle(tasks: Sequence[Estimate], threshold: float, looks: int, confidence: float = CONFIDENCE) -> bool:
-    """Whether more repeats have a fair chance to close an open verdict: noise of the clips stays, however many there are.
+    """Whether more repeats have a fair chance to close an open verdict: the clips' noise stays, however many there are.
 
     They have where one of the looks to come would close it with the estimates one standard deviation off, in either
     direction. To stop where they have not (stochastic curtailment) never adds a wrong verdict.
@@ -167,6 +162,6 @@ def _level(look: int, looks: int, error: float) -> float:
 def interval(tasks: Sequence[Estimate], confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Two-sided interval of the AR, within [0, 1]; the point estimate always lies in it (eq. 16)."""
     tail = (1 - confidence) / 2
-    low = max(task.reduction - task.margin(tail / len(tasks)) for task in tasks)
-    high = max(task.reduction + task.margin(tail) for task in tasks)
-    return max(low, 0.0), min(max(high, 0.0), 1.0)
+    lows = (task.reduction - task.margin(tail / len(tasks)) for task in tasks)
+    highs = (task.reduction + task.margin(tail) for task in tasks)
+    return max([0.0, *lows]), min(max([0.0, *highs]), 1.0)

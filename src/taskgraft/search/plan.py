@@ -94,7 +94,10 @@ def _least(spec: StudySpec) -> _Work:
 
 
 def _most(spec: StudySpec) -> _Work:
-    """The work of the unluckiest study: each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried."""
+    """The work of the unluckiest study.
+
+    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried.
+    """
     blocks = (len(spec.tasks) - 1) * max(spec.depths)
     return _work(spec, len(spec.depths), trees=blocks if len(spec.tasks) > 2 else 0)
 

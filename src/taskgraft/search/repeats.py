@@ -38,7 +38,7 @@ class Repeats:
     within: float
     """The part of ``between`` that comes from clips on which repeats differ by chance (eq. 4)."""
     sampling: float
-    """Variance of the metric from the choice of clips (eq. 5)."""
+    """Variance of the metric from the choice of clips (eq. 5); never below what clips that were not seen may have."""
 
     @classmethod
     def of(cls, metric: str, repeats: Sequence[Outcomes]) -> "Repeats":
@@ -53,15 +53,16 @@ class Repeats:
         by_repeat = np.stack([influence for _, influence in measured])  # [n, c]
         count, pairs = len(repeats), len(clips) * (len(clips) - 1)
         rounding = 1 / (12 * float(repeats[0].counts.sum()) ** 2)  # a metric moves in steps: Sheppard's correction
+        reach = float(np.abs(by_repeat).max()) or 1.0
         return cls(
             count=count,
             mean=float(values.mean()),
             clips=clips,
             influence=by_repeat.mean(axis=0),
-            reach=float(np.abs(by_repeat).max()) or 1.0,
+            reach=reach,
             between=max(float(values.var(ddof=1)), rounding) if count > 1 else 0.0,
             within=float(by_repeat.var(axis=0, ddof=1).sum()) / pairs if count > 1 else 0.0,
-            sampling=float((by_repeat**2).sum()) / (count * pairs),
+            sampling=max(float((by_repeat**2).sum()) / (count * pairs), unseen(reach, len(clips))),
         )
 
     @property
@@ -71,8 +72,13 @@ class Repeats:
         return share * (1 - share)
 
 
+def unseen(reach: float, clips: int) -> float:
+    """Variance of two more clips, one right and one wrong, that the split happens not to hold (eq. 11)."""
+    return 2 * (reach / (clips + 2)) ** 2
+
+
 def _common_clips(repeats: Sequence[Outcomes]) -> NDArray[np.int32]:
-    held = [np.unique(one.clips) for one in repeats]
+    held = [np.flatnonzero(np.bincount(one.clips)).astype(np.int32) for one in repeats]  # far cheaper than a sort
     if not held or any(not np.array_equal(held[0], other) for other in held[1:]):
         raise InvalidInput.at("repeats", "one repeat or more, all measured on the same clips")
     if len(held[0]) < 2:
@@ -95,8 +101,7 @@ def _influence(metric: str, outcomes: Outcomes, clips: NDArray[np.int32]) -> tup
 
 
 def _accuracy_influence(outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
-    rows = np.searchsorted(clips, outcomes.clips)
-    labelled = np.bincount(rows, outcomes.counts, len(clips))
-    right = np.bincount(rows, outcomes.counts * (outcomes.truth == outcomes.predicted), len(clips))
+    labelled = np.bincount(outcomes.clips, outcomes.counts)[clips]
+    right = np.bincount(outcomes.clips, outcomes.counts * (outcomes.truth == outcomes.predicted))[clips]
     value = float(right.sum() / labelled.sum())
     return value, (right - value * labelled) / labelled.mean()

@@ -83,6 +83,8 @@ def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None
         Unavailable: the database does not answer when the runner starts.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("alembic", "onnx_ir", "onnxscript"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     with Store(database_url) as store:
         runner = Runner(store, data_dir.absolute(), ray_address)
 

@@ -6,8 +6,12 @@ one model after the other without starting a new process. Workers return values;
 
 import logging
 import os
+import shlex
 import shutil
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +34,7 @@ from taskgraft.search.trial import Training
 _RETRIES = 2
 """How often a training is started again when its worker died; one that raised would only raise again."""
 _OBJECT_STORE_BYTES = 256 * 2**20
+_CONNECT_SECONDS = 10.0
 _SETTINGS = MappingProxyType(
     {
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -157,10 +162,11 @@ class _Asking(Searcher):
                 job = self._driver.next_job()
             except StopIteration:
                 return str(Searcher.FINISHED)
-            if job is not None:
-                self._jobs[trial_id] = job
-                return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
-        return None
+            if job is None:
+                return None
+            self._jobs[trial_id] = job
+            return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
+        return str(Searcher.FINISHED)  # with None, Tune would ask again and again where nothing runs
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():
@@ -228,15 +234,42 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         "num_cpus": cpus or os.cpu_count(),
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
+        # Ray hands this to a shell as it is: a path with a space in it would end at the space.
+        "runtime_env": {"py_executable": shlex.quote(sys.executable)},
     }
+    if address:
+        _check_answers(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        with _own_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
     except Exception as error:  # Ray raises whatever the layer below it raised
         raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
     try:
         yield
     finally:
-        ray.shutdown()
+        with _own_sigterm():
+            ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process's answer to SIGTERM: Ray puts its own in place at the start, and none at the end."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself waits for minutes before it says that nobody is there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise Unavailable(f"Ray does not answer at {address}: {error}") from error
 
 
 def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""Synthesis by brute force, told as the method tells it: what the fast one in `synthesis` is proved against.
+"""Synthesis by brute force, told as the method tells it: what the fast ways in `synthesis` are proved against.
 
-It tries every split of every set, 2^(n-1) - 1 of n tasks: for about eight tasks at most. It has nothing in common with
-the fast one but the values that go in and come out.
+The method's tree is looked for among all splits of every set, 2^(n-1) - 1 of n tasks: for about eight tasks at most.
+The smallest tree is looked for among all trees: for about five. Nothing is shared with the fast ways but the values
+that go in and come out.
 """
 
 import math
@@ -21,6 +22,59 @@ def exhaustive_tree(graph: "nx.Graph[str]", template: Template, matrix: Reductio
     """What `synthesize_graph` has to find for a few tasks: the same arguments, the same tree."""
     oracle = _Oracle(graph, template, matrix)
     return BranchTree(oracle.grow(tuple(graph), 0), template.depth)
+
+
+def smallest_tree(graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None = None) -> BranchTree:
+    """What exact synthesis has to find for a few tasks: the same arguments, the same tree."""
+    allowed = (
+        tree
+        for tree in all_trees(tuple(graph), template.depth)
+        if all(node.blocks[1] <= smallest_inside(graph, node.tasks) for node in tree.nodes())
+    )
+    return min(allowed, key=lambda tree: (*_Oracle(graph, template, matrix).cost(tree.root), _order(tree)))
+
+
+def _order(tree: BranchTree) -> list[list[bool]]:
+    """By block and first task: who of all tasks is missing in every part."""
+    return [
+        [task not in node.tasks for task in tree.tasks]
+        for block in range(tree.depth)
+        for node in tree.nodes()
+        if block in range(*node.blocks)
+    ]
+
+
+def all_trees(tasks: Part, depth: int) -> Iterator[BranchTree]:
+    """Every tree over ``tasks``, each once."""
+    return (BranchTree(root, depth) for root in _nodes(tasks, 0, 0, depth))
+
+
+def _nodes(tasks: Part, start: int, first_stop: int, depth: int) -> Iterator[Node]:
+    if len(tasks) == 1:
+        yield Node(tasks, (start, depth))
+        return
+    for stop in range(first_stop, depth):
+        for parts in partitions(tasks):
+            if len(parts) > 1:
+                below = [list(_nodes(part, stop, stop + 1, depth)) for part in parts]
+                yield from (Node(tasks, (start, stop), children) for children in product(*below))
+    yield Node(tasks, (start, depth), tuple(Node((task,), (depth, depth)) for task in tasks))
+
+
+def partitions(tasks: Part) -> Iterator[tuple[Part, ...]]:
+    """Every division of ``tasks`` into any number of parts, each once, in the order of their first tasks.
+
+    >>> list(partitions(("a", "b")))
+    [(('a',), ('b',)), (('a', 'b'),)]
+    """
+    if not tasks:
+        yield ()
+        return
+    first, others = tasks[0], tasks[1:]
+    for size in range(len(tasks)):
+        for joining in combinations(others, size):
+            left = tuple(task for task in others if task not in joining)
+            yield from (((first, *joining), *parts) for parts in partitions(left))
 
 
 def splits(tasks: Part) -> Iterator[tuple[Part, Part]]:
@@ -65,11 +119,16 @@ class _Oracle:
 
     def _rank(self, node: Node, split: tuple[Part, Part]) -> tuple[int, int, float, list[bool]]:
         """Rules (b) to (e)."""
+        parameters, reduction = self.cost(node)
+        return parameters, max(map(len, split)), reduction, [task in split[1] for task in node.tasks]
+
+    def cost(self, node: Node) -> tuple[int, float]:
+        """Encoder parameters of a subtree, and the sum of AR over its pairs."""
         parameters = sum(
             block.parameters for below in node.walk() for block in self._template.blocks[slice(*below.blocks)]
         )
         reduction = sum(self._reduction(node, *pair) for pair in combinations(node.tasks, 2))
-        return parameters, max(map(len, split)), round(reduction, 12), [task in split[1] for task in node.tasks]
+        return parameters, round(reduction, 12)
 
     def _reduction(self, node: Node, first: str, second: str) -> float:
         depth = max(below.blocks[1] for below in node.walk() if {first, second} <= set(below.tasks))

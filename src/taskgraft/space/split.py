@@ -40,7 +40,7 @@ class Weights:
         self._weights = weights
 
     @cached_property
-    def _conflicts(self) -> dict[int, list[Mask]]:
+    def conflicts(self) -> dict[int, list[Mask]]:
         """For every weight t that occurs, largest first: per task, the others that its weight with is below t."""
         apart = ~np.eye(len(self._weights), dtype=bool)
         return {int(t): _rows_as_masks((self._weights < t) & apart) for t in np.unique(self._weights)[::-1]}
@@ -48,7 +48,7 @@ class Weights:
     def smallest(self, tasks: Mask) -> int:
         """The smallest weight inside a set of two tasks or more."""
         inside = members(tasks)
-        return next(t for t, others in self._conflicts.items() if not any(others[task] & tasks for task in inside))
+        return next(t for t, others in self.conflicts.items() if not any(others[task] & tasks for task in inside))
 
     def best_sides(self, tasks: Mask, floor: int) -> list[Sides] | None:
         """The components whose sides make every split in two with the largest smallest inside weight t.
@@ -56,7 +56,7 @@ class Weights:
         Pairs below t are in conflict; t is reachable exactly when the conflict graph is bipartite. Each component may
         be turned over on its own. None where no split reaches more than ``floor``.
         """
-        reachable = (self._two_colouring(tasks, others) for t, others in self._conflicts.items() if t > floor)
+        reachable = (self._two_colouring(tasks, others) for t, others in self.conflicts.items() if t > floor)
         return next((sides for sides in reachable if sides is not None), None)
 
     def _two_colouring(self, tasks: Mask, conflicts: Sequence[Mask]) -> list[Sides] | None:

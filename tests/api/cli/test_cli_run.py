@@ -101,11 +101,12 @@ def finished(root: Path) -> dict[str, Any]:
     return document
 
 
-def trained_at(workshop: Workshop) -> dict[str, object]:
-    """When each training on record ended."""
+def seconds_of(workshop: Workshop) -> dict[str, float]:
+    """How many seconds each training on record took: no two that are alike take the same."""
     with Store(sqlite_url(workshop.root / "taskgraft-runs" / "tones" / "taskgraft.db")) as store:
         (study,) = store.list_studies().items
-        return {trial.training.key: trial.ended_at for trial in store.ledger(study.id).trials()}
+        trials = store.ledger(study.id).trials()
+        return {trial.training.key: trial.measurement.seconds for trial in trials if trial.measurement}
 
 
 def line_with(running: "subprocess.Popen[str]", words: str) -> str:
@@ -180,13 +181,24 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
     paused = Said(running.returncode, out, err)
     assert (paused.code, paused.document["study"]["state"]) == (130, "paused")
     assert 1 <= workshop.trained() < 3
-    before = trained_at(workshop)
+    before = seconds_of(workshop)
     again = workshop.run("--json")
     assert again.code == 0, again.err
-    assert before.items() < trained_at(workshop).items()
+    assert before.items() < seconds_of(workshop).items()
     whole = workshop.run("--out", "in one go", "--json")
     assert [again.document[key] for key in ("matrix", "tree")] == [whole.document[key] for key in ("matrix", "tree")]
     assert again.document["study"]["result"] == whole.document["study"]["result"]
+
+
+def test_a_request_to_end_pauses_too(workshop: Workshop) -> None:
+    workshop.study(2, epochs=4)
+    with workshop.running() as running:
+        workshop.wait_for_a_training(running)
+        running.terminate()
+        out, err = running.communicate(timeout=PATIENCE)
+    assert "pausing" in err
+    paused = Said(running.returncode, out, err)
+    assert (paused.code, paused.document["study"]["state"]) == (130, "paused")
 
 
 def test_ctrl_c_while_ray_starts_pauses(workshop: Workshop) -> None:
@@ -206,10 +218,10 @@ def test_a_run_that_was_killed_is_taken_up_at_once(workshop: Workshop) -> None:
         workshop.wait_for_a_training(running)
         children = psutil.Process(running.pid).children(recursive=True)
         running.kill()
-    before = trained_at(workshop)
+    before = seconds_of(workshop)
     again = workshop.run("--json")
     assert again.code == 0, again.err
-    assert before.items() < trained_at(workshop).items()
+    assert before.items() < seconds_of(workshop).items()
     _, left = psutil.wait_procs(children, timeout=PATIENCE)
     assert not left
 

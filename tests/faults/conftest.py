@@ -1,0 +1,17 @@
+from typing import Any
+
+import pytest
+
+from taskgraft.search.study import State
+from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, open_store, take
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Any]:
+    """What the study finds out when nothing happens."""
+    folder = new_folder(tmp_path_factory.mktemp("undisturbed") / "my data")
+    with open_store(folder) as store:
+        study = take(store, store.create_study(lenient_spec())[0], folder).run()
+        assert (study.state, study.reason) == (State.SUCCEEDED, None)
+        assert store.ledger(study.id).trial_count() == TRIALS
+        return findings(store, study)

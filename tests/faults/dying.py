@@ -1,0 +1,58 @@
+"""A runner that is killed at a chosen moment: ``python -m tests.faults.dying FOLDER STUDY MOMENT``.
+
+``record:N``: the N-th training of the study has ended, and is not recorded yet. ``export``: a part of the bundle is
+written.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from taskgraft.search import pipeline
+from taskgraft.search.lease import LEASE_SECONDS
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store.ledger import Ledger
+from taskgraft.search.trial import Trial
+
+OWNER = "runner"
+DATABASE = "taskgraft.db"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at_record(number: int) -> None:
+    record = Ledger.record
+
+    def dying(self: Ledger, *arguments: Any, **more: Any) -> Trial:
+        if self.trial_count() + 1 == number:
+            die()
+        return record(self, *arguments, **more)
+
+    Ledger.record = dying  # type: ignore[method-assign]
+
+
+def die_in_export() -> None:
+    def dying(folder: Path, **more: Any) -> None:
+        (folder / "model.onnx").write_bytes(b"half a model")
+        die()
+
+    pipeline.export_bundle = dying
+
+
+def main(folder: Path, study_id: str, moment: str) -> None:
+    kind, _, number = moment.partition(":")
+    if kind == "record":
+        die_at_record(int(number))
+    else:
+        die_in_export()
+    with Store(sqlite_url(folder / DATABASE)) as store:
+        study = store.acquire_study(study_id, OWNER, LEASE_SECONDS)
+        pipeline.StudyRun(store, study, OWNER, folder, base=folder).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

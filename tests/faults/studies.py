@@ -1,0 +1,57 @@
+"""Whole studies over beeps, run in this process the way the command line does it."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from taskgraft.search.evidence import reduction_matrix
+from taskgraft.search.lease import LEASE_SECONDS
+from taskgraft.search.pipeline import StudyRun
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study import Study
+from tests.faults.dying import DATABASE, OWNER
+from tests.search.corpora import beeps_spec, write_beeps
+
+TRIALS = 3 + 3 + 1
+"""At a threshold that every pair keeps: baselines, pairs at the deepest depth, the tree that shares all."""
+
+
+def lenient_spec(**more: Any) -> StudySpec:
+    """Everything fits together on every machine, so that what is trained is known beforehand."""
+    return beeps_spec(ar_threshold=0.99, **more)
+
+
+def new_folder(folder: Path) -> Path:
+    write_beeps(folder / "beeps")
+    return folder
+
+
+def open_store(folder: Path) -> Store:
+    return Store(sqlite_url(folder / DATABASE))
+
+
+def take(store: Store, study: Study, folder: Path) -> StudyRun:
+    """Take the lease, from a runner that was killed too."""
+    return StudyRun(store, store.acquire_study(study.id, OWNER, LEASE_SECONDS), OWNER, folder, base=folder)
+
+
+def findings(store: Store, study: Study) -> tuple[str, Any, Any]:
+    """What a study found out: matrix, tree, result."""
+    matrix = reduction_matrix(study.spec, store.ledger(study.id).trials())
+    return matrix.to_csv(), study.tree, study.result
+
+
+def when(condition: Callable[[], bool], action: Callable[[], object]) -> threading.Thread:
+    """Act from another thread as soon as something is true."""
+
+    def watch() -> None:
+        while not condition():
+            time.sleep(0.05)
+        action()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,156 @@
+"""The driver over a real ledger: which jobs it hands out, what it keeps, what it says of its progress."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taskgraft.errors import TrainingFailed, Unavailable
+from taskgraft.search.artifacts import Checkpoints
+from taskgraft.search.driver import StudyDriver
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.strategy import Ask, Settled
+from taskgraft.search.study import Stage
+from taskgraft.search.trial import TrialState
+from taskgraft.search.tuner import Job
+from taskgraft.space.tree import BranchTree
+from tests.search.worlds import World, make_spec, measurement
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(sqlite_url(tmp_path / "store.db")) as store:
+        yield store
+
+
+def new_study(store: Store, spec: StudySpec) -> str:
+    return store.create_study(spec)[0].id
+
+
+def make_driver(store: Store, spec: StudySpec, folder: Path, study: str | None = None) -> StudyDriver:
+    study = study or new_study(store, spec)
+    return StudyDriver(spec, store.ledger(study), Checkpoints(folder, study))
+
+
+def next_job(driver: StudyDriver) -> Job:
+    job = driver.next_job()
+    assert job
+    return job
+
+
+def finish(driver: StudyDriver, job: Job, **metrics: float) -> None:
+    driver.on_measured(job, replace(measurement(metrics), weights=job.training.key.encode()))
+
+
+def drive(driver: StudyDriver, world: World) -> list[Job]:
+    done = []
+    while True:
+        try:
+            job = next_job(driver)
+        except StopIteration:
+            return done
+        driver.on_measured(job, replace(world.measure(job.training), weights=job.training.key.encode()))
+        done.append(job)
+
+
+def test_a_pair_is_trained_against_the_baselines_of_its_tasks(store: Store, tmp_path: Path) -> None:
+    driver = make_driver(store, make_spec(2, seed=40, repeats=2), tmp_path)
+    baselines = [next_job(driver) for _ in range(4)]
+    assert [(job.training.tasks, job.seed) for job in baselines] == [
+        (("a",), 40),
+        (("a",), 41),
+        (("b",), 40),
+        (("b",), 41),
+    ]
+    assert driver.next_job() is None
+    for job, value in zip(baselines, (0.6, 0.8, 0.5, 0.5), strict=True):
+        assert job.references == {}
+        finish(driver, job, **{job.training.tasks[0]: value})
+    pair = next_job(driver)
+    assert (pair.training.tree, pair.seed) == (BranchTree.flat("ab", 8, 8), 40)
+    assert pair.references == pytest.approx({"a": 0.7, "b": 0.5})
+
+
+def test_a_study_is_driven_to_its_end_and_resumed_there(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(3)
+    study = new_study(store, spec)
+    world = World(elsewhere=0.0, worst_tree=0.0)
+    driver = make_driver(store, spec, tmp_path, study)
+    done = drive(driver, world)
+    assert len(done) == store.ledger(study).trial_count() == 7
+    again = make_driver(store, spec, tmp_path, study)
+    assert again.decision() == driver.decision() == Settled(BranchTree.flat("abc", 8, 8))
+    assert drive(again, world) == []
+
+
+@pytest.mark.parametrize(("repeats", "kept"), [(1, False), (2, True)])
+def test_weights_are_kept_where_the_model_may_be_needed(store: Store, tmp_path: Path, repeats: int, kept: bool) -> None:
+    """One repeat of a pair may break the threshold that their mean keeps, and be the one that is chosen."""
+    spec = make_spec(2, repeats=repeats, depths=[4, 8])
+    study = new_study(store, spec)
+    done = drive(make_driver(store, spec, tmp_path, study), World({("a", "b", 4): 0.0, ("a", "b", 8): 0.5}))
+    checkpoints = Checkpoints(tmp_path, study)
+    for job in done:
+        if job.training.shared == 8 and len(job.training.tasks) == 2 and not kept:
+            with pytest.raises(Unavailable):
+                checkpoints.load(job.training)
+        else:
+            assert checkpoints.load(job.training) == job.training.key.encode()
+
+
+def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_path: Path) -> None:
+    driver = make_driver(store, make_spec(3), tmp_path)
+    assert driver.report()[0] is None
+    first, second = next_job(driver), next_job(driver)
+    driver.on_progress(second, 0.5, "host:7")
+    stage, progress, running = driver.report()
+    assert (stage, progress.trials_done, progress.trials_planned) == (Stage.BASELINES, 0, 3 + 3 + 1)
+    assert progress.fraction == pytest.approx(0.5 / 7)
+    assert progress.eta_seconds is not None
+    assert [(one.tasks, one.shared, one.fraction, one.worker) for one in running] == [
+        (("a",), 8, 0.0, ""),
+        (("b",), 8, 0.5, "host:7"),
+    ]
+    finish(driver, first, a=0.8)
+    assert driver.snapshot()[0].trials_done == 1
+    assert [one.tasks for one in driver.snapshot()[1]] == [("b",)]
+    finish(driver, second, b=0.8)
+    drive(driver, World(elsewhere=0.0, worst_tree=0.0))
+    progress, running = driver.snapshot()
+    assert (progress.trials_done, progress.trials_planned, progress.fraction, running) == (7, 7, 1.0, ())
+    assert progress.eta_seconds is None
+
+
+def test_a_failed_training_is_recorded_and_ends_the_study(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(2)
+    study = new_study(store, spec)
+    driver = make_driver(store, spec, tmp_path, study)
+    driver.on_failed(next_job(driver), "the loss is nan")
+    (trial,) = store.ledger(study).trials()
+    assert (trial.state, trial.error) == (TrialState.FAILED, "the loss is nan")
+    for resumed in (driver, make_driver(store, spec, tmp_path, study)):
+        with pytest.raises(TrainingFailed, match="training a sharing 8 blocks failed: the loss is nan"):
+            resumed.next_job()
+
+
+def test_time_that_a_study_was_worked_on_before_counts_for_its_budget(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(2, budget={"seconds": 1000})
+    study = new_study(store, spec)
+    driver = StudyDriver(spec, store.ledger(study), Checkpoints(tmp_path, study), busy_before=2000)
+    assert len(drive(driver, World(elsewhere=0.0))) == 2
+    decision = driver.decision()
+    assert isinstance(decision, Settled)
+    assert "the budget ended before every pair was tried" in (decision.reason or "")
+
+
+def test_weights_that_can_not_be_written_leave_no_trial(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(2)
+    study = new_study(store, spec)
+    (tmp_path / "studies").write_text("a file in the way")
+    driver = make_driver(store, spec, tmp_path, study)
+    with pytest.raises(Unavailable, match="a checkpoint can't be written"):
+        finish(driver, next_job(driver), a=0.8)
+    assert store.ledger(study).trial_count() == 0
+    assert isinstance(make_driver(store, spec, tmp_path, study).decision(), Ask)
