@@ -40,7 +40,7 @@ def die_in_export() -> None:
         (folder / "model.onnx").write_bytes(b"half a model")
         die()
 
-    pipeline.export_bundle = dying
+    vars(pipeline)["export_bundle"] = dying
 
 
 def main(folder: Path, study_id: str, moment: str) -> None:

@@ -17,7 +17,7 @@ def branch_trees(draw: st.DrawFn, largest: int = 7) -> BranchTree:
             return Node(tasks, (start, DEPTH))
         stop = draw(st.integers(start if is_root else start + 1, DEPTH))
         if stop == DEPTH:
-            parts = [(task,) for task in tasks]
+            parts: list[tuple[str, ...]] = [(task,) for task in tasks]
         else:
             sides = draw(st.lists(st.integers(0, 2), min_size=len(tasks), max_size=len(tasks)))
             sides[-1] = next(side for side in range(3) if side != sides[0])

@@ -90,6 +90,15 @@ def test_seed_variance_falls_with_repeats_of_both() -> None:
     assert many.variance - many.clips.variance == pytest.approx((1 / 2 + 1 / 4) * few.model.variance)
 
 
+def test_noise_of_the_baseline_counts_as_far_as_the_model_keeps_up_with_it() -> None:
+    noise = replace(CALM, clip_share=1.0)
+    baseline, model = answers(90, 100), answers(45, 100)
+    found = estimate(TaskSample(baseline, model), noise)
+    (of_baseline, _), (of_model, _) = noise.between(baseline), noise.between(model)
+    assert found.baseline.variance == pytest.approx(of_baseline * 0.5**2 / 0.9**2)
+    assert found.model.variance == pytest.approx(of_model / 0.9**2)
+
+
 def test_a_baseline_that_is_never_right_tells_nothing() -> None:
     found = estimate(TaskSample(answers(0, 100), answers(30, 100)), CALM)
     assert found.reduction == 0
@@ -175,6 +184,12 @@ def test_without_a_repeated_training_nothing_is_decided() -> None:
 def test_a_model_that_shares_nothing_keeps_every_threshold() -> None:
     assert verdict([], 0.0, 4) is Verdict.KEEPS
     assert interval([]) == (0.0, 0.0)
+
+
+def test_ends_of_the_interval_are_those_of_the_worst_task() -> None:
+    low, high = interval([known(0.1), known(-0.5)], 0.95)
+    assert low == pytest.approx(0.1 - norm.ppf(1 - 0.025 / 2) * 0.01)
+    assert high == pytest.approx(0.1 + norm.ppf(1 - 0.025) * 0.01)
 
 
 @given(ESTIMATES, st.floats(0.5, 0.999))

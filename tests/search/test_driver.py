@@ -45,7 +45,7 @@ def finish(driver: StudyDriver, job: Job, **metrics: float) -> None:
 
 
 def drive(driver: StudyDriver, world: World) -> list[Job]:
-    done = []
+    done: list[Job] = []
     while True:
         try:
             job = next_job(driver)
@@ -58,12 +58,7 @@ def drive(driver: StudyDriver, world: World) -> list[Job]:
 def test_a_pair_is_trained_against_the_baselines_of_its_tasks(store: Store, tmp_path: Path) -> None:
     driver = make_driver(store, make_spec(2, seed=40, repeats=2), tmp_path)
     baselines = [next_job(driver) for _ in range(4)]
-    assert [(job.training.tasks, job.seed) for job in baselines] == [
-        (("a",), 40),
-        (("a",), 41),
-        (("b",), 40),
-        (("b",), 41),
-    ]
+    assert [(*job.training.tasks, job.seed) for job in baselines] == [("a", 40), ("a", 41), ("b", 40), ("b", 41)]
     assert driver.next_job() is None
     for job, value in zip(baselines, (0.6, 0.8, 0.5, 0.5), strict=True):
         assert job.references == {}

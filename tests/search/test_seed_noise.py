@@ -81,6 +81,7 @@ def test_freedom_is_never_more_than_that_of_all_repeats() -> None:
     noise = SeedNoise.pool([repeated(1e-4), repeated(1.1e-4), repeated(0.9e-4)])
     assert noise.between(NO_REPEAT)[1] == 3
     assert noise.between(repeated(1e-4, count=9))[1] == 3
+    assert replace(noise, prior_freedom=2.5).between(repeated(1e-4, count=9))[1] == 3
 
 
 def test_expectation_follows_accuracy_and_clips() -> None:

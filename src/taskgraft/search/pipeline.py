@@ -16,6 +16,7 @@ from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.study_data import StudyData, load_study_data
+from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.driver import StudyDriver
@@ -107,6 +108,7 @@ class StudyRun:
                 self._store.release(self._study.id, self._owner)
 
     def _work(self) -> None:
+        use_one_thread()
         prepared = prepare(self._study.spec, data_dir=self._data_dir, base=self._base)
         data = self._load(prepared)
         driver = self._search(data)

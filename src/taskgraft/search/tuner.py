@@ -157,16 +157,17 @@ class _Asking(Searcher):
             self.error = self.error or error
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
-        with self._keeping_errors():
-            try:
-                job = self._driver.next_job()
-            except StopIteration:
-                return str(Searcher.FINISHED)
-            if job is None:
-                return None
-            self._jobs[trial_id] = job
-            return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
-        return str(Searcher.FINISHED)  # with None, Tune would ask again and again where nothing runs
+        try:
+            job = self._driver.next_job()
+        except StopIteration:
+            return str(Searcher.FINISHED)
+        except Exception as error:
+            self.error = self.error or error
+            return str(Searcher.FINISHED)  # with None, Tune would ask again and again where nothing runs
+        if job is None:
+            return None
+        self._jobs[trial_id] = job
+        return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():
