@@ -129,7 +129,7 @@ def noisier_rows(studies: int) -> Iterator[str]:
     yield "| pairs noisier | pilots | keeps | breaks | open | repeats |"
     yield "| --- " * 6 + "|"
     for noisier, pilots in product((1.0, 2.0, 3.0), (0, 1, 2, 3)):
-        regime = Regime(0.9, 2000, 0.01, ar=THRESHOLD, other=-THRESHOLD, pairs_noisier=noisier)
+        regime = Regime(0.9, 2000, 0.02, ar=THRESHOLD, other=-THRESHOLD, pairs_noisier=noisier)
         yield _decision_row(f"{noisier:.0f} x | {pilots}", decisions(regime, studies, pilots=pilots))
 
 

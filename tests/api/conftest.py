@@ -20,6 +20,7 @@ from taskgraft.api.settings import Settings
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.search.artifacts import artifacts_dir
+from taskgraft.search.preparation import prepare, to_facts
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store
 from taskgraft.search.study import Stage, Study
@@ -53,8 +54,10 @@ class Api:
         return str(answer.json()["id"])
 
     def run(self, study_id: str, stage: Stage) -> Study:
-        """Have a runner hold the study at ``stage``."""
+        """Have a runner hold the study at ``stage``; it has found the tasks' classes."""
         study = self.store.acquire_study(study_id, "runner", LEASE)
+        tasks = prepare(study.spec, data_dir=self.settings.data_dir).tasks
+        self.store.set_facts(study_id, "runner", {"tasks": to_facts(tasks)})
         self.store.renew(study_id, "runner", LEASE, stage=stage)
         return study
 

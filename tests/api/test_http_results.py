@@ -179,3 +179,11 @@ def test_the_verified_tree_goes_first_at_the_threshold_of_the_study(api: Api) ->
         assert api.http.get(f"/v1/studies/{study_id}/tree", params=query).json() == repaired
     other = api.http.get(f"/v1/studies/{study_id}/tree", params={"ar_threshold": 0.11}).json()
     assert other["root"] == synthesized["root"]
+
+
+def test_a_tree_knows_no_heads_before_the_study_has_started(api: Api) -> None:
+    study_id = api.post()
+    api.record_pairs(study_id, DECIDED)
+    tree = api.http.get(f"/v1/studies/{study_id}/tree").json()
+    assert tree["encoder_parameters"] > 0
+    assert (tree["parameters"], tree["independent_parameters"]) == (None, None)

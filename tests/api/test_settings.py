@@ -11,7 +11,8 @@ from taskgraft.search.store import Store
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.from_environment(environment={"PATH": "/bin", "TASKGRAFT_PORT": "", "TASKGRAFT_HOST": ""}) == Settings()
+    environment = {"PATH": "/bin", "TASKGRAFT_PORT": "", "TASKGRAFT_HOST": ""}
+    assert Settings.from_environment(environment=environment) == Settings()
 
 
 def test_every_setting_has_its_variable(tmp_path: Path) -> None:

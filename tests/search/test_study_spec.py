@@ -140,3 +140,10 @@ def test_a_budget_holds_at_least_the_baselines(repeats: int, smallest: int) -> N
             f"the baselines of these tasks and repeats alone take {smallest} trainings; got {smallest - 1}",
         )
     ]
+
+
+def test_exact_synthesis_is_for_few_tasks() -> None:
+    tasks = [{"name": f"t{place}", "dataset": "d", "target": "x"} for place in range(13)]
+    with pytest.raises(InvalidInput, match="synthesis: exact takes at most 12 tasks, and this study has 13"):
+        StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "exact"})
+    assert StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "compact"}).synthesis == "compact"

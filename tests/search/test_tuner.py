@@ -109,6 +109,7 @@ def test_a_training_that_raises_is_told_with_its_reason_and_the_others_go_on(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_changes_no_result_and_one_that_always_dies_is_given_up(
     session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
 ) -> None:
@@ -154,7 +155,7 @@ def test_jobs_stop_when_the_driver_wants_to(
 ) -> None:
     driver = Queue(jobs())
     driver.progress = lambda job, fraction, worker: setattr(driver, "stop", True)
-    run_jobs(driver, beeps_data, Schedule(1000, 12, 0.003), tmp_path / "tune")
+    run_jobs(driver, beeps_data, Schedule(200, 12, 0.003), tmp_path / "tune")
     assert not driver.measured
     assert not driver.failed
     assert list(tmp_path.iterdir()) == []

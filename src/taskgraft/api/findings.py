@@ -42,7 +42,7 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix, spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
     template = get_template(spec.template)
-    tree = synthesize(decisive(matrix, threshold, spec.decision), threshold, template, spec.decision)
+    tree = synthesize(decisive(matrix, threshold, spec.decision), threshold, template, spec.decision, spec.synthesis)
     return tree_document(tree, template, threshold, tasks_from_facts(study.facts))
 
 

@@ -74,7 +74,8 @@ def _components(repeated: Sequence[Repeats], freedom: Floats) -> tuple[float, fl
     between = freedom @ [group.between for group in repeated]
     binomial = freedom @ [group.binomial for group in repeated]
     rounding = 1e-9  # keeps the expectation positive where repeats agree on every clip
-    return float(within / sampling) if sampling else 0.0, float(max((between - within) / binomial, rounding))
+    excess = float((between - within) / binomial)
+    return float(within / sampling) if sampling else 0.0, max(excess, rounding)
 
 
 def _prior_freedom(ratios: Floats, freedom: Floats) -> float:

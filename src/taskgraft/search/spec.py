@@ -19,7 +19,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
+from taskgraft.space.synthesis import Synthesis
 from taskgraft.space.tasks import NAME_RULE, TaskKind, is_valid_name
 from taskgraft.space.template import TEMPLATES, get_template
 
@@ -104,6 +106,7 @@ class StudySpec(_Value):
     template: str = "cnn8"
     depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field((), validate_default=True)
     strategy: Strategy = Strategy.ADAPTIVE
+    synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
     repeats: _Whole = Field(1, ge=1, le=20)
     seed: _Whole = Field(0, ge=0, lt=2**31)
@@ -160,6 +163,14 @@ class StudySpec(_Value):
             message = f"the baselines of these tasks and repeats alone take {smallest} trainings"
             raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])
         return budget
+
+    @field_validator("synthesis")
+    @classmethod
+    def _few_enough(cls, synthesis: Synthesis, info: ValidationInfo) -> Synthesis:
+        tasks = len(info.data.get("tasks", ()))
+        if synthesis is Synthesis.EXACT and tasks > MAX_EXACT_TASKS:
+            raise ValueError(f"exact takes at most {MAX_EXACT_TASKS} tasks, and this study has {tasks}")
+        return synthesis
 
     @property
     def task_names(self) -> tuple[str, ...]:

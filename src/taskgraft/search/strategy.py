@@ -69,7 +69,7 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
         left = len(baselines) + sum(len(evidence.missing(tree)) for trees in cells.values() for tree in trees)
         return _ask(spec, evidence, [*baselines, *pairs], left + _verifications(spec), bool(baselines))
     matrix = evidence.decisive_matrix()
-    tree = synthesize(matrix, spec.ar_threshold, get_template(spec.template), spec.decision)
+    tree = synthesize(matrix, spec.ar_threshold, get_template(spec.template), spec.decision, spec.synthesis)
     return _verify(spec, evidence, spent, tree, complete=not any(cells.values()))
 
 

@@ -171,3 +171,15 @@ def test_a_tree_that_is_none_is_told(tmp_path: Path) -> None:
     said = taskgraft("size", write(tmp_path / "tree.json", '{"schema": "taskgraft.tree/2", "root": {}}'))
     assert said.code == 2
     assert "schema: 'taskgraft.tree/1'" in said.err
+
+
+def test_another_way_to_look_for_the_tree(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("task_a,task_b,depth,ar\na,b,8,0.01\na,c,4,0.01\nb,c,6,0.01\n")
+    command = ["synthesize", str(pairs), "--threshold", "0.02", "--json", "--method"]
+    sizes = {
+        method: taskgraft(*command, method).document["encoder_parameters"]
+        for method in ("recursive", "exact", "compact")
+    }
+    assert sizes["exact"] == sizes["compact"] <= sizes["recursive"]
+    assert taskgraft(*command, "guess").code == 2

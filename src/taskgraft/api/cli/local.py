@@ -65,6 +65,7 @@ def synthesize(
     threshold: Annotated[float, typer.Option(help="Q, a fraction: 0.02 is 2 %.")],
     tasks: Annotated[Path | None, typer.Option(help="A file with a `tasks` key: gives sizes with heads.")] = None,
     template: Annotated[str, typer.Option(help="The encoder to cut from.")] = "cnn8",
+    method: Annotated[str, typer.Option(help="recursive, exact or compact.")] = "recursive",
     as_json: AsJson = False,
 ) -> None:
     """Make the tree of a reduction matrix that was measured already."""
@@ -72,7 +73,7 @@ def synthesize(
     from taskgraft.api.cli.text import show_tree
 
     with errors_as_exit_codes(as_json):
-        document = tree_of_pairs(pairs, threshold, tasks, template)
+        document = tree_of_pairs(pairs, threshold, tasks, template, method)
         print_json(document) if as_json else show_tree(document)
 
 

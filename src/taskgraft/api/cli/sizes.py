@@ -9,7 +9,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.document import TreeDocument, read_tree_document, tree_document
 from taskgraft.space.matrix import ReductionMatrix
-from taskgraft.space.synthesis import synthesize
+from taskgraft.space.synthesis import Synthesis, synthesize
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -20,17 +20,20 @@ _MAX_PAIRS_BYTES = 16 << 20
 Sizes = dict[str, int | None]
 
 
-def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, template: str) -> dict[str, Any]:
+def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, template: str, method: str) -> dict[str, Any]:
     """The tree form of a reduction matrix in a file.
 
     Raises:
-        InvalidInput: a file, a threshold or a template that breaks a rule.
+        InvalidInput: a file, a threshold, a template or a method that breaks a rule.
     """
+    if method not in list(Synthesis):
+        raise InvalidInput.at("--method", f"is one of {', '.join(Synthesis)}; got {method!r}")
     tasks = read_tasks(tasks_file) if tasks_file else None
     names = [task.name for task in tasks] if tasks else None
     matrix = ReductionMatrix.from_csv(read_text(pairs, _MAX_PAIRS_BYTES), names)
     encoder = get_template(template)
-    return tree_document(synthesize(matrix, threshold, encoder), encoder, threshold, tasks)
+    tree = synthesize(matrix, threshold, encoder, method=Synthesis(method))
+    return tree_document(tree, encoder, threshold, tasks)
 
 
 def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
