@@ -139,7 +139,7 @@ def large_sets(seeds: int, largest: int) -> Iterator[Sequence[object]]:
 
 
 def growth(largest: int) -> Iterator[Sequence[object]]:
-    """Recursive synthesis, planted groups with 5 % by chance, from 4 tasks on: fastest of three (of one above 1,024)."""
+    """Recursive synthesis, planted groups with 5 % by chance, from 4 tasks on; fastest of three (one above 1,024)."""
     yield "tasks", "recursive (s)", "times the half"
     before = None
     for tasks in (2**power for power in range(2, 13) if 2**power <= largest):
