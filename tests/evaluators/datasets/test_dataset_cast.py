@@ -42,7 +42,7 @@ def test_the_plan_depends_on_the_seed_alone() -> None:
 
 def test_shares_and_words_are_even() -> None:
     takes = cast_clips(3_000, 0)
-    assert Counter(take.split for take in takes) == {Split.TRAIN: 1_800, Split.VALIDATION: 600, Split.TEST: 600}
+    assert Counter(take.split for take in takes) == {Split.TRAIN: 1_500, Split.VALIDATION: 750, Split.TEST: 750}
     assert set(Counter(take.word for take in takes).values()) == {300}
 
 
