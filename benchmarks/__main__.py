@@ -22,7 +22,7 @@ from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Schedule, Trainer, has_bfloat16
 from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import StudySpec
 from taskgraft.space.matrix import Cell, ReductionMatrix
@@ -86,12 +86,10 @@ def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], Non
     model = TreeModel(tree, data.template, [task.task for task in tasks])
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    native = torch.cpu.get_capabilities()
-    bfloat16 = bool(native.get("avx512_bf16") or native.get("amx_bf16"))
 
     def run() -> None:
         for _ in range(steps):
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
                 scores = model(features, batch.rows)
             optimizer.zero_grad(set_to_none=True)
             joint_loss(data.tasks, scores, batch.targets).backward()  # type: ignore[no-untyped-call]

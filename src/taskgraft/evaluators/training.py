@@ -113,7 +113,7 @@ class Trainer:
         features = mask_axes(
             self._data.normalisation(batch.features), self._schedule.masking, self._masking
         )  # [n, 1, f, t]
-        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
         loss = joint_loss(self._tasks, scores, batch.targets)
         if not loss.isfinite():
@@ -155,7 +155,7 @@ class _Checkpoint:
 
 
 @cache
-def _has_bfloat16() -> bool:
+def has_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 natively; training is half as long again without, emulation longer."""
     known = torch.cpu.get_capabilities()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
