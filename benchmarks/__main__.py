@@ -1,115 +1,108 @@
-"""``make bench``: ratios measured in one run on this machine.
+"""``make bench``: the whole search against what one would write today, and its parts, in one run on this machine.
 
-So far: the training loop against a bare PyTorch loop on the same model, and the growth of synthesis. The comparison of
-whole searches (plain sweep against ours) does not exist yet. `benchmarks.synthesis` and `benchmarks.certainty` make the
-tables of docs/synthesis.md and docs/statistics.md.
+What every figure means is told in docs/benchmarks.md. `benchmarks.synthesis`, `benchmarks.certainty` and
+`benchmarks.stopping` make the tables of docs/synthesis.md, docs/statistics.md and docs/stopping.md.
 """
 
 import argparse
 import json
+import sys
 import tempfile
-import time
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-
-from taskgraft.evaluators.batches import train_batches
-from taskgraft.evaluators.datasets.demo_speech import build_demo_speech
-from taskgraft.evaluators.losses import joint_loss
-from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData, load_study_data
+from benchmarks.comparison import OURS, PLAIN, REFERENCE, StudyRows, compare
+from benchmarks.growth import KINDS, enumeration, synthesis_growth
+from benchmarks.loop import loop_ratio, matrix_peak_share, study_data, worker_memory
+from benchmarks.studies import STUDIES, load_study
+from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training import Schedule, Trainer, has_bfloat16
-from taskgraft.search.preparation import prepare
-from taskgraft.search.spec import StudySpec
-from taskgraft.space.matrix import Cell, ReductionMatrix
-from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
-from taskgraft.space.tree import BranchTree
 
-_CLIPS = 400
-_BATCH = 64
-_STEPS = 24
-_ROUNDS = 3
+LOOP, SYNTHESIS = "loop", "synthesis"
+PARTS = (REFERENCE, OURS, PLAIN, LOOP, SYNTHESIS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    options = parser.parse_args()
-    use_one_thread()
-    with tempfile.TemporaryDirectory() as folder:
-        found = {"loop_over_bare_loop": loop_ratio(study_data(Path(folder)))}
-    found["synthesis_1000_over_500"] = _seconds(lambda: planted(1000)) / _seconds(lambda: planted(500))
-    for name, value in found.items():
-        print(f"{name}: {value:.2f}")
+    options = _options()
+    parts = options.only or PARTS
+    found: dict[str, Any] = {"cpu_seconds_ratio": None}
+    if {REFERENCE, OURS, PLAIN} & set(parts):
+        studies = _studies(options, parts)
+        found["cpu_seconds_ratio"] = overall_ratio(studies)
+        found["studies"] = {name: rows.to_json() for name, rows in studies.items()}
+    if LOOP in parts:
+        found |= _loop()
+    if SYNTHESIS in parts:
+        found |= _synthesis(options.largest)
+    _show(found)
     if options.json:
         print(json.dumps(found))
 
 
-def study_data(folder: Path) -> StudyData:
-    """One clip task and one frames task on a small corpus of synthetic speech."""
-    build_demo_speech(folder / "speech", _CLIPS)
-    word = {"name": "word", "dataset": "speech/manifest.csv", "target": "word"}
-    vad = {"name": "vad", "dataset": "speech/manifest.csv", "target": "speech", "kind": "frames"}
-    prepared = prepare(StudySpec.parse({"ar_threshold": 0.02, "tasks": [word, vad]}), data_dir=folder, base=folder)
-    template = get_template("cnn8")
-    return load_study_data(prepared.corpora, prepared.fingerprints(), prepared.labelled, template, folder / "features")
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--study", action="append", choices=STUDIES, help="this study only; may be repeated")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be repeated")
+    parser.add_argument("--epochs", type=float, default=1.0, help="times the epochs of the studies (default 1)")
+    parser.add_argument("--repeats", type=int, default=3, help="seeds of the reference (default 3)")
+    parser.add_argument("--largest", type=int, default=4096, help="largest set of tasks to synthesize (default 4096)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("taskgraft-bench"), help="where studies and references are kept"
+    )
+    return parser.parse_args()
 
 
-def loop_ratio(data: StudyData) -> float:
-    """Speed of our loop, evaluations included, over that of a loop with nothing but the model; fastest rounds."""
-    tree = BranchTree.flat(list(data.tasks), 8, 8)
-    per_epoch = -(-data.epoch_clips // _BATCH)
-    epochs = -(-_STEPS // per_epoch)
-
-    def ours() -> None:
-        trainer = Trainer(tree, data, Schedule(epochs, _BATCH, 1e-3), seed=0)
-        while not trainer.finished:
-            trainer.advance()
-
-    bare = bare_loop(tree, data, epochs * per_epoch)
-    ours()  # the first rounds pay for compiling kernels
-    bare()
-    rounds = [(_seconds(ours), _seconds(bare)) for _ in range(_ROUNDS)]
-    return min(seconds for _, seconds in rounds) / min(seconds for seconds, _ in rounds)
+def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, StudyRows]:
+    """Every study that was asked for and whose recordings are there."""
+    out, found = options.out.absolute(), {}
+    for name in options.study or STUDIES:
+        try:
+            spec = load_study(STUDIES[name], out, options.epochs)
+        except InvalidInput as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+            continue
+        print(f"{name}: {', '.join(spec.task_names)}; {spec.training.epochs} epochs", file=sys.stderr, flush=True)
+        found[name] = compare(spec, out / name, options.repeats, parts)
+    return found
 
 
-def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], None]:
-    """Forward, backward, step on one batch that lies ready in memory: no gathering, no masks, no evaluation."""
-    tasks = list(data.tasks.values())
-    batch = next(islice(train_batches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
-    features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
-    model = TreeModel(tree, data.template, [task.task for task in tasks])
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-
-    def run() -> None:
-        for _ in range(steps):
-            with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
-                scores = model(features, batch.rows)
-            optimizer.zero_grad(set_to_none=True)
-            joint_loss(data.tasks, scores, batch.targets).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-
-    return run
+def overall_ratio(studies: Mapping[str, StudyRows]) -> float | None:
+    """CPU seconds of the plain program over ours, summed over the studies that this run measured with both."""
+    both = [rows.rows for rows in studies.values() if rows.cpu_seconds_ratio is not None]
+    if not both:
+        return None
+    plain, ours = (sum(rows[name].usage.cpu_seconds for rows in both) for name in (PLAIN, OURS))
+    return plain / ours
 
 
-def planted(tasks: int) -> BranchTree:
-    """The tree of groups of eight that fit together, where nothing else fits."""
-    names = [f"t{place}" for place in range(tasks)]
-    pairs = [(a, b) for a in range(tasks) for b in range(a + 1, min(tasks, a - a % 8 + 8))]
-    cells = {(names[a], names[b]): {6: Cell(0.01)} for a, b in pairs}
-    return synthesize(ReductionMatrix(tuple(names), cells), 0.02, get_template("cnn8"))
+def _loop() -> dict[str, Any]:
+    use_one_thread()
+    with tempfile.TemporaryDirectory() as folder:
+        data = study_data(Path(folder))
+        found: dict[str, Any] = {"loop_over_bare_loop": loop_ratio(data), "matrix_peak_share": matrix_peak_share(data)}
+    small, large = worker_memory(1_000), worker_memory(100_000)
+    return {**found, "worker_bytes_1000_clips": small, "worker_bytes_100000_clips": large}
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
+def _synthesis(largest: int) -> dict[str, Any]:
+    growths = {kind: synthesis_growth(kind, largest=largest) for kind in KINDS}
+    return {
+        "synthesis_seconds": {kind: growth.seconds for kind, growth in growths.items()},
+        "synthesis_times_the_half": {kind: growth.times_the_half for kind, growth in growths.items()},
+        "enumeration": {one.tasks: {"trees": one.trees, "seconds": one.seconds} for one in enumeration()},
+    }
+
+
+def _show(found: Mapping[str, Any], indent: int = 0) -> None:
+    """Names and figures, one a line."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            print(f"{'  ' * indent}{name}")
+            _show(value, indent + 1)
+        else:
+            print(f"{'  ' * indent}{name}: {f'{value:.4g}' if isinstance(value, float) else value}")
 
 
 if __name__ == "__main__":

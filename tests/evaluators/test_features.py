@@ -143,6 +143,13 @@ def test_cache_that_cannot_be_written_is_said_so(corpus: Corpus, tmp_path: Path)
         build(corpus, tmp_path / "cache")
 
 
+def test_a_pack_is_mapped_once_and_can_only_be_read(corpus: Corpus, tmp_path: Path) -> None:
+    pack = build(corpus, tmp_path / "cache")
+    assert pack.frames() is FeaturePack.open(pack.folder).frames()
+    with pytest.raises(ValueError, match="read-only"):
+        pack.frames()[0] = 0
+
+
 def test_normalisation_gives_the_measured_clips_mean_0_and_deviation_1(corpus: Corpus, tmp_path: Path) -> None:
     pack = build(corpus, tmp_path / "cache")
     clips = np.array([1, 4, 6], np.int32)

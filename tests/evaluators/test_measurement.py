@@ -48,3 +48,13 @@ def test_measurement_survives_json_but_for_its_weights() -> None:
     )
     assert columns(again.outcomes["a"]) == columns(rows)
     assert again.weights is None
+
+
+def test_a_censored_measurement_stays_one_and_an_old_one_is_none() -> None:
+    measured = Measurement({"a": 0.5}, {}, 90, 60, 1.5, "host:1", steps_left=30)
+    value = json.loads(json.dumps(measured.to_json()))
+    again = Measurement.from_json(value)
+    assert (again.is_censored, again.steps, again.planned_steps) == (True, 90, 120)
+    del value["steps_left"]
+    old = Measurement.from_json(value)
+    assert (old.is_censored, old.planned_steps) == (False, 90)

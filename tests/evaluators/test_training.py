@@ -18,7 +18,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer, mask_axes, unpack_weights
+from taskgraft.evaluators.training import Schedule, Trainer, mask_axes_, unpack_weights
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 
@@ -136,6 +136,17 @@ def test_fraction_runs_to_one(tone_data: StudyData) -> None:
     assert fractions == [0.25, 0.5, 0.75, 1.0]
 
 
+@pytest.mark.parametrize("schedule", [Schedule(16, 8, 1e-3), Schedule(25, 8, 1e-3), Schedule(47, 16, 1e-3)])
+def test_a_training_is_evaluated_at_most_fifteen_times_the_last_time_at_its_end(
+    tone_data: StudyData, schedule: Schedule
+) -> None:
+    curve = train(BranchTree.flat(["pitch"], 8, 8), tone_data, schedule).curve
+    steps = [point["step"] for point in curve]
+    assert 10 <= len(curve) <= 15
+    assert steps[-1] == schedule.steps(tone_data.epoch_clips)
+    assert len(set(np.diff(steps, prepend=0)[:-1])) == 1
+
+
 @pytest.mark.parametrize(("clips", "steps"), [(64, 10), (65, 20), (1, 10)])
 def test_an_epoch_is_one_pass_over_the_clips(clips: int, steps: int) -> None:
     assert Schedule(10, 64, 1e-3).steps(clips) == steps
@@ -148,7 +159,9 @@ def test_training_that_diverges_says_so(tone_data: StudyData) -> None:
 
 
 def test_masks_hide_one_stretch_of_each_axis_and_no_more_than_their_share() -> None:
-    masked = mask_axes(torch.ones(500, 1, 64, 100), 0.15, torch.Generator().manual_seed(0))[:, 0]
+    features = torch.ones(500, 1, 64, 100)
+    mask_axes_(features, 0.15, torch.Generator().manual_seed(0))
+    masked = features[:, 0]
     bands, times = (masked.sum(2) == 0), (masked.sum(1) == 0)
     assert bands.sum(1).max() == 9
     assert times.sum(1).max() == 15

@@ -90,7 +90,8 @@ def test_a_task_alone_is_its_own_baseline_and_costs_nothing() -> None:
     alone = BranchTree.flat("abc", 0, 8)
     assert evidence.is_known(alone)
     assert (evidence.ar(alone), evidence.interval(alone)) == (0, (0, 0))
-    assert evidence.missing(TWO_PARTS) == (Training(AB5),)
+    assert evidence.unfinished(TWO_PARTS) == (Training(AB5),)
+    assert evidence.unanswered(TWO_PARTS) == (Training(AB5, is_probe=True),)
 
 
 def test_parts_that_share_nothing_are_measured_one_by_one() -> None:

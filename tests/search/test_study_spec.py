@@ -66,9 +66,11 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(depths=[4, 4]), "depths", ["once", "got [4, 4]"]),
         (study(depths=[0]), "depths.0", ["greater than or equal to 1", "got 0"]),
         (study(depths=4), "depths", ["is a list", "got 4"]),
-        (study(strategy="clever"), "strategy", ["'exhaustive' or 'adaptive'", "got 'clever'"]),
+        (study(strategy="clever"), "strategy", ["'exhaustive', 'adaptive' or 'groups'", "got 'clever'"]),
         (study(decision="sure"), "decision", ["'point' or 'confident'", "got 'sure'"]),
-        (study(repeats=0), "repeats", ["greater than or equal to 1", "got 0"]),
+        (study(repeats=0), "repeats", ["a whole number from 1 to 20, or auto", "got 0"]),
+        (study(repeats=True), "repeats", ["a whole number from 1 to 20, or auto", "got True"]),
+        (study(strategy="groups", synthesis="compact"), "synthesis", ["puts the tree together while it asks"]),
         (study(seed=-1), "seed", ["greater than or equal to 0", "got -1"]),
         (study(seed="1"), "seed", ["integer", "got '1'"]),
         (study(seed=True), "seed", ["integer", "got True"]),
@@ -130,8 +132,8 @@ def test_long_values_are_cut_in_messages() -> None:
     assert len(fault.message) < 200
 
 
-@pytest.mark.parametrize(("repeats", "smallest"), [(1, 3), (2, 6)])
-def test_a_budget_holds_at_least_the_baselines(repeats: int, smallest: int) -> None:
+@pytest.mark.parametrize(("repeats", "smallest"), [(1, 3), (2, 6), ("auto", 6)])
+def test_a_budget_holds_at_least_the_baselines(repeats: int | str, smallest: int) -> None:
     tasks = [task("a"), task("b"), task("c")]
     assert StudySpec.parse(study(*tasks, repeats=repeats, budget={"trials": smallest})).budget.trials == smallest
     assert faults(study(*tasks, repeats=repeats, budget={"trials": smallest - 1})) == [

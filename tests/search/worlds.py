@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from taskgraft.space.tree import BranchTree
 
 BASELINE = 0.8
 CLIPS = 50
+CLASSES = 5
 
 
 def make_spec(tasks: int | Sequence[str], **more: Any) -> StudySpec:
@@ -29,20 +30,21 @@ def make_spec(tasks: int | Sequence[str], **more: Any) -> StudySpec:
 def outcomes(accuracy: float, clips: int = CLIPS, shift: int = 0) -> Outcomes:
     """What a model of such an accuracy said; ``shift`` moves its errors to other clips."""
     right = np.roll(np.arange(clips) < round(accuracy * clips), shift)
-    ones = np.ones(clips, np.int32)
-    return Outcomes(np.arange(clips, dtype=np.int32), ones, right.astype(np.int32), ones)
+    truth = np.arange(clips, dtype=np.int32) % CLASSES
+    predicted = np.where(right, truth, (truth + 1) % CLASSES).astype(np.int32)
+    return Outcomes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
 
 
-def measurement(metrics: Mapping[str, float], clips: int = CLIPS) -> Measurement:
+def measurement(metrics: Mapping[str, float], clips: int = CLIPS, steps_left: int = 0) -> Measurement:
     said = {task: outcomes(value, clips, shift) for shift, (task, value) in enumerate(metrics.items())}
-    return Measurement(dict(metrics), said, 100, 80, 1.0, "nowhere:1")
+    return Measurement(dict(metrics), said, 100 - steps_left, 80, 1.0, "nowhere:1", steps_left=steps_left)
 
 
 @dataclass(frozen=True)
 class World:
     """Reductions of every training: those of pairs as given, those of larger trees drawn from ``seed``.
 
-    Where a cell is not given its AR is ``elsewhere``.
+    Where a cell is not given its AR is ``elsewhere``. Probes end early where they keep ``threshold``.
     """
 
     cells: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
@@ -51,14 +53,15 @@ class World:
     worst_tree: float = 0.04
     spread: float = 0.0
     """By how much a repeat's metrics may be off."""
+    threshold: float = 0.02
 
     def measure(self, training: Training) -> Measurement:
-        chance = random.Random(f"{self.seed} {training.key}")
+        chance = random.Random(f"{self.seed} {replace(training, is_probe=False).key}")
         reductions = self._reductions(training.tree, chance)
         off = (chance.uniform(-self.spread, self.spread) for _ in reductions)
-        return measurement(
-            {task: BASELINE * (1 - lost) + by for (task, lost), by in zip(reductions.items(), off, strict=True)}
-        )
+        metrics = {task: BASELINE * (1 - lost) + by for (task, lost), by in zip(reductions.items(), off, strict=True)}
+        is_accepted = training.is_probe and max(reductions.values()) <= self.threshold
+        return measurement(metrics, steps_left=60 if is_accepted else 0)
 
     def _reductions(self, tree: BranchTree, chance: random.Random) -> dict[str, float]:
         tasks = tree.tasks

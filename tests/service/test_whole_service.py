@@ -17,7 +17,6 @@ from tests.service.processes import read_json, running
 pytestmark = [needs_synthesizer, pytest.mark.slow, pytest.mark.timeout(900)]
 
 TASKGRAFT = (sys.executable, "-m", "taskgraft")
-RAY = str(Path(sys.executable).parent / "ray")
 RAY_AUTH = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a token that only this test knows: 8f1d0b8a"}
 RAY_OPTIONS = ("--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000", "--disable-usage-stats")
 
@@ -37,9 +36,13 @@ def ray_cluster(logs: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     address = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        head = [RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0"]
+        # A node of Ray hands its Python's path to a shell as it is: one with a space in it would never start a worker.
+        environment = Path(folder) / "environment"
+        environment.symlink_to(sys.prefix)
+        ray = [str(environment / "bin" / "python"), "-m", "ray.scripts.scripts"]
+        head = [*ray, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0"]
         head += [f"--temp-dir={folder}", "--include-dashboard=false", *RAY_OPTIONS]
-        node = [RAY, "start", "--block", "--node-ip-address=127.0.0.1", f"--address={address}", "--num-cpus=1"]
+        node = [*ray, "start", "--block", "--node-ip-address=127.0.0.1", f"--address={address}", "--num-cpus=1"]
         with running(head, logs / "head.log", (0, 1, -15), RAY_AUTH) as first:
             for line in first.stdout or ():
                 if "Ray runtime started" in line:

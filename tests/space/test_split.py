@@ -1,5 +1,6 @@
 """Parts of the split, each against its textbook definition."""
 
+from functools import cache
 from itertools import combinations
 
 import networkx as nx
@@ -102,3 +103,36 @@ def test_groups_fit_inside_and_no_two_of_them_fit_together(floor: int, weights: 
     assert all(weights[pair] > floor for group in groups for pair in combinations(group, 2))
     for first, second in combinations(groups, 2):
         assert weights[np.ix_(first, second)].min() <= floor
+
+
+def joined_by_definition(weights: IntArray, floor: int) -> list[int]:
+    """Complete linkage as it is told, pair by pair after every join."""
+    groups = [1 << task for task in range(len(weights))]
+
+    @cache
+    def link(first: int, second: int) -> int:
+        smallest = int(weights[np.ix_(members(first), members(second))].min())
+        return smallest if smallest > floor else 0
+
+    def merit(pair: tuple[int, int]) -> tuple[int, int]:
+        others = (group for group in groups if group not in pair)
+        return link(*pair), sum(all(link(group, other) for group in pair) for other in others)
+
+    while pairs := [pair for pair in combinations(groups, 2) if link(*pair)]:
+        kept, gone = max(pairs, key=merit)  # the first of those that are equally good
+        groups[groups.index(kept)] |= gone
+        groups.remove(gone)
+    return groups
+
+
+@pytest.mark.parametrize("floor", [0, 4])
+@given(weights=symmetric(largest=14))
+def test_groups_are_those_of_complete_linkage_by_its_definition(floor: int, weights: IntArray) -> None:
+    assert Weights(weights).groups((1 << len(weights)) - 1, floor) == joined_by_definition(weights, floor)
+
+
+@pytest.mark.parametrize("tasks", [63, 64, 65])
+def test_groups_of_about_as_many_tasks_as_a_word_has_bits(tasks: int) -> None:
+    drawn = np.triu(np.random.default_rng(tasks).choice([0, 4, 6, 8], (tasks, tasks), p=[0.7, 0.1, 0.1, 0.1]), 1)
+    weights = drawn + drawn.T
+    assert Weights(weights).groups((1 << tasks) - 1, 0) == joined_by_definition(weights, 0)

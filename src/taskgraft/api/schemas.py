@@ -72,6 +72,7 @@ class TrialView(BaseModel):
     reductions: dict[str, float] | None = Field(description="each task's own reduction; below 0 where it gained")
     seconds: float | None
     worker: str | None
+    ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
     error: str | None = Field(description="why there is no measurement")
 
     @classmethod
@@ -95,6 +96,7 @@ class TrialView(BaseModel):
             reductions=lost,
             seconds=None if measured is None else measured.seconds,
             worker=None if measured is None else measured.worker,
+            ended_early=measured is not None and measured.is_censored,
             error=trial.error,
         )
 
@@ -121,7 +123,10 @@ class CellView(BaseModel):
     task_b: str
     depth: int
     ar: Fraction
-    ar_interval: tuple[float, float] | None = Field(description="95 %, by paired bootstrap over clips")
+    ar_interval: tuple[float, float] | None = Field(
+        description="95 %, over clips and, where they were repeated, over seeds"
+    )
+    at_most: bool = Field(description="ar is an upper bound: the training ended early, or a larger group stands for it")
 
 
 class MatrixView(BaseModel):
@@ -140,6 +145,7 @@ class MatrixView(BaseModel):
                 depth=depth,
                 ar=cell.ar,
                 ar_interval=None if cell.low is None or cell.high is None else (cell.low, cell.high),
+                at_most=cell.is_bound,
             )
             for first, second in matrix.pairs()
             for depth, cell in sorted(matrix.cells.get((first, second), {}).items())

@@ -100,9 +100,13 @@ def _shuffled(clips: NDArray[np.int32], size: int, generator: np.random.Generato
 
 
 def evaluation_batches(
-    data: StudyData, tasks: Sequence[TaskData], split: Split, size: int = 256
+    data: StudyData, tasks: Sequence[TaskData], split: Split, size: int = 64
 ) -> Iterator[tuple[Batch, NDArray[np.int32], Tensor]]:
-    """Every labelled clip of a split in windows: (batch of one corpus, clip of each row, fresh time steps [n, s])."""
+    """Every labelled clip of a split in windows: (batch of one corpus, clip of each row, fresh time steps [n, s]).
+
+    ``size`` windows a batch: activations of more than 64 leave the cache, and their memory goes back and forth between
+    process and kernel, which makes evaluation half as long again.
+    """
     stride = data.template.time_stride
     for corpus in {task.corpus: None for task in tasks}:
         of_corpus = [task for task in tasks if task.corpus == corpus]

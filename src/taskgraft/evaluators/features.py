@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ FLOOR = 1e-6
 SILENCE = float(np.log(FLOOR))
 """The log-mel value of pure silence: what clips are padded with."""
 _PACK_FORMAT = 1
+_MAPPED_PACKS = 64
 
 
 class LogMel(nn.Module):
@@ -82,8 +84,7 @@ class FeaturePack:
 
     def frames(self) -> NDArray[np.float16]:
         """All frames [rows, f], mapped read-only."""
-        mapped: NDArray[np.float16] = np.load(self.folder / "frames.npy", mmap_mode="r")
-        return mapped
+        return _mapped(self.folder / "frames.npy")
 
     @classmethod
     def open(cls, folder: Path) -> "FeaturePack":
@@ -91,6 +92,12 @@ class FeaturePack:
         lengths = np.load(folder / "lengths.npy")
         starts = 1 + np.concatenate([[0], np.cumsum(lengths[:-1], dtype=np.int64)])
         return cls(folder, starts, lengths)
+
+
+@lru_cache(_MAPPED_PACKS)
+def _mapped(path: Path) -> NDArray[np.float16]:
+    """The rows of a pack, which never changes; mapped once, since a new mapping takes a page fault for every page."""
+    return np.load(path, mmap_mode="r").view(np.ndarray)  # type: ignore[no-any-return]
 
 
 def build_pack(

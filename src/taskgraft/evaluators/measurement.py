@@ -50,6 +50,9 @@ class Outcomes:
 class Measurement:
     """The result of one training, on the validation split: metrics (fractions of 1) and outcomes per task.
 
+    ``steps_left`` are the planned optimiser steps that were not taken. A training that was stopped early is censored:
+    the AR of its metrics is an upper bound of what all steps would have given, not its value.
+
     ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
     worker to the driver and are no part of the JSON form.
     """
@@ -62,6 +65,17 @@ class Measurement:
     worker: str
     curve: tuple[Mapping[str, float], ...] = ()
     weights: bytes | None = field(default=None, repr=False)
+    steps_left: int = 0
+
+    @property
+    def planned_steps(self) -> int:
+        """The steps of the whole training, in optimiser steps."""
+        return self.steps + self.steps_left
+
+    @property
+    def is_censored(self) -> bool:
+        """Whether the training was stopped before its end."""
+        return self.steps_left > 0
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the weights as plain data."""
@@ -69,6 +83,7 @@ class Measurement:
             "metrics": dict(self.metrics),
             "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
             "steps": self.steps,
+            "steps_left": self.steps_left,
             "best_step": self.best_step,
             "seconds": self.seconds,
             "worker": self.worker,
@@ -82,6 +97,7 @@ class Measurement:
             metrics=MappingProxyType(dict(value["metrics"])),
             outcomes=MappingProxyType({task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}),
             steps=value["steps"],
+            steps_left=value.get("steps_left", 0),  # ledgers from before early stopping do not have it
             best_step=value["best_step"],
             seconds=value["seconds"],
             worker=value["worker"],

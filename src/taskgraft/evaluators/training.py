@@ -14,14 +14,16 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from taskgraft.errors import TrainingFailed
+from taskgraft.errors import InvalidInput, TrainingFailed
 from taskgraft.evaluators.batches import Batch, train_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.memory import keep_freed_memory
+from taskgraft.evaluators.metrics import measure, reductions
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.stopping import Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.space.tree import BranchTree
@@ -52,6 +54,10 @@ class Trainer:
 
     The best checkpoint is the one whose worst task keeps most of its reference (its baseline's metric); without
     references, the one with the best mean metric. Equal arguments give equal results, bit for bit, on one machine.
+    With ``stopping`` it may end early; up to there, every step is that of the whole training.
+
+    Raises:
+        InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks.
     """
 
     def __init__(
@@ -61,21 +67,29 @@ class Trainer:
         schedule: Schedule,
         seed: int,
         references: Mapping[str, float] | None = None,
+        stopping: Stopping | None = None,
     ) -> None:
+        if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
+            raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
         use_one_thread()
+        keep_freed_memory()
         self._data = data
         self._tasks = {name: data.tasks[name] for name in tree.tasks}
-        self._references = references
+        self._references = {name: references[name] for name in tree.tasks} if references else None
+        self._stopping = stopping
         self._schedule = schedule
         self.model = _initial_model(tree, data, seed)
         self._total = schedule.steps(data.epoch_clips)
-        self._interval = max(1, self._total // min(schedule.epochs, _MAX_EVALUATIONS))
+        self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
         self._batches = train_batches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
-        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999))
+        self._optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
+        )
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._warm_up_then_cosine)
         self._step = 0
+        self._verdict = Verdict.GO_ON
         self._seconds = 0.0
         self._best = _Checkpoint(-np.inf, 0, {}, {}, b"")
         self._curve: list[Mapping[str, float]] = []
@@ -88,13 +102,13 @@ class Trainer:
 
     @property
     def fraction(self) -> float:
-        """How much of the training is done, 0..1."""
-        return self._step / self._total
+        """How much of the training is done, 0..1; 1 where it was stopped."""
+        return 1.0 if self.finished else self._step / self._total
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are taken."""
-        return self._step >= self._total
+        """Whether all steps are taken, or those to come are not expected to change a decision."""
+        return self._step >= self._total or self._verdict is not Verdict.GO_ON
 
     def advance(self) -> None:
         """Train up to the next evaluation on the validation split, and keep the checkpoint where it is the best yet.
@@ -110,9 +124,8 @@ class Trainer:
         self._seconds += time.perf_counter() - started
 
     def _train_step(self, batch: Batch) -> None:
-        features = mask_axes(
-            self._data.normalisation(batch.features), self._schedule.masking, self._masking
-        )  # [n, 1, f, t]
+        features = self._data.normalisation(batch.features)  # [n, 1, f, t]
+        mask_axes_(features, self._schedule.masking, self._masking)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
         loss = joint_loss(self._tasks, scores, batch.targets)
@@ -131,17 +144,28 @@ class Trainer:
         score = self._score(metrics)
         if score > self._best.score:
             self._best = _Checkpoint(score, self._step, metrics, outcomes, pack_weights(self.model))
+        if self._stopping and self._references:
+            clips = {name: len(task.clips[Split.VALIDATION]) for name, task in self._tasks.items()}
+            self._verdict = self._stopping.verdict(self._curve, self._references, clips)
 
     def _score(self, metrics: Mapping[str, float]) -> float:
         if not self._references:
             return float(np.mean(list(metrics.values())))
-        return min(metric / max(self._references[name], 1e-9) for name, metric in metrics.items())
+        return -max(reductions(self._references, metrics).values())
 
     def measurement(self, worker: str) -> Measurement:
         """The best checkpoint's worth on the validation split, and its weights."""
         best = self._best
         return Measurement(
-            best.metrics, best.outcomes, self._step, best.step, self._seconds, worker, tuple(self._curve), best.weights
+            metrics=best.metrics,
+            outcomes=best.outcomes,
+            steps=self._step,
+            best_step=best.step,
+            seconds=self._seconds,
+            worker=worker,
+            curve=tuple(self._curve),
+            weights=best.weights,
+            steps_left=self._total - self._step,
         )
 
 
@@ -169,21 +193,21 @@ def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def mask_axes(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Normalised features [n, 1, f, t] with one band mask and one time mask per clip, filled with the mean (0).
+def mask_axes_(features: Tensor, share: float, generator: torch.Generator) -> None:
+    """Fill one stretch of bands and one of frames per clip with the mean (0), in place; features [n, 1, f, t].
 
-    A mask covers at most ``share`` of its axis.
+    They are normalised. A mask covers at most ``share`` of its axis.
 
     As torchaudio's ``mask_along_axis_iid``, which can't be given a generator. Source: Park et al., SpecAugment, 2019.
     """
-    for axis in (2, 3):
-        size, shape = features.shape[axis], [len(features), 1, 1, 1]
-        width = torch.randint(int(size * share) + 1, shape, generator=generator)
-        start = (torch.rand(shape, generator=generator) * (size - width + 1)).long()
-        shape[0], shape[axis] = 1, size
-        places = torch.arange(size).reshape(shape)
-        features = features.masked_fill((places >= start) & (places < start + width), 0.0)
-    return features
+    draws = torch.rand(2, 2, len(features), 1, generator=generator)  # widths and starts, of bands and of frames
+    for axis, (width, start) in zip((2, 3), draws, strict=True):
+        size = features.shape[axis]
+        widths = (width * (int(size * share) + 1)).floor()  # [n, 1]
+        starts = (start * (size - widths + 1)).floor()
+        places = torch.arange(size)
+        kept = (places < starts) | (places >= starts + widths)  # [n, size]
+        features *= kept[:, None, :, None] if axis == 2 else kept[:, None, None, :]
 
 
 def pack_weights(model: TreeModel) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction
+from taskgraft.evaluators.stopping import Stopping
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.spec import StudySpec
@@ -70,8 +71,16 @@ class StudyDriver:
         with self._lock:
             self._running[training] = _Running(time.monotonic())
         self._decided = None
-        references = self.evidence.references(training.tasks) if len(training.tasks) > 1 else {}
-        return Job(training, self._spec.seed + training.repeat, references)
+        return self._job(training)
+
+    def _job(self, training: Training) -> Job:
+        seed, tasks = self._spec.seed + training.repeat, training.tasks
+        if len(tasks) == 1:
+            return Job(training, seed, {})
+        curves = self.evidence.curves(tasks)
+        stops = self._spec.stops_early and all(curves.values())
+        stopping = Stopping(self._spec.ar_threshold, training.is_probe, curves) if stops else None
+        return Job(training, seed, self.evidence.first_references(tasks), stopping)
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""
@@ -82,7 +91,7 @@ class StudyDriver:
     def on_measured(self, job: Job, measurement: Measurement) -> None:
         """Record the measurement; keep the weights of whatever may become part of the final model. See `Driver`."""
         ar = accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
-        is_out = len(job.training.tasks) == 2 and ar > self._spec.ar_threshold and self._spec.repeats == 1
+        is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
         if measurement.weights and not is_out:
             self._checkpoints.save(job.training, measurement.weights)
         self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))

@@ -1,17 +1,26 @@
 """What a study knows so far: measurements by training, and the reductions that follow from them."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.evaluators.metrics import TaskComparison, accuracy_reduction, reduction_interval, reductions
-from taskgraft.search.spec import StudySpec
+from taskgraft.evaluators.metrics import TaskComparison, accuracy_reduction, measure, reduction_interval, reductions
+from taskgraft.search.certainty import Verdict
+from taskgraft.search.repeats import Repeats
+from taskgraft.search.sequential import SequentialTests
+from taskgraft.search.spec import AUTO, Strategy, StudySpec
 from taskgraft.search.trial import Training, Trial, TrialState
 from taskgraft.space.matrix import Cell, Decision, ReductionMatrix
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
+
+_ERRORS = 1.96
+"""Standard errors on each side of a 95 % interval."""
 
 
 def components(tree: BranchTree) -> tuple[BranchTree, ...]:
@@ -40,6 +49,9 @@ class Evidence:
         self._known: dict[Training, Measurement] = {}
         self._failed: dict[Training, str] = {}
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
+        self._at_chance: dict[str, bool] = {}
+        self._baselines = {task: _flat((task,), self._depth, self._depth) for task in spec.task_names}
+        self._tests = SequentialTests(spec, self._known) if spec.repeats == AUTO else None
         for trial in trials:
             self.add(trial)
 
@@ -47,6 +59,8 @@ class Evidence:
         """Take in one more finished training."""
         if trial.state is TrialState.COMPLETE and trial.measurement:
             self._known[trial.training] = trial.measurement
+            if self._tests:
+                self._intervals.clear()  # what is known of the noise of seeds changed
         else:
             self._failed[trial.training] = trial.error or "unknown error"
 
@@ -60,32 +74,109 @@ class Evidence:
         """A training that failed, and why."""
         return next(iter(self._failed.items()), None)
 
-    def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
-        """Every training that measuring a tree takes: each of its components, repeated as the study asks."""
-        return tuple(Training(part, repeat) for part in components(tree) for repeat in range(self._spec.repeats))
+    def measurement(self, training: Training) -> Measurement:
+        """What a finished training measured."""
+        return self._known[training]
 
-    def missing(self, tree: BranchTree) -> tuple[Training, ...]:
-        """Those of a tree's trainings that have not ended yet."""
-        return tuple(training for training in self.trainings(tree) if training not in self._known)
+    # Which trainings tell about a tree
+
+    def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
+        """The finished trainings by which a tree is judged: all repeats of each of its components."""
+        return tuple(training for part in components(tree) for training in self._repeats(part))
+
+    def _repeats(self, part: BranchTree) -> Iterator[Training]:
+        """Of a whole training and a probe of the same model, the whole one tells more."""
+        limit = self._tests.repeats(part) if self._tests else int(self._spec.repeats)
+        for repeat in range(limit):
+            whole, probe = Training(part, repeat), Training(part, repeat, is_probe=True)
+            if whole in self._known or probe in self._known:
+                yield whole if whole in self._known else probe
+
+    def unanswered(self, tree: BranchTree) -> tuple[Training, ...]:
+        """Trainings that have to end before it is known whether a tree keeps the threshold."""
+        return tuple(training for part in components(tree) for training in self._questions(part))
+
+    def _questions(self, part: BranchTree) -> Iterator[Training]:
+        if self._tests:
+            yield from self._tests.wanted(part, self._baselines)
+            return
+        answered = {training.repeat for training in self._repeats(part)}
+        is_probe = self._spec.stops_early and self._spec.decision is Decision.POINT and len(part.tasks) > 1
+        yield from (
+            Training(part, repeat, is_probe) for repeat in range(int(self._spec.repeats)) if repeat not in answered
+        )
+
+    def unfinished(self, tree: BranchTree) -> tuple[Training, ...]:
+        """Trainings that have to end before a tree can be delivered: a probe that was cut short is not enough."""
+        wanted = []
+        for part in components(tree):
+            wanted += [Training(one.tree, one.repeat) for one in self._questions(part)]
+            wanted += [Training(one.tree, one.repeat) for one in self._repeats(part) if self._was_accepted(one)]
+        return tuple(dict.fromkeys(wanted))
+
+    def _was_accepted(self, training: Training) -> bool:
+        """Whether a probe ended because it kept the threshold; one that broke it would not have come further."""
+        cut_short = training.is_probe and self._known[training].is_censored
+        return cut_short and self.ar(training.tree) <= self._spec.ar_threshold
+
+    # Baselines
 
     def baseline(self, task: str) -> BranchTree:
         """The tree of one task alone."""
-        return _flat((task,), self._depth, self._depth)
+        return self._baselines[task]
 
     def references(self, tasks: Sequence[str]) -> dict[str, float]:
         """Each task's baseline metric, mean over its repeats; the baselines must be known."""
         return {task: self._mean(self.baseline(task))[task] for task in tasks}
 
+    def first_references(self, tasks: Sequence[str]) -> dict[str, float]:
+        """Each task's baseline metric as far as no later repeat can change it: what trainings choose checkpoints by."""
+        return {task: self._mean(self.baseline(task), self._spec.baseline_repeats)[task] for task in tasks}
+
+    def curves(self, tasks: Sequence[str]) -> dict[str, Sequence[Mapping[str, float]]]:
+        """How each task's metric grew while its first baseline was trained."""
+        return {task: self._known[Training(self.baseline(task))].curve for task in tasks}
+
     def has_baselines(self, tasks: Sequence[str]) -> bool:
         """Whether the baselines of all these tasks are known."""
-        return not any(self.missing(self.baseline(task)) for task in tasks)
+        return not any(self.unanswered(self.baseline(task)) for task in tasks)
+
+    def is_at_chance(self, task: str) -> bool:
+        """Whether a known baseline can't be told from always giving the most frequent answer (95 % interval)."""
+        if not self.has_baselines([task]):
+            return False
+        if task not in self._at_chance:
+            metric = next(one.metric for one in self._spec.tasks if one.name == task)
+            said = self._known[Training(self.baseline(task))].outcomes[task]
+            self._at_chance[task] = _is_at_chance(metric, said)
+        return self._at_chance[task]
+
+    @property
+    def independent(self) -> BranchTree:
+        """The tree in which nothing is shared."""
+        return _flat(self._spec.task_names, 0, self._depth)
+
+    @property
+    def affinity(self) -> Mapping[tuple[str, str], float]:
+        """How well pairs of tasks are expected to fit."""
+        return {}
+
+    # What follows for a tree
+
+    def is_measured(self, tree: BranchTree) -> bool:
+        """Whether a tree can be judged; with `repeats: auto` further repeats may be wanted nevertheless."""
+        if not self.has_baselines(tree.tasks):
+            return False
+        if self._tests:
+            return all(any(self._repeats(part)) for part in components(tree))
+        return not self.unanswered(tree)
 
     def is_known(self, tree: BranchTree) -> bool:
-        """Whether the AR of a tree follows from what is known."""
-        return not self.missing(tree) and self.has_baselines(tree.tasks)
+        """Whether no further training would say more about the AR of a tree."""
+        return self.is_measured(tree) and not self.unanswered(tree)
 
-    def _mean(self, tree: BranchTree) -> dict[str, float]:
-        repeats = [self._known[training].metrics for training in self.trainings(tree)]
+    def _mean(self, tree: BranchTree, first: int | None = None) -> dict[str, float]:
+        repeats = [self._known[training].metrics for training in self.trainings(tree)][:first]
         return {task: float(np.mean([metrics[task] for metrics in repeats])) for task in tree.tasks}
 
     def metrics(self, tree: BranchTree) -> dict[str, float]:
@@ -100,11 +191,18 @@ class Evidence:
         """Accuracy reduction of a known tree, on validation."""
         return accuracy_reduction(self.references(tree.tasks), self.metrics(tree))
 
+    def is_bound(self, tree: BranchTree) -> bool:
+        """Whether a training of the tree ended early, so that its AR is an upper bound."""
+        return any(self._known[training].is_censored for training in self.trainings(tree))
+
     def interval(self, tree: BranchTree) -> tuple[float, float]:
         """The AR's 95 % interval, on validation. The point estimate always lies in it."""
         if tree not in self._intervals:
             shared = [part for part in components(tree) if len(part.tasks) > 1]  # a task alone is its own baseline
-            low, high = reduction_interval([self._comparison(task, part) for part in shared for task in part.tasks])
+            if self._tests:
+                low, high = self._tests.interval(shared, self._baselines)
+            else:
+                low, high = reduction_interval([self._comparison(task, part) for part in shared for task in part.tasks])
             ar = self.ar(tree)
             self._intervals[tree] = (min(low, ar), max(high, ar))
         return self._intervals[tree]
@@ -143,31 +241,81 @@ class Evidence:
         return self.ar(tree) if self._spec.decision is Decision.POINT else self.interval(tree)[1]
 
     def keeps(self, tree: BranchTree) -> bool:
-        """Whether a known tree keeps the study's threshold on validation."""
+        """Whether a measured tree keeps the study's threshold on validation; with `repeats: auto`, for sure."""
+        if self._tests:
+            return all(self.verdict(part) is Verdict.KEEPS for part in components(tree))
         return self.deciding_ar(tree) <= self._spec.ar_threshold
+
+    def verdict(self, part: BranchTree) -> Verdict:
+        """What repeats say of a measured part of a tree; without a sequential test, what its figure says."""
+        if len(part.tasks) == 1:
+            return Verdict.KEEPS
+        if self._tests:
+            return self._tests.verdict(part, self._baselines)
+        return Verdict.KEEPS if self.deciding_ar(part) <= self._spec.ar_threshold else Verdict.BREAKS
+
+    # The matrix
 
     def pair(self, first: str, second: str, depth: int) -> BranchTree:
         """The tree of two tasks that share ``depth`` blocks."""
         return _flat((first, second), depth, self._depth)
 
+    def _measured_trees(self) -> Iterator[BranchTree]:
+        trees = {training.tree: None for training in self._known if len(training.tasks) > 1}
+        return (tree for tree in trees if self.is_measured(tree))
+
+    def kept_trees(self) -> tuple[BranchTree, ...]:
+        """Every tree of several tasks that was trained and keeps the threshold."""
+        return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
+
+    def undecided_pairs(self) -> tuple[BranchTree, ...]:
+        """Pairs whose repeats leave open whether they keep the threshold."""
+        return tuple(
+            tree for tree in self._measured_trees() if len(tree.tasks) == 2 and self.verdict(tree) is Verdict.OPEN
+        )
+
     def matrix(self, with_intervals: bool = True) -> ReductionMatrix:
-        """AR of every pair at every depth that is known by now."""
+        """AR of every pair at every depth that is known by now.
+
+        Where whole groups are tried, a group tells about its pairs: none of them loses more than the group did.
+        """
         cells: dict[tuple[str, str], dict[int, Cell]] = {}
-        for tree in {training.tree: None for training in self._known}:
-            if len(tree.tasks) == 2 and self.is_known(tree):
-                first, second = tree.tasks
-                low, high = self.interval(tree) if with_intervals else (None, None)
-                cells.setdefault((first, second), {})[tree.root.blocks[1]] = Cell(self.ar(tree), low, high)
+        for tree in sorted(self._measured_trees(), key=lambda tree: len(tree.tasks)):
+            if len(tree.tasks) > 2 and self._spec.strategy is not Strategy.GROUPS:
+                continue
+            low, high = self.interval(tree) if with_intervals else (None, None)
+            for pair in combinations(tree.tasks, 2):
+                is_bound = len(tree.tasks) > 2 or self.is_bound(tree)
+                cell = Cell(self.ar(tree), None if is_bound else low, high, is_bound)
+                by_depth, depth = cells.setdefault(pair, {}), tree.shared_depth(*pair)
+                if depth not in by_depth or (by_depth[depth].is_bound and cell.ar < by_depth[depth].ar):
+                    by_depth[depth] = cell
         return ReductionMatrix(self._spec.task_names, cells)
 
     def decisive_matrix(self) -> ReductionMatrix:
         """The part of the matrix that the tree is made of: every pair down to its compatibility, no cell below.
 
         What is below is known to some strategies only, or from verification. If it broke ties, the tree would depend
-        on the strategy, and on what has been verified already.
+        on the strategy, and on what has been verified already. Cells that are undecided are left out.
         """
         matrix = self.matrix(with_intervals=self._spec.decision is Decision.CONFIDENT)
+        if self._tests:
+            open_cells = {(*tree.tasks, tree.root.blocks[1]) for tree in self.undecided_pairs()}
+            cells = {
+                pair: {depth: cell for depth, cell in by_depth.items() if (*pair, depth) not in open_cells}
+                for pair, by_depth in matrix.cells.items()
+            }
+            matrix = ReductionMatrix(matrix.tasks, cells)
         return decisive(matrix, self._spec.ar_threshold, self._spec.decision)
+
+
+def _is_at_chance(metric: str, said: Outcomes) -> bool:
+    if len(np.unique(said.clips)) < 2:
+        return True
+    answer = np.bincount(said.truth, said.counts).argmax()
+    chance = measure(replace(said, predicted=np.full_like(said.truth, answer)), metric)
+    baseline = Repeats.of(metric, [said])
+    return baseline.mean - _ERRORS * math.sqrt(baseline.sampling) <= chance
 
 
 def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> ReductionMatrix:

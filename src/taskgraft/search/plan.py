@@ -1,7 +1,7 @@
 """What a study would cost, before anything is trained."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain, combinations
@@ -14,7 +14,7 @@ from taskgraft.evaluators.datasets.audio import probe
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.search.preparation import PreparedStudy
-from taskgraft.search.spec import Strategy, StudySpec, TaskSpec
+from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -87,25 +87,42 @@ def _least(spec: StudySpec) -> _Work:
     """The work of the luckiest study.
 
     Where one depth of each pair may be enough, that is when all pass, and their tree is verified. Where every depth is
-    tried anyhow, it is when nothing can be shared: then there is nothing to verify.
+    tried anyhow, it is when nothing can be shared: then there is nothing to verify. Groups may all fit at once. Nothing
+    is shared, or asked, either where all baselines are no better than chance.
     """
-    cells = len(spec.depths) if spec.strategy is Strategy.EXHAUSTIVE else 1
-    return _work(spec, cells, trees=1 if len(spec.tasks) > 2 and cells < len(spec.depths) else 0)
+    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
+    several = len(spec.tasks) > 2
+    if spec.strategy is Strategy.GROUPS:
+        models = [spec.tasks] if pairs else []
+    elif spec.strategy is Strategy.ADAPTIVE and len(spec.depths) > 1:
+        models = [*pairs, *([spec.tasks] if several else [])]
+    else:
+        models = pairs * len(spec.depths)
+    return _work(spec, spec.baseline_repeats, spec.least_repeats, models)
 
 
 def _most(spec: StudySpec) -> _Work:
     """The work of the unluckiest study.
 
-    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried.
+    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried. Of n
+    groups, n - 1 sets larger than a pair are tried at a depth beside all pairs. What was found by a probe is trained in
+    full once more.
     """
-    blocks = (len(spec.tasks) - 1) * max(spec.depths)
-    return _work(spec, len(spec.depths), trees=blocks if len(spec.tasks) > 2 else 0)
+    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
+    count = len(spec.tasks)
+    if spec.strategy is Strategy.GROUPS:
+        models = [*pairs, *[spec.tasks] * (count - 1)] * len(spec.depths) + [spec.tasks] * (count // 2)
+    else:
+        again = 1 if spec.stops_early and count > 1 else 0
+        blocks = (count - 1) * max(spec.depths) if count > 2 else 0
+        models = pairs * len(spec.depths) + [spec.tasks] * blocks + pairs * again
+    repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
+    return _work(spec, repeats, repeats, models)
 
 
-def _work(spec: StudySpec, cells: int, trees: int) -> _Work:
-    pairs = list(combinations(spec.tasks, 2))
-    trials = spec.repeats * (len(spec.tasks) + cells * len(pairs) + trees)
-    passes = spec.repeats * (len(spec.tasks) + cells * sum(map(_corpora, pairs)) + trees * _corpora(spec.tasks))
+def _work(spec: StudySpec, baselines: int, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
+    trials = baselines * len(spec.tasks) + repeats * len(models)
+    passes = baselines * len(spec.tasks) + repeats * sum(map(_corpora, models))
     allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
     return _Work(allowed, passes * allowed / trials)
 

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     ValidationError,
     ValidationInfo,
@@ -25,7 +26,13 @@ from taskgraft.space.synthesis import Synthesis
 from taskgraft.space.tasks import NAME_RULE, TaskKind, is_valid_name
 from taskgraft.space.template import TEMPLATES, get_template
 
+AUTO = "auto"
 MAX_TASKS = 64
+MAX_GIVEN_REPEATS = 20
+BASELINE_REPEATS = 2
+"""Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
+MAX_REPEATS = 6
+"""Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
 
 
 class Strategy(StrEnum):
@@ -35,6 +42,8 @@ class Strategy(StrEnum):
     """Every pair at every depth: the published sweep."""
     ADAPTIVE = "adaptive"
     """Every pair from the deepest depth down, up to the first that keeps the threshold: the same compatibility."""
+    GROUPS = "groups"
+    """Whole groups of tasks from the deepest depth down: one that keeps the threshold answers for all of its pairs."""
 
 
 def _no_bool(value: object) -> object:
@@ -43,7 +52,19 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _whole_or_auto(value: object) -> object:
+    if value == AUTO or (type(value) is int and 1 <= value <= MAX_GIVEN_REPEATS):
+        return value
+    raise ValueError(f"a whole number from 1 to {MAX_GIVEN_REPEATS}, or {AUTO}")
+
+
 _Whole = Annotated[int, Strict()]
+_Repeats = Annotated[
+    int | Literal["auto"],
+    PlainValidator(
+        _whole_or_auto, json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_GIVEN_REPEATS)] | Literal["auto"]
+    ),
+]
 _Number = Annotated[float, BeforeValidator(_no_bool)]
 """Texts of numbers are numbers, since YAML takes ``1e-3`` for a text."""
 
@@ -108,7 +129,7 @@ class StudySpec(_Value):
     strategy: Strategy = Strategy.ADAPTIVE
     synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
-    repeats: _Whole = Field(1, ge=1, le=20)
+    repeats: _Repeats = Field(1, description="seeds of every training; auto: more where the answer is open")
     seed: _Whole = Field(0, ge=0, lt=2**31)
     training: TrainingSpec = TrainingSpec()
     budget: BudgetSpec = BudgetSpec()
@@ -158,11 +179,19 @@ class StudySpec(_Value):
     @classmethod
     def _baselines_fit(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
         """A study with fewer trials than it has baselines could not end."""
-        smallest = len(info.data.get("tasks", ())) * info.data.get("repeats", 1)
+        repeats = info.data.get("repeats", 1)
+        smallest = len(info.data.get("tasks", ())) * (BASELINE_REPEATS if repeats == AUTO else repeats)
         if budget.trials is not None and budget.trials < smallest:
             message = f"the baselines of these tasks and repeats alone take {smallest} trainings"
             raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])
         return budget
+
+    @field_validator("synthesis")
+    @classmethod
+    def _is_made_of_pairs(cls, synthesis: Synthesis, info: ValidationInfo) -> Synthesis:
+        if info.data.get("strategy") is Strategy.GROUPS and synthesis is not Synthesis.RECURSIVE:
+            raise ValueError("strategy groups puts the tree together while it asks; leave this out")
+        return synthesis
 
     @field_validator("synthesis")
     @classmethod
@@ -171,6 +200,24 @@ class StudySpec(_Value):
         if synthesis is Synthesis.EXACT and tasks > MAX_EXACT_TASKS:
             raise ValueError(f"exact takes at most {MAX_EXACT_TASKS} tasks, and this study has {tasks}")
         return synthesis
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether a training of several tasks may end before its last step.
+
+        Not where every figure is to be exact, and not where several repeats decide together.
+        """
+        return self.repeats == 1 and self.strategy is not Strategy.EXHAUSTIVE
+
+    @property
+    def least_repeats(self) -> int:
+        """How often a training of several tasks is run at least."""
+        return 1 if self.repeats == AUTO else int(self.repeats)
+
+    @property
+    def baseline_repeats(self) -> int:
+        """How often every baseline is trained at least."""
+        return BASELINE_REPEATS if self.repeats == AUTO else int(self.repeats)
 
     @property
     def task_names(self) -> tuple[str, ...]:

@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from taskgraft.errors import TrainingFailed
 from taskgraft.search.evidence import Evidence
+from taskgraft.search.grouping import side_by_side
+from taskgraft.search.questions import Questions, open_questions
 from taskgraft.search.repair import repair
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Stage
 from taskgraft.search.trial import Training
-from taskgraft.space.synthesis import synthesize
+from taskgraft.space.cost import tree_cost
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
@@ -54,47 +55,21 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     if evidence.failure:
         training, error = evidence.failure
         raise TrainingFailed(f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed: {error}")
-    baselines = [part for task in spec.task_names for part in evidence.missing(evidence.baseline(task))]
-    cells = {pair: _open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)}
-    ready = [
-        training
-        for pair, trees in cells.items()
-        if evidence.has_baselines(pair)
-        for tree in trees
-        for training in evidence.missing(tree)
-    ]
-    reserve = len(set(baselines) - spent.under_way) + _verifications(spec)
-    pairs = _affordable(spec, evidence, spent, ready, reserve)
-    if baselines or pairs:
-        left = len(baselines) + sum(len(evidence.missing(tree)) for trees in cells.values() for tree in trees)
-        return _ask(spec, evidence, [*baselines, *pairs], left + _verifications(spec), bool(baselines))
-    matrix = evidence.decisive_matrix()
-    tree = synthesize(matrix, spec.ar_threshold, get_template(spec.template), spec.decision, spec.synthesis)
-    return _verify(spec, evidence, spent, tree, complete=not any(cells.values()))
+    baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
+    questions = open_questions(spec, evidence)
+    ready = [training for training in questions.ready if training not in baselines]
+    reserve = len(set(baselines) - spent.under_way) + questions.verifications
+    wanted = _affordable(spec, evidence, spent, ready, reserve)
+    if baselines or wanted:
+        left = len(baselines) + questions.left + questions.verifications
+        return _ask(spec, evidence, [*baselines, *wanted], left, bool(baselines))
+    return _verify(spec, evidence, spent, questions)
 
 
 def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
     if spec.budget.trials is not None:
         left = max(len(wanted), min(left, spec.budget.trials - evidence.count))
     return Ask(Stage.BASELINES if baselines else Stage.PAIRS, tuple(wanted), left)
-
-
-def _verifications(spec: StudySpec) -> int:
-    """Trainings that the verification of a tree takes at least: the tree of a pair is a pair that was tried."""
-    return spec.repeats if len(spec.tasks) > 2 else 0
-
-
-def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[BranchTree]:
-    """Cells of a pair that have to be trained next: all that are left, or the deepest that can still decide."""
-    cells = [evidence.pair(first, second, depth) for depth in sorted(spec.depths, reverse=True)]
-    if spec.strategy is Strategy.EXHAUSTIVE:
-        return [tree for tree in cells if not evidence.is_known(tree)]
-    for tree in cells:
-        if not evidence.is_known(tree):
-            return [tree]
-        if evidence.keeps(tree):
-            return []
-    return []
 
 
 def _affordable(
@@ -116,22 +91,51 @@ def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -
     return max(0, budget.trials - evidence.count - len(spent.under_way) - reserve)
 
 
-def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, tree: BranchTree, complete: bool) -> Ask | Settled:
+def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questions) -> Ask | Settled:
     """Train the tree and repair it until it keeps the threshold; each tree on the way is in the ledger."""
-    notes = [] if complete else ["the budget ended before every pair was tried; untried sharing was left out"]
+    notes = list(_notes(spec, evidence, questions))
+    tree = questions.tree()
     for candidate in _candidates(evidence, tree):
-        if wanted := evidence.missing(candidate):
+        if wanted := evidence.unfinished(candidate):
             if len(set(wanted) - spent.under_way) > _room(spec, evidence, spent):
                 wanted = tuple(training for training in wanted if training in spent.under_way)
             if wanted:
                 return Ask(Stage.VERIFICATION, wanted, len(wanted))
-            notes.append("the budget ended before a tree that shares blocks was verified; nothing is shared")
-            return Settled(BranchTree.flat(tree.tasks, 0, tree.depth), "; ".join(notes))
+            best = _best_so_far(spec, evidence)
+            left = "only what was trained together and kept it is shared" if best.is_shared else "nothing is shared"
+            notes.append(f"the budget ended before a tree that shares blocks was verified; {left}")
+            return Settled(best, "; ".join(notes))
         if evidence.keeps(candidate):
             if candidate != tree:
                 notes.append(_repair_note(evidence, tree))
             return Settled(candidate, "; ".join(notes) or None)
     raise AssertionError("independent models keep every threshold")
+
+
+def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterator[str]:
+    """What a user has to know to read the result aright."""
+    for task in filter(evidence.is_at_chance, spec.task_names):
+        yield f"the baseline of {task} is no better than chance, so that AR says nothing of it; it was kept apart"
+    if questions.ready:
+        yield "the budget ended before every pair was tried; untried sharing was left out"
+    if undecided := evidence.undecided_pairs():
+        named = ", ".join(f"{' + '.join(tree.tasks)} sharing {tree.root.blocks[1]} blocks" for tree in undecided)
+        yield f"undecided, and taken to break the threshold: {named}"
+
+
+def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
+    """Of what was trained and keeps the threshold, the trees that save most, side by side."""
+    template = get_template(spec.template)
+    alone = tree_cost(evidence.baseline(spec.task_names[0]), template).encoder_parameters
+
+    def saved(tree: BranchTree) -> int:
+        return len(tree.tasks) * alone - tree_cost(tree, template).encoder_parameters
+
+    chosen: list[BranchTree] = []
+    for tree in sorted(evidence.kept_trees(), key=saved, reverse=True):
+        if not any(set(tree.tasks) & set(other.tasks) for other in chosen):
+            chosen.append(tree)
+    return side_by_side(chosen, spec.task_names, template.depth)
 
 
 def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:

@@ -21,11 +21,13 @@ class Training:
     """One model to train: a tree, and which repeat of it.
 
     A baseline is a tree of one task, a pair a flat tree of two. Two trainings that are equal have the same result, so a
-    training that any stage has asked for is never run again.
+    training that any stage has asked for is never run again. A probe only answers whether the model keeps the
+    threshold: it ends at the first checkpoint that does.
     """
 
     tree: BranchTree
     repeat: int = 0
+    is_probe: bool = False
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -40,13 +42,14 @@ class Training:
     @property
     def key(self) -> str:
         """A text that two trainings share exactly when they are equal."""
-        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat], separators=(",", ":"))
+        mark = ["probe"] if self.is_probe else []
+        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *mark], separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> Self:
         """Read what `key` gives."""
-        root, depth, repeat = json.loads(key)
-        return cls(BranchTree.from_json(root, depth), repeat)
+        root, depth, repeat, *mark = json.loads(key)
+        return cls(BranchTree.from_json(root, depth), repeat, bool(mark))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ray.tune.stopper import Stopper
 
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.search.trial import Training
@@ -56,6 +57,7 @@ class Job:
     training: Training
     seed: int
     references: Mapping[str, float]
+    stopping: Stopping | None = None
 
 
 class Driver(Protocol):
@@ -122,7 +124,8 @@ class _Worker(tune.Trainable):
         if self._trainer is None:
             training = Training.from_key(self._job["key"])
             references = self._job["references"] or None
-            self._trainer = Trainer(training.tree, self._data, self._schedule, self._job["seed"], references)
+            seed, stopping = self._job["seed"], self._job["stopping"]
+            self._trainer = Trainer(training.tree, self._data, self._schedule, seed, references, stopping)
         self._trainer.advance()
         report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
         if self._trainer.finished:
@@ -168,7 +171,8 @@ class _Asking(Searcher):
         if job is None:
             return None
         self._jobs[trial_id] = job
-        return {"key": job.training.key, "seed": job.seed, "references": dict(job.references)}
+        references = dict(job.references)
+        return {"key": job.training.key, "seed": job.seed, "references": references, "stopping": job.stopping}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():

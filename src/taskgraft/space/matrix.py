@@ -21,6 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _REQUIRED = ("task_a", "task_b", "depth", "ar")
 _OPTIONAL = ("low", "high")
+_BOUND = "at_most"
+_YES = "yes"
 
 
 class Decision(StrEnum):
@@ -53,6 +55,8 @@ class Cell:
     ar: float
     low: float | None = None
     high: float | None = None
+    is_bound: bool = False
+    """Whether the pair's AR is at most ``ar``, and may be less: its training ended early, or a group stood for it."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.ar) and self.ar >= 0):
@@ -100,7 +104,9 @@ class ReductionMatrix:
 
     @classmethod
     def from_csv(cls, text: str, tasks: Sequence[str] | None = None) -> "ReductionMatrix":
-        """Read ``task_a,task_b,depth,ar[,low,high]``; the task order is ``tasks``, or that of first appearance.
+        """Read ``task_a,task_b,depth,ar[,low,high][,at_most]``; tasks are in the order given, or of first appearance.
+
+        ``at_most`` is ``yes`` where ``ar`` is an upper bound, and empty elsewhere.
 
         Raises:
             MalformedInput: no header with these columns, or text that is no CSV.
@@ -113,14 +119,17 @@ class ReductionMatrix:
         return cls(tuple(reader.place), reader.cells)
 
     def to_csv(self) -> str:
-        """What `from_csv` reads, sorted by pair and depth; the interval's columns only where a cell has one."""
-        with_interval = any(cell.low is not None or cell.high is not None for _, _, cell in self._rows())
-        columns = _REQUIRED + _OPTIONAL if with_interval else _REQUIRED
+        """What `from_csv` reads, sorted by pair and depth; optional columns only where a cell has something in them."""
+        cells = [cell for _, _, cell in self._rows()]
+        columns: tuple[str, ...] = _REQUIRED
+        columns += _OPTIONAL if any(cell.low is not None or cell.high is not None for cell in cells) else ()
+        columns += (_BOUND,) if any(cell.is_bound for cell in cells) else ()
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(columns)
-        for pair, depth, cell in self._rows():
-            writer.writerow((*pair, depth, cell.ar, cell.low, cell.high)[: len(columns)])
+        writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for (first, second), depth, cell in self._rows():
+            values = (first, second, depth, cell.ar, cell.low, cell.high, _YES if cell.is_bound else None)
+            writer.writerow(dict(zip((*_REQUIRED, *_OPTIONAL, _BOUND), values, strict=True)))
         return out.getvalue()
 
     def _rows(self) -> Iterator[tuple[Pair, int, Cell]]:
@@ -236,7 +245,8 @@ class _CsvReader:
         if depth in by_depth:
             return [f"{pair[0]}, {pair[1]} at depth {depth} is there already"]
         try:
-            by_depth[depth] = Cell(float(row["ar"]), _optional(row.get("low")), _optional(row.get("high")))
+            low, high = _optional(row.get("low")), _optional(row.get("high"))
+            by_depth[depth] = Cell(float(row["ar"]), low, high, row.get(_BOUND) == _YES)
         except InvalidInput as error:
             return [str(fault) for fault in error.faults]
         return []
@@ -259,10 +269,12 @@ def _number_faults(row: Mapping[str, str]) -> Iterator[str]:
                 float(value)
             except ValueError:
                 yield f"{name}: a number; got {value!r}"
+    if row.get(_BOUND, "") not in ("", _YES):
+        yield f"{_BOUND}: {_YES} or nothing; got {row[_BOUND]!r}"
 
 
 def _check_header(header: list[str]) -> None:
-    known = _REQUIRED + _OPTIONAL
+    known = (*_REQUIRED, *_OPTIONAL, _BOUND)
     faults = [Fault("line 1", f"no column {name!r}") for name in _REQUIRED if name not in header]
     faults += [Fault("line 1", f"columns are {', '.join(known)}; got {name!r}") for name in header if name not in known]
     faults += [Fault("line 1", f"column {name!r} twice") for name in known if header.count(name) > 1]

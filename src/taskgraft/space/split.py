@@ -14,6 +14,11 @@ Mask = int
 Sides = tuple[Mask, Mask]
 IntArray = npt.NDArray[np.int64]
 
+_OUT = -(2**40)
+"""In place of the count of common fits: the pair can't be joined any more."""
+_AT_ONCE = 100_000
+"""Pairs of groups whose rows of bits are held at a time."""
+
 
 def members(mask: Mask) -> list[int]:
     """The tasks of a set, in task order.
@@ -136,34 +141,91 @@ def _levels(start: Mask, tasks: Mask, conflicts: Sequence[Mask]) -> Sides:
 
 
 class _Linkage:
-    """Complete linkage in progress: one row per group, emptied rows are dropped now and then."""
+    """Complete linkage in progress, one weight after the other from the largest down; one row per group.
+
+    A join only ever lowers the weights of the group that it makes. So the pairs that may be joined at a weight are all
+    there when it is reached, and become fewer: each join touches those, not all pairs of groups.
+    """
 
     def __init__(self, weights: IntArray, floor: int) -> None:
-        self._link = np.where((weights > floor) & ~np.eye(len(weights), dtype=bool), weights, 0).astype(np.int32)
-        fits = (self._link > 0).astype(np.float32)
-        self._common = (fits @ fits).astype(np.int32)
+        self._link = np.where((weights > floor) & ~np.eye(len(weights), dtype=bool), weights, 0).astype(np.int16)
         self._names = np.arange(len(weights))
 
     def joins(self) -> Iterator[tuple[int, int]]:
         """Each join as (group kept, group gone), named by the rows they began with."""
-        while (weight := self._link.max(initial=0)) > 0:
-            equal = np.flatnonzero(self._link == weight)
-            kept, gone = divmod(int(equal[self._common.ravel()[equal].argmax()]), len(self._link))
+        while (weight := int(self._link.max(initial=0))) > 0:
+            for kept, gone in self._joins_at(weight):
+                yield int(self._names[kept]), int(self._names[gone])
+                self._names[gone] = -1
+            self._drop_emptied()
+
+    def _joins_at(self, weight: int) -> Iterator[tuple[int, int]]:
+        """Joins of groups whose smallest weight is this, the largest that is left, by row."""
+        fits = _Fits(self._link > 0)
+        first, second = np.nonzero(np.triu(self._link == weight))
+        common, out = fits.common(first, second), 0
+        while len(first) > out:
+            best = int(common.argmax())
+            kept, gone = int(first[best]), int(second[best])
+            # a common fit less for every pair of others that fits with either: two that both fit with become one
+            common -= _both(fits.of(kept), first, second) | _both(fits.of(gone), first, second)
             self._join(kept, gone)
-            yield int(self._names[kept]), int(self._names[gone])
-            self._names[gone] = -1
-            if (self._names < 0).sum() * 4 > len(self._names):
-                self._drop_emptied()
+            fits.join(kept, gone)
+            yield kept, gone
+            touched = np.flatnonzero((first == kept) | (second == kept) | (first == gone) | (second == gone))
+            fitting = self._link[first[touched], second[touched]] == weight
+            common[touched] = np.where(fitting, fits.common(first[touched], second[touched]), _OUT)
+            out = int((common < 0).sum())
+            if out * 4 > len(first):
+                left, out = common >= 0, 0
+                first, second, common = first[left], second[left], common[left]
 
     def _join(self, kept: int, gone: int) -> None:
-        link, common = self._link, self._common
-        fits_kept, fits_gone = link[kept] > 0, link[gone] > 0
-        common -= np.outer(fits_kept, fits_kept) | np.outer(fits_gone, fits_gone)
+        link = self._link
         link[kept] = link[:, kept] = np.minimum(link[kept], link[gone])
         link[gone] = link[:, gone] = 0
-        common[kept] = common[:, kept] = (link[link[kept] > 0] > 0).sum(axis=0)
 
     def _drop_emptied(self) -> None:
         left = np.flatnonzero(self._names >= 0)
-        square = np.ix_(left, left)
-        self._link, self._common, self._names = self._link[square], self._common[square], self._names[left]
+        self._link, self._names = self._link[np.ix_(left, left)], self._names[left]
+
+
+class _Fits:
+    """Which groups fit together at all: one row of bits per group, so that common fits are counted 64 at a time."""
+
+    def __init__(self, fits: npt.NDArray[np.bool_]) -> None:
+        packed = np.packbits(fits, axis=1, bitorder="little")
+        self._bytes = np.zeros((len(fits), -(-len(fits) // 64) * 8), np.uint8)
+        self._bytes[:, : packed.shape[1]] = packed
+        self._words = self._bytes.view(np.uint64)
+
+    def common(self, first: IntArray, second: IntArray) -> IntArray:
+        """How many other groups both of each pair fit with."""
+        counts = np.zeros(len(first), np.int64)
+        for start in range(0, len(first), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            both = self._words[first[part]] & self._words[second[part]]
+            counts[part] = np.bitwise_count(both).sum(axis=1)
+        return counts
+
+    def of(self, group: int) -> npt.NDArray[np.bool_]:
+        """Which groups one fits with (and some places behind the last group, all false)."""
+        return np.unpackbits(self._bytes[group], bitorder="little").astype(bool)
+
+    def join(self, kept: int, gone: int) -> None:
+        """The kept group fits what both fit; the other fits nothing any more."""
+        self._replace(kept, self._bytes[kept] & self._bytes[gone])
+        self._replace(gone, np.zeros_like(self._bytes[gone]))
+
+    def _replace(self, group: int, row: npt.NDArray[np.uint8]) -> None:
+        """Write a group's row of bits, and its bit in all other rows."""
+        self._bytes[group] = row
+        byte, bit = divmod(group, 8)
+        column = np.unpackbits(row, bitorder="little")[: len(self._bytes)]
+        self._bytes[:, byte] = (self._bytes[:, byte] & np.uint8(0xFF ^ (1 << bit))) | (column << np.uint8(bit))
+
+
+def _both(one: npt.NDArray[np.bool_], first: IntArray, second: IntArray) -> npt.NDArray[np.bool_]:
+    """Pairs of which both are among those marked."""
+    found: npt.NDArray[np.bool_] = one[first] & one[second]
+    return found

@@ -68,7 +68,7 @@ def test_a_plan_counts_trainings_and_clips(tmp_path: Path) -> None:
     said = taskgraft("plan", study, "--json")
     assert said.code == 0, said.err
     plan = said.document
-    assert (plan["trials_at_least"], plan["trials_at_most"]) == (3, 4)
+    assert (plan["trials_at_least"], plan["trials_at_most"]) == (3, 5)
     assert plan["clips"]["animal"] == {"train": 2, "validation": 2, "test": 2}
     assert 0 < plan["seconds_at_least"] <= plan["seconds_at_most"]
     assert plan["fully_shared_parameters"] < plan["independent_parameters"]

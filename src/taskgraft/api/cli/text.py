@@ -46,7 +46,8 @@ def _cell(cell: JSON | None, threshold: float) -> str:
     if cell is None:
         return "·"
     colour = "green" if cell["ar"] <= threshold else "red"
-    return f"[{colour}]{percent(cell['ar'])}[/{colour}]"
+    at_most = "≤ " if cell["at_most"] else ""
+    return f"[{colour}]{at_most}{percent(cell['ar'])}[/{colour}]"
 
 
 def show_tree(document: JSON) -> None:

@@ -14,5 +14,5 @@ def build_block(spec: ConvBlock) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(spec.in_channels, spec.out_channels, spec.kernel, spec.stride, padding, bias=False),
         nn.BatchNorm2d(spec.out_channels),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),  # the gradient of the normalisation does not need what it gave
     )

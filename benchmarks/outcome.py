@@ -1,0 +1,45 @@
+"""What a program found out, in a form that both programs write and the comparison reads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from taskgraft.space.matrix import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one study, run by one program."""
+
+    trials: int
+    """Trainings that ended."""
+    steps: int
+    """Optimiser steps of all trainings."""
+    depths: Mapping[Pair, int]
+    """Compatibility of every pair, as the program sees it."""
+    tree: Mapping[str, Any]
+    """The root of the final tree, as plain data."""
+    parameters: int
+    ar: float
+    """AR of the final model on the test split."""
+    verified: bool | None
+    """Whether the final model was shown to keep the threshold; None where nobody looked."""
+    stages: tuple[tuple[float, str], ...] = ()
+    """When each stage was first seen (seconds since the epoch, two seconds late at most), and the end."""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        plain = asdict(self) | {"depths": [[*pair, depth] for pair, depth in self.depths.items()]}
+        path.write_text(json.dumps(plain, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote."""
+        outcome = cls(**json.loads(path.read_text()))
+        return replace(
+            outcome,
+            depths={(first, second): depth for first, second, depth in outcome.depths},  # type: ignore[misc]
+            stages=tuple((at, stage) for at, stage in outcome.stages),
+        )

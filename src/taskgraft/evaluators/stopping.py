@@ -1,0 +1,98 @@
+"""When a training need not go on: a checkpoint keeps the threshold already, or none can any more. Plain numbers.
+
+A curve is what `Measurement.curve` holds: points ``{"step": steps taken, task: metric on validation, ...}``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.metrics import accuracy_reduction
+
+Curve = Sequence[Mapping[str, float]]
+
+_SHORTEST = 1 / 3
+"""No training is given up before this share of its steps: until then warm-up and a high rate make curves erratic."""
+_SLOWNESS = 2.0
+"""A task may learn this many times as slowly beside others as alone: its loss is one of several."""
+_ERRORS = 1.0
+"""Standard errors by which a later checkpoint may be lucky; half of one was too little for a task of 117 clips."""
+
+
+class Verdict(Enum):
+    """What becomes of a training after an evaluation."""
+
+    GO_ON = auto()
+    KEPT = auto()
+    """A checkpoint keeps the threshold: further training could lower the AR, but not change the decision."""
+    HOPELESS = auto()
+    """No checkpoint to come is expected to keep the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Stops a multi-task training early, both ways.
+
+    ``threshold`` is Q, a fraction. ``accepts`` says whether to stop at the first checkpoint that keeps Q, too.
+    ``baselines`` has the whole curve of every task's own baseline, trained for as many steps as are planned here.
+
+    The verdict depends on the model's own curve and those of its tasks' baselines, on nothing else: it is the same
+    whatever the number of workers and the order of trainings.
+
+    A training that was stopped keeps its best checkpoint so far, by the score by which the whole training would have
+    chosen: its AR is an UPPER BOUND of the whole training's, whichever way it was stopped. Acceptance can't err; giving
+    up can, and docs/stopping.md has the measured rate.
+
+    Raises:
+        InvalidInput: a threshold outside [0, 1), or a baseline without a curve.
+    """
+
+    threshold: float
+    accepts: bool
+    baselines: Mapping[str, Curve]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold < 1:
+            raise InvalidInput.at("threshold", f"a fraction, 0 or more and below 1; got {self.threshold}")
+        if bare := [task for task, curve in self.baselines.items() if not curve]:
+            raise InvalidInput.at("baselines", f"the curve of {', '.join(bare)} has no point")
+
+    def verdict(self, curve: Curve, references: Mapping[str, float], clips: Mapping[str, int]) -> Verdict:
+        """What the curve so far says; every checkpoint on it is judged, so a later point never takes back `KEPT`.
+
+        ``references`` are the metrics of the baselines, ``clips`` the validation clips, of every task of the model.
+        """
+        tasks = {task: [point[task] for point in curve] for task in references}
+        if self.accepts and any(self._keeps(point, references) for point in curve):
+            return Verdict.KEPT
+        step = curve[-1]["step"]
+        for task, metrics in tasks.items():
+            needed = (1 - self.threshold) * references[task]
+            if max(metrics) + self._gain(task, step) + _luck(max(metrics), clips[task]) < needed:
+                return Verdict.HOPELESS
+        return Verdict.GO_ON
+
+    def _keeps(self, point: Mapping[str, float], references: Mapping[str, float]) -> bool:
+        return accuracy_reduction(references, {task: point[task] for task in references}) <= self.threshold
+
+    def _gain(self, task: str, step: float) -> float:
+        """How much the task may still gain: as much as its baseline did from the step where a slow model now is.
+
+        Each task may take its best from another checkpoint, which errs to the side of going on.
+        """
+        baseline = self.baselines[task]
+        before = [point[task] for point in baseline if point["step"] <= step / _SLOWNESS]
+        if step < _SHORTEST * baseline[-1]["step"] or not before:
+            return math.inf
+        return max(point[task] for point in baseline) - max(before)
+
+
+def _luck(metric: float, clips: int) -> float:
+    """Standard error of a share of ``clips`` answers, the share drawn towards 1/2 so that it is never 0.
+
+    Source: Agresti and Coull, Approximate is better than "exact", 1998.
+    """
+    share = (metric * clips + 2) / (clips + 4)
+    return _ERRORS * math.sqrt(share * (1 - share) / (clips + 4))

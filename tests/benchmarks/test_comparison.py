@@ -1,0 +1,95 @@
+"""Both programs on a study that takes no time, from the command to the line of JSON."""
+
+import json
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from benchmarks.__main__ import overall_ratio
+from benchmarks.comparison import OURS, PLAIN, REFERENCE, ROOT, StudyRows, SystemRow, compare
+from benchmarks.outcome import Outcome
+from benchmarks.processes import Usage
+
+from taskgraft.search.spec import StudySpec
+from taskgraft.space.cost import tree_cost
+from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+from tests.search.corpora import beeps_spec, write_beeps
+
+
+def beeps(root: Path) -> StudySpec:
+    """Two tasks, two depths, one epoch."""
+    body = beeps_spec().to_plain()
+    dataset = str(write_beeps(root / "beeps"))
+    return StudySpec.parse({**body, "tasks": [{**task, "dataset": dataset} for task in body["tasks"][:2]]})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_both_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
+    spec = beeps(tmp_path)
+    rows = compare(spec, tmp_path / "out", 2, {REFERENCE, OURS, PLAIN})
+    plain, ours = rows.rows[PLAIN], rows.rows[OURS]
+    pairs = list(combinations(spec.task_names, 2))
+    sweep = len(spec.tasks) + len(pairs) * len(spec.depths)
+    assert sweep <= plain.outcome.trials <= sweep + 1  # the tree, where it shares anything
+    assert len(spec.tasks) <= ours.outcome.trials <= sweep + 1  # a probe that is delivered is trained to its end
+    assert plain.outcome.steps == plain.outcome.trials * 3  # 36 clips, 12 a step
+    assert plain.outcome.verified is None
+    assert isinstance(ours.outcome.verified, bool)
+    assert list(plain.outcome.depths) == list(ours.outcome.depths) == pairs
+    for row in (plain, ours):
+        assert row.outcome.parameters == parameters(row.outcome, spec)
+        assert row.agreement is not None
+        assert row.agreement.equal == (row.agreement.depth_difference == 0)  # of a single pair
+        assert row.usage.cpu_seconds > 1
+        assert row.usage.peak_bytes > 100 * 2**20
+    assert rows.cpu_seconds_ratio == plain.usage.cpu_seconds / ours.usage.cpu_seconds
+    told = json.loads(json.dumps(rows.to_json()))
+    assert told["plain"]["trials"] == plain.outcome.trials
+    before = Outcome.read(next((tmp_path / "out").glob("reference-*/outcome.json")))
+    again = compare(spec, tmp_path / "out", 2, {REFERENCE})
+    assert again.rows == {}
+    assert again.cpu_seconds_ratio is None
+    assert Outcome.read(next((tmp_path / "out").glob("reference-*/outcome.json"))) == before
+
+
+def parameters(outcome: Outcome, spec: StudySpec) -> int | None:
+    """Of the tree that the program named, from the specifications alone."""
+    tree = BranchTree.from_json(dict(outcome.tree), 8)
+    tasks = [Task(name, TaskKind.CLIP, 2) for name in spec.task_names]
+    return tree_cost(tree, get_template("cnn8"), tasks).parameters
+
+
+def row(cpu_seconds: float) -> SystemRow:
+    outcome = Outcome(3, 9, {("a", "b"): 8}, {}, 100, 0.01, True)
+    return SystemRow(outcome, Usage(cpu_seconds, 1.0, 1), None)
+
+
+def test_the_ratio_is_of_the_sums_and_needs_both() -> None:
+    one = StudyRows({PLAIN: row(300.0), OURS: row(100.0)}, None, None)
+    two = StudyRows({PLAIN: row(600.0), OURS: row(50.0)}, None, None)
+    alone = StudyRows({OURS: row(1000.0)}, 0.9, 0.8)
+    assert one.cpu_seconds_ratio == 3
+    assert overall_ratio({"one": one, "two": two, "alone": alone}) == 6
+    assert overall_ratio({"alone": alone}) is None
+
+
+def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
+    tree = BranchTree.flat("ab", 5, 8).to_json()
+    outcome = Outcome(3, 9, {("a", "b"): 5}, tree, 100, 0.01, None, ((1.0, "pairs"), (2.0, "end")))
+    outcome.write(tmp_path / "outcome.json")
+    assert Outcome.read(tmp_path / "outcome.json") == outcome
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_one_line_of_json() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--json", "--only", "synthesis", "--largest", "16"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=200)
+    told = json.loads(ended.stdout.splitlines()[-1])
+    assert told["cpu_seconds_ratio"] is None
+    assert list(told["synthesis_seconds"]["planted"]) == ["4", "8", "16"]
+    assert told["enumeration"]["4"]["trees"] == 1989
