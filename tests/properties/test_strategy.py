@@ -300,7 +300,7 @@ def test_a_probe_that_was_accepted_is_shown_as_a_bound_and_trained_to_its_end_wh
     )
     cell = before.matrix().cell("a", "b", 8)
     assert cell
-    assert (cell.is_bound, cell.low) == (True, None)
+    assert (cell.is_bound, cell.low) == (True, 0)
 
 
 def test_a_task_that_is_no_better_than_chance_is_kept_apart_and_named() -> None:

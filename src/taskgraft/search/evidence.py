@@ -286,7 +286,7 @@ class Evidence:
             low, high = self.interval(tree) if with_intervals else (None, None)
             for pair in combinations(tree.tasks, 2):
                 is_bound = len(tree.tasks) > 2 or self.is_bound(tree)
-                cell = Cell(self.ar(tree), None if is_bound else low, high, is_bound)
+                cell = Cell(self.ar(tree), 0.0 if is_bound and with_intervals else low, high, is_bound)
                 by_depth, depth = cells.setdefault(pair, {}), tree.shared_depth(*pair)
                 if depth not in by_depth or (by_depth[depth].is_bound and cell.ar < by_depth[depth].ar):
                     by_depth[depth] = cell

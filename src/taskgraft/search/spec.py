@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -61,8 +62,9 @@ def _whole_or_auto(value: object) -> object:
 _Whole = Annotated[int, Strict()]
 _Repeats = Annotated[
     int | Literal["auto"],
-    PlainValidator(
-        _whole_or_auto, json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_GIVEN_REPEATS)] | Literal["auto"]
+    PlainValidator(_whole_or_auto),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_GIVEN_REPEATS}, {"type": "string", "const": AUTO}]}
     ),
 ]
 _Number = Annotated[float, BeforeValidator(_no_bool)]
