@@ -11,6 +11,8 @@ the two programs differ in how they search and how they train, not in what they 
 import argparse
 import json
 import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -375,7 +377,8 @@ def main() -> None:
     options = parser.parse_args()
     spec = StudySpec.parse(json.loads(options.study.read_text()))
     study = read_plain_study(prepare(spec, data_dir=options.out, base=options.out))
-    ray.init(num_cpus=os.cpu_count())
+    # Ray hands this path to a shell as it is: without the quotes no worker starts where a folder's name has a space.
+    ray.init(num_cpus=os.cpu_count(), runtime_env={"py_executable": shlex.quote(sys.executable)})
     Sweep(spec, study, options.out.absolute() / "tune").run().write(options.out / "outcome.json")
     ray.shutdown()
 
