@@ -21,7 +21,7 @@ from tests.search.corpora import beeps_spec, write_beeps
 
 
 def beeps(root: Path) -> StudySpec:
-    """Two tasks, two depths, one epoch."""
+    """Two tasks, two depths."""
     body = beeps_spec().to_plain()
     dataset = str(write_beeps(root / "beeps"))
     return StudySpec.parse({**body, "tasks": [{**task, "dataset": dataset} for task in body["tasks"][:2]]})
@@ -37,7 +37,7 @@ def test_both_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     sweep = len(spec.tasks) + len(pairs) * len(spec.depths)
     assert sweep <= plain.outcome.trials <= sweep + 1  # the tree, where it shares anything
     assert len(spec.tasks) <= ours.outcome.trials <= sweep + 1  # a probe that is delivered is trained to its end
-    assert plain.outcome.steps == plain.outcome.trials * 3  # 36 clips, 12 a step
+    assert plain.outcome.steps == plain.outcome.trials * 3 * spec.training.epochs  # 36 clips, 12 a step
     assert plain.outcome.verified is None
     assert isinstance(ours.outcome.verified, bool)
     assert list(plain.outcome.depths) == list(ours.outcome.depths) == pairs
