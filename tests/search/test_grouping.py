@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskgraft.search.grouping import Affinity, Grouping, side_by_side
+from taskgraft.search.grouping import Grouping, side_by_side
 from taskgraft.space.tree import BranchTree
 from tests.search.branches import DEPTH, branch_trees
 
@@ -18,14 +18,13 @@ DEPTHS = (2, 4, 5, 6, 7, 8)
 class Answers:
     """Answers questions by a rule, in any order, and remembers them."""
 
-    def __init__(self, tasks: str | tuple[str, ...], rule: Callable[[BranchTree], bool], affinity: Affinity) -> None:
+    def __init__(self, tasks: str | tuple[str, ...], rule: Callable[[BranchTree], bool]) -> None:
         self.tasks = tuple(tasks)
         self._rule = rule
-        self._affinity = affinity
         self.known: dict[BranchTree, bool] = {}
 
     def look(self) -> Grouping:
-        return Grouping(self.tasks, DEPTHS, DEPTH, self.known.get, self._affinity)
+        return Grouping(self.tasks, DEPTHS, DEPTH, self.known.get)
 
     def run(self, order: random.Random) -> Grouping:
         while (grouping := self.look()).questions:
@@ -36,8 +35,8 @@ class Answers:
         return grouping
 
 
-def run(tasks: str, rule: Callable[[BranchTree], bool], affinity: Affinity | None = None, seed: int = 0) -> Answers:
-    answers = Answers(tasks, rule, affinity or {})
+def run(tasks: str, rule: Callable[[BranchTree], bool], seed: int = 0) -> Answers:
+    answers = Answers(tasks, rule)
     answers.run(random.Random(seed))
     return answers
 
@@ -55,7 +54,7 @@ def test_groups_that_nest_are_found(truth: BranchTree, order: random.Random) -> 
     def fits(tree: BranchTree) -> bool:
         return all(tree.shared_depth(*pair) <= truth.shared_depth(*pair) for pair in combinations(tree.tasks, 2))
 
-    answers = Answers(truth.tasks, fits, {})
+    answers = Answers(truth.tasks, fits)
     found = answers.run(order).tree
     for pair in combinations(truth.tasks, 2):
         assert found.shared_depth(*pair) == rounded(truth, *pair)
@@ -69,12 +68,12 @@ def test_whatever_is_answered_every_group_was_tried_and_kept_the_threshold(
     def rule(tree: BranchTree) -> bool:
         return random.Random(f"{seed} {tree}").random() < share
 
-    answers = Answers("abcdefg"[:count], rule, {})
+    answers = Answers("abcdefg"[:count], rule)
     found = answers.run(order)
     for node in found.tree.nodes():
         if len(node.tasks) > 1 and node.blocks[1]:
             assert answers.known[BranchTree.flat(node.tasks, node.blocks[1], DEPTH)]
-    assert found.tree == answers.look().tree == Answers(answers.tasks, rule, {}).run(random.Random(1)).tree
+    assert found.tree == answers.look().tree == Answers(answers.tasks, rule).run(random.Random(1)).tree
 
 
 @settings(max_examples=60, deadline=None)
@@ -104,23 +103,8 @@ def test_the_deepest_fit_is_found_by_bisection() -> None:
     assert answers.look().tree == BranchTree.flat("abc", 4, 8)
 
 
-def test_tasks_that_are_expected_to_fit_are_tried_together_first() -> None:
-    """{a,c,e,g} and {b,d,f,h} are families; without a hint the first halves mix them."""
-    families = [set("aceg"), set("bdfh")]
-
-    def fits(tree: BranchTree) -> bool:
-        return any(set(tree.tasks) <= family for family in families)
-
-    hint = {
-        pair: 1.0 if any(set(pair) <= family for family in families) else -1.0 for pair in combinations("hgfedcba", 2)
-    }
-    blind, hinted = run("abcdefgh", fits), run("abcdefgh", fits, hint)
-    assert blind.look().tree == hinted.look().tree
-    assert len(hinted.known) < len(blind.known) / 2
-
-
 def test_independent_questions_are_open_at_the_same_time() -> None:
-    answers = Answers("abcd", lambda tree: True, {})
+    answers = Answers("abcd", lambda tree: True)
     assert answers.look().questions == [BranchTree.flat("abcd", 8, 8)]
     for depth in DEPTHS:
         answers.known[BranchTree.flat("abcd", depth, 8)] = False

@@ -51,7 +51,7 @@ class Evidence:
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
         self._baselines = {task: _flat((task,), self._depth, self._depth) for task in spec.task_names}
-        self._tests = SequentialTests(spec, self._known) if spec.repeats == AUTO else None
+        self._tests = SequentialTests(spec, self._known, self._baselines) if spec.repeats == AUTO else None
         for trial in trials:
             self.add(trial)
 
@@ -74,10 +74,6 @@ class Evidence:
         """A training that failed, and why."""
         return next(iter(self._failed.items()), None)
 
-    def measurement(self, training: Training) -> Measurement:
-        """What a finished training measured."""
-        return self._known[training]
-
     # Which trainings tell about a tree
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
@@ -98,7 +94,7 @@ class Evidence:
 
     def _questions(self, part: BranchTree) -> Iterator[Training]:
         if self._tests:
-            yield from self._tests.wanted(part, self._baselines)
+            yield from self._tests.wanted(part)
             return
         answered = {training.repeat for training in self._repeats(part)}
         is_probe = self._spec.stops_early and self._spec.decision is Decision.POINT and len(part.tasks) > 1
@@ -151,16 +147,6 @@ class Evidence:
             self._at_chance[task] = _is_at_chance(metric, said)
         return self._at_chance[task]
 
-    @property
-    def independent(self) -> BranchTree:
-        """The tree in which nothing is shared."""
-        return _flat(self._spec.task_names, 0, self._depth)
-
-    @property
-    def affinity(self) -> Mapping[tuple[str, str], float]:
-        """How well pairs of tasks are expected to fit."""
-        return {}
-
     # What follows for a tree
 
     def is_measured(self, tree: BranchTree) -> bool:
@@ -200,7 +186,7 @@ class Evidence:
         if tree not in self._intervals:
             shared = [part for part in components(tree) if len(part.tasks) > 1]  # a task alone is its own baseline
             if self._tests:
-                low, high = self._tests.interval(shared, self._baselines)
+                low, high = self._tests.interval(shared)
             else:
                 low, high = reduction_interval([self._comparison(task, part) for part in shared for task in part.tasks])
             ar = self.ar(tree)
@@ -243,16 +229,9 @@ class Evidence:
     def keeps(self, tree: BranchTree) -> bool:
         """Whether a measured tree keeps the study's threshold on validation; with `repeats: auto`, for sure."""
         if self._tests:
-            return all(self.verdict(part) is Verdict.KEEPS for part in components(tree))
+            shared = (part for part in components(tree) if len(part.tasks) > 1)  # a task alone is its own baseline
+            return all(self._tests.verdict(part) is Verdict.KEEPS for part in shared)
         return self.deciding_ar(tree) <= self._spec.ar_threshold
-
-    def verdict(self, part: BranchTree) -> Verdict:
-        """What repeats say of a measured part of a tree; without a sequential test, what its figure says."""
-        if len(part.tasks) == 1:
-            return Verdict.KEEPS
-        if self._tests:
-            return self._tests.verdict(part, self._baselines)
-        return Verdict.KEEPS if self.deciding_ar(part) <= self._spec.ar_threshold else Verdict.BREAKS
 
     # The matrix
 
@@ -269,10 +248,11 @@ class Evidence:
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
 
     def undecided_pairs(self) -> tuple[BranchTree, ...]:
-        """Pairs whose repeats leave open whether they keep the threshold."""
-        return tuple(
-            tree for tree in self._measured_trees() if len(tree.tasks) == 2 and self.verdict(tree) is Verdict.OPEN
-        )
+        """Pairs whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
+        if not self._tests:
+            return ()
+        pairs = (tree for tree in self._measured_trees() if len(tree.tasks) == 2)
+        return tuple(tree for tree in pairs if self._tests.verdict(tree) is Verdict.OPEN)
 
     def matrix(self, with_intervals: bool = True) -> ReductionMatrix:
         """AR of every pair at every depth that is known by now.
@@ -299,8 +279,8 @@ class Evidence:
         on the strategy, and on what has been verified already. Cells that are undecided are left out.
         """
         matrix = self.matrix(with_intervals=self._spec.decision is Decision.CONFIDENT)
-        if self._tests:
-            open_cells = {(*tree.tasks, tree.root.blocks[1]) for tree in self.undecided_pairs()}
+        if undecided := self.undecided_pairs():
+            open_cells = {(*tree.tasks, tree.root.blocks[1]) for tree in undecided}
             cells = {
                 pair: {depth: cell for depth, cell in by_depth.items() if (*pair, depth) not in open_cells}
                 for pair, by_depth in matrix.cells.items()

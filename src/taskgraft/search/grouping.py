@@ -12,19 +12,13 @@ it is asked about once, not at every depth. The first two are assumptions, and a
 safe, since the tree that follows is trained and verified as a whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import combinations
-
-import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
 
 from taskgraft.space.tree import BranchTree, Node
 
 Keeps = Callable[[BranchTree], bool | None]
 """Whether a tree keeps the threshold; None where that has to be asked."""
-Affinity = Mapping[tuple[str, str], float]
-"""How well two tasks are expected to fit, by pairs in any order; only the order of questions depends on it."""
 
 _Tasks = tuple[str, ...]
 
@@ -41,22 +35,18 @@ class Grouping:
         depths: depths at which groups are tried.
         blocks: the template's number of blocks.
         keeps: the answers, for trees whose tasks all share the same blocks.
-        affinity: tasks that are expected to fit are tried together first; pairs that are missing count as 0.
     """
 
-    def __init__(
-        self, tasks: Sequence[str], depths: Iterable[int], blocks: int, keeps: Keeps, affinity: Affinity
-    ) -> None:
+    def __init__(self, tasks: Sequence[str], depths: Iterable[int], blocks: int, keeps: Keeps) -> None:
         self._place = {task: place for place, task in enumerate(tasks)}
         self._depths = sorted(depths)
         self._blocks = blocks
         self._keeps = keeps
-        self._affinity = affinity
         self._broken: list[tuple[int, frozenset[str]]] = []
         self.questions: list[BranchTree] = []
         """Trees to be tried next, the most urgent first."""
         self.tree = BranchTree.flat(tuple(tasks), 0, blocks)
-        """The tree that follows; where questions are open, the one that shares nothing."""
+        """The tree that follows; it shares nothing while questions are open."""
         with suppress(_Open):
             self.tree = BranchTree(self._subtree(tuple(tasks), 0, 0), blocks)
 
@@ -91,7 +81,7 @@ class Grouping:
 
     def _divided(self, tasks: _Tasks, depth: int) -> list[_Tasks]:
         """Groups that fit at ``depth``, of tasks that do not fit there all together; in the order of the study."""
-        parts = self._halved(self._by_affinity(tasks), depth)
+        parts = self._halved(tasks, depth)
         if parts is None:
             raise _Open
         return sorted(parts, key=lambda part: self._place[part[0]])
@@ -115,8 +105,7 @@ class Grouping:
         """
         free, found, is_open = list(second), [], False
         for group in first:
-            likely = sorted(free, key=lambda other: -self._mean_affinity(group, other))
-            partner = next((other for other in likely if self._known((*group, *other), depth) is not False), None)
+            partner = next((other for other in free if self._known((*group, *other), depth) is not False), None)
             if partner is None:
                 found.append(group)
                 continue
@@ -151,18 +140,6 @@ class Grouping:
 
     def _sorted(self, tasks: _Tasks) -> _Tasks:
         return tuple(sorted(tasks, key=self._place.__getitem__))
-
-    def _by_affinity(self, tasks: _Tasks) -> _Tasks:
-        """In an order in which those that are expected to fit lie side by side (average linkage)."""
-        known = [self._mean_affinity((first,), (second,)) for first, second in combinations(tasks, 2)]
-        if len(tasks) < 3 or len(set(known)) < 2:
-            return tasks
-        distances = max(known) - np.array(known)
-        return tuple(tasks[place] for place in leaves_list(linkage(distances, "average")).tolist())
-
-    def _mean_affinity(self, first: _Tasks, second: _Tasks) -> float:
-        pairs = [(a, b) for a in first for b in second]
-        return sum(self._affinity.get(pair, self._affinity.get(pair[::-1], 0.0)) for pair in pairs) / len(pairs)
 
 
 def side_by_side(groups: Iterable[BranchTree], tasks: Sequence[str], blocks: int) -> BranchTree:

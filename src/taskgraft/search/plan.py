@@ -110,12 +110,10 @@ def _most(spec: StudySpec) -> _Work:
     """
     pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
     count = len(spec.tasks)
-    if spec.strategy is Strategy.GROUPS:
-        models = [*pairs, *[spec.tasks] * (count - 1)] * len(spec.depths) + [spec.tasks] * (count // 2)
-    else:
-        again = 1 if spec.stops_early and count > 1 else 0
-        blocks = (count - 1) * max(spec.depths) if count > 2 else 0
-        models = pairs * len(spec.depths) + [spec.tasks] * blocks + pairs * again
+    questions = pairs + ([spec.tasks] * (count - 1) if spec.strategy is Strategy.GROUPS else [])
+    again = pairs if spec.stops_early else []
+    blocks = (count - 1) * max(spec.depths) if count > 2 else 0
+    models = questions * len(spec.depths) + [spec.tasks] * blocks + again
     repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
     return _work(spec, repeats, repeats, models)
 

@@ -23,8 +23,8 @@ class Questions:
     """Trainings still to come, those included, as far as can be known now."""
     verifications: int
     """Trainings that the verification of a tree takes at least."""
-    tree: Callable[[], BranchTree]
-    """What follows from the answers that there are."""
+    tree: Callable[[], BranchTree | None]
+    """What follows from the answers that there are; None where nothing does before all are there."""
 
 
 def open_questions(spec: StudySpec, evidence: Evidence) -> Questions:
@@ -67,7 +67,7 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
     """Groups of tasks; what fits together is the tree."""
     if not evidence.has_baselines(spec.task_names):
-        return Questions((), min(1, len(spec.tasks) - 1), 0, lambda: evidence.independent)
+        return Questions((), min(1, len(spec.tasks) - 1), 0, lambda: None)
 
     def keeps(tree: BranchTree) -> bool | None:
         return evidence.keeps(tree) if evidence.is_known(tree) else None
@@ -75,7 +75,11 @@ def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
     free = [task for task in spec.task_names if not evidence.is_at_chance(task)]
     blocks = get_template(spec.template).depth
     if not free:
-        return Questions((), 0, 0, lambda: evidence.independent)
-    grouping = Grouping(free, spec.depths, blocks, keeps, evidence.affinity)
+        return Questions((), 0, 0, lambda: side_by_side((), spec.task_names, blocks))
+    grouping = Grouping(free, spec.depths, blocks, keeps)
     ready = tuple(dict.fromkeys(part for tree in grouping.questions for part in evidence.unanswered(tree)))
-    return Questions(ready, len(ready), 0, lambda: side_by_side([grouping.tree], spec.task_names, blocks))
+
+    def tree() -> BranchTree | None:
+        return None if grouping.questions else side_by_side([grouping.tree], spec.task_names, blocks)
+
+    return Questions(ready, len(ready), 0, tree)

@@ -25,10 +25,13 @@ class SequentialTests:
     A part is a tree whose tasks share blocks, or a single task.
     """
 
-    def __init__(self, spec: StudySpec, known: Mapping[Training, Measurement]) -> None:
+    def __init__(
+        self, spec: StudySpec, known: Mapping[Training, Measurement], baselines: Mapping[str, BranchTree]
+    ) -> None:
         self._spec = spec
         self._metrics = {task.name: task.metric for task in spec.tasks}
         self._known = known
+        self._baselines = baselines
         self._summaries: dict[tuple[BranchTree, str, int], Repeats] = {}
         self._noise = (0, SeedNoise.pool(()))
 
@@ -36,43 +39,43 @@ class SequentialTests:
         """How many repeats of a part are known, the first ones without a gap."""
         return next(number for number in count() if Training(part, number) not in self._known)
 
-    def wanted(self, part: BranchTree, baselines: Mapping[str, BranchTree]) -> Iterator[Training]:
+    def wanted(self, part: BranchTree) -> Iterator[Training]:
         """What has to be trained next to say more about a part; nothing where more would not help."""
         known = self.repeats(part)
         if len(part.tasks) == 1:
             yield from (Training(part, repeat) for repeat in range(known, BASELINE_REPEATS))
         elif not known:
             yield Training(part, 0)
-        elif known < MAX_REPEATS and self._may_settle(part, baselines):
+        elif known < MAX_REPEATS and self._may_settle(part):
             for task in part.tasks:
-                alone = baselines[task]
+                alone = self._baselines[task]
                 yield from (Training(alone, repeat) for repeat in range(self.repeats(alone), known + 1))
             yield Training(part, known)
 
-    def _may_settle(self, part: BranchTree, baselines: Mapping[str, BranchTree]) -> bool:
-        tasks, threshold = self._estimates(part, baselines), self._spec.ar_threshold
+    def _may_settle(self, part: BranchTree) -> bool:
+        tasks, threshold = self._estimates(part), self._spec.ar_threshold
         return verdict(tasks, threshold, MAX_REPEATS) is Verdict.OPEN and may_settle(tasks, threshold, MAX_REPEATS)
 
-    def verdict(self, part: BranchTree, baselines: Mapping[str, BranchTree]) -> Verdict:
+    def verdict(self, part: BranchTree) -> Verdict:
         """What is known of ``AR <= Q`` for a part of which at least one repeat is known."""
-        return verdict(self._estimates(part, baselines), self._spec.ar_threshold, MAX_REPEATS)
+        return verdict(self._estimates(part), self._spec.ar_threshold, MAX_REPEATS)
 
-    def interval(self, parts: list[BranchTree], baselines: Mapping[str, BranchTree]) -> tuple[float, float]:
+    def interval(self, parts: list[BranchTree]) -> tuple[float, float]:
         """95 % interval of the AR of a tree with these parts."""
-        estimates = [one for part in parts for one in self._all_noise(part, baselines)]
+        estimates = [one for part in parts for one in self._all_noise(part)]
         return interval(estimates) if estimates else (0.0, 0.0)
 
-    def _estimates(self, part: BranchTree, baselines: Mapping[str, BranchTree]) -> list[Estimate]:
+    def _estimates(self, part: BranchTree) -> list[Estimate]:
         """What a decision goes by: a point decision is about these very clips, so only seeds are noise to it."""
-        estimates = self._all_noise(part, baselines)
+        estimates = self._all_noise(part)
         if self._spec.decision is Decision.CONFIDENT:
             return estimates
         return [replace(one, clips=Source(0.0, one.clips.freedom)) for one in estimates]
 
-    def _all_noise(self, part: BranchTree, baselines: Mapping[str, BranchTree]) -> list[Estimate]:
+    def _all_noise(self, part: BranchTree) -> list[Estimate]:
         noise = self._seed_noise()
         return [
-            estimate(TaskSample(self._summary(baselines[task], task), self._summary(part, task)), noise)
+            estimate(TaskSample(self._summary(self._baselines[task], task), self._summary(part, task)), noise)
             for task in part.tasks
         ]
 

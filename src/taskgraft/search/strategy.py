@@ -94,7 +94,7 @@ def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -
 def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questions) -> Ask | Settled:
     """Train the tree and repair it until it keeps the threshold; each tree on the way is in the ledger."""
     notes = list(_notes(spec, evidence, questions))
-    tree = questions.tree()
+    tree = questions.tree() or _best_so_far(spec, evidence)
     for candidate in _candidates(evidence, tree):
         if wanted := evidence.unfinished(candidate):
             if len(set(wanted) - spent.under_way) > _room(spec, evidence, spent):
