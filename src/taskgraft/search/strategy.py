@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taskgraft.errors import TrainingFailed
 from taskgraft.search.evidence import Evidence
@@ -52,6 +52,18 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     Raises:
         TrainingFailed: a training that the decision needs has failed.
     """
+    decision = _decide(spec, evidence, spent)
+    # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
+    asked = decision.trainings if isinstance(decision, Ask) else ()
+    pointless = tuple(sorted(spent.under_way.difference(asked), key=lambda training: training.key))
+    if not pointless:
+        return decision
+    if isinstance(decision, Settled):
+        return Ask(Stage.VERIFICATION, pointless, len(pointless))
+    return replace(decision, trainings=asked + pointless, at_least=decision.at_least + len(pointless))
+
+
+def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     if evidence.failure:
         training, error = evidence.failure
         raise TrainingFailed(f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed: {error}")
