@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import OURS, PLAIN, REFERENCE, StudyRows, compare
+from benchmarks.comparison import OURS, PLAIN, REFERENCE, StudyRows, compare, cpu_seconds_ratios
 from benchmarks.growth import KINDS, enumeration, synthesis_growth
 from benchmarks.loop import loop_ratio, matrix_peak_share, study_data, worker_memory
 from benchmarks.studies import STUDIES, load_study
@@ -20,16 +20,16 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.threads import use_one_thread
 
 LOOP, SYNTHESIS = "loop", "synthesis"
-PARTS = (REFERENCE, OURS, PLAIN, LOOP, SYNTHESIS)
+PARTS = (REFERENCE, *OURS, PLAIN, LOOP, SYNTHESIS)
 
 
 def main() -> None:
     options = _options()
     parts = options.only or PARTS
-    found: dict[str, Any] = {"cpu_seconds_ratio": None}
-    if {REFERENCE, OURS, PLAIN} & set(parts):
+    found: dict[str, Any] = {"cpu_seconds_ratio": {}}
+    if {REFERENCE, *OURS, PLAIN} & set(parts):
         studies = _studies(options, parts)
-        found["cpu_seconds_ratio"] = overall_ratio(studies)
+        found["cpu_seconds_ratio"] = cpu_seconds_ratios(studies.values())
         found["studies"] = {name: rows.to_json() for name, rows in studies.items()}
     if LOOP in parts:
         found |= _loop()
@@ -66,15 +66,6 @@ def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, S
         print(f"{name}: {', '.join(spec.task_names)}; {spec.training.epochs} epochs", file=sys.stderr, flush=True)
         found[name] = compare(spec, out / name, options.repeats, parts)
     return found
-
-
-def overall_ratio(studies: Mapping[str, StudyRows]) -> float | None:
-    """CPU seconds of the plain program over ours, summed over the studies that this run measured with both."""
-    both = [rows.rows for rows in studies.values() if rows.cpu_seconds_ratio is not None]
-    if not both:
-        return None
-    plain, ours = (sum(rows[name].usage.cpu_seconds for rows in both) for name in (PLAIN, OURS))
-    return plain / ours
 
 
 def _loop() -> dict[str, Any]:

@@ -21,6 +21,8 @@ class Agreement:
     pairs: int
     equal: float
     """Share of the pairs whose compatibility is the same, 0..1."""
+    too_deep: float
+    """Share of the pairs that the search would let share more than the reference does, 0..1."""
     depth_difference: float
     """Mean over pairs of the absolute difference, in blocks."""
 
@@ -33,8 +35,13 @@ def agreement(found: Depths, reference: Depths) -> Agreement:
     """
     if not reference or found.keys() != reference.keys():
         raise ValueError(f"both speak of the same pairs; got {sorted(found)} and {sorted(reference)}")
-    differences = [abs(found[pair] - reference[pair]) for pair in reference]
-    return Agreement(len(differences), mean(not one for one in differences), mean(differences))
+    differences = [found[pair] - reference[pair] for pair in reference]
+    return Agreement(
+        len(differences),
+        equal=mean(one == 0 for one in differences),
+        too_deep=mean(one > 0 for one in differences),
+        depth_difference=mean(map(abs, differences)),
+    )
 
 
 def matrix_depths(spec: StudySpec, matrix: ReductionMatrix) -> dict[Pair, int]:

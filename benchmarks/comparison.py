@@ -1,10 +1,10 @@
-"""The same study by the plain program and by ours, each measured from outside, and both held against a reference."""
+"""The same study by the plain program and by two strategies of ours, each measured from outside."""
 
 import json
 import os
 import shutil
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from benchmarks.agreement import Agreement, agreement
 from benchmarks.outcome import Outcome
 from benchmarks.processes import Usage, measure
 from benchmarks.studies import digest, reference_of
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.spec import Strategy, StudySpec
 
 ROOT = Path(__file__).parents[1]
-PLAIN, OURS, REFERENCE = "plain", "ours", "reference"
+PLAIN, REFERENCE = "plain", "reference"
+OURS = (Strategy.ADAPTIVE.value, Strategy.GROUPS.value)
+"""Our programs are named after the strategy of the study."""
 _TRAINING_STAGES = ("baselines", "pairs", "verification")
 
 
@@ -39,11 +41,26 @@ class SystemRow:
             "steps": self.outcome.steps,
             "peak_bytes": self.usage.peak_bytes,
             "pairs_that_agree": held and held.equal,
+            "pairs_too_deep": held and held.too_deep,
             "depth_difference": held and held.depth_difference,
             "parameters": self.outcome.parameters,
             "ar_test": self.outcome.ar,
             "verified": self.outcome.verified,
+            "all_cores_train_in_search": self._share_with_busy_cores(_TRAINING_STAGES[:2]),
+            "all_cores_train_in_training": self._share_with_busy_cores(_TRAINING_STAGES),
         }
+
+    def _share_with_busy_cores(self, stages: Collection[str]) -> float | None:
+        """Share of the time between the first worker at work and the end of the stages in which every core trains.
+
+        None for the plain program, which does not tell its stages.
+        """
+        starts = [at for at, stage in self.outcome.stages if stage in stages]
+        ends = [at for at, stage in self.outcome.stages if stage not in stages and starts and at > starts[0]]
+        working = [look.at for look in self.usage.looks if look.busy_workers]
+        if not (ends and working):
+            return None
+        return self.usage.share_with_busy_workers(os.cpu_count() or 1, working[0], min(ends[0], working[-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +68,40 @@ class StudyRows:
     """One study by the programs that were asked for."""
 
     rows: Mapping[str, SystemRow]
-    cores_in_search: float | None
-    """Share of the time from the first baseline to the last pair in which every core trains, 0..1; of our run."""
-    cores_in_training: float | None
-    """The same up to the end of the verification."""
-
-    @property
-    def cpu_seconds_ratio(self) -> float | None:
-        """Plain over ours; None where this run did not measure both."""
-        if not {PLAIN, OURS} <= self.rows.keys():
-            return None
-        return self.rows[PLAIN].usage.cpu_seconds / self.rows[OURS].usage.cpu_seconds
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "cpu_seconds_ratio": self.cpu_seconds_ratio,
-            "all_cores_train_in_search": self.cores_in_search,
-            "all_cores_train_in_training": self.cores_in_training,
-            **{name: row.to_json() for name, row in self.rows.items()},
-        }
+        return {"cpu_seconds_ratio": cpu_seconds_ratios([self]), **{n: row.to_json() for n, row in self.rows.items()}}
+
+
+def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, float]:
+    """Plain over ours, by program of ours: sums over the studies that were run by both."""
+    ratios = {}
+    for name in OURS:
+        both = [study.rows for study in studies if {PLAIN, name} <= study.rows.keys()]
+        if both:
+            plain, ours = (sum(rows[one].usage.cpu_seconds for rows in both) for one in (PLAIN, name))
+            ratios[name] = plain / ours
+    return ratios
 
 
 def compare(spec: StudySpec, folder: Path, repeats: int, parts: Collection[str]) -> StudyRows:
-    """Run the parts that are asked for, ours first (the shorter one); nothing but a reference is kept from earlier."""
+    """Run the parts that are asked for, ours first (the shorter ones); nothing but a reference is kept from earlier."""
     folder.mkdir(parents=True, exist_ok=True)
     reference = _reference(spec, folder, repeats, run=REFERENCE in parts)
-    found = {name: run_program(name, spec, folder / name) for name in (OURS, PLAIN) if name in parts}
-    rows = {
-        name: SystemRow(outcome, usage, agreement(outcome.depths, reference.depths) if reference else None)
-        for name, (outcome, usage) in found.items()
-    }
-    ours = found.get(OURS)
+    found = {name: run_program(name, spec, folder / name) for name in (*OURS, PLAIN) if name in parts}
     return StudyRows(
-        rows,
-        ours and _busy_share(*ours, _TRAINING_STAGES[:2]),
-        ours and _busy_share(*ours, _TRAINING_STAGES),
+        {
+            name: SystemRow(outcome, usage, agreement(outcome.depths, reference.depths) if reference else None)
+            for name, (outcome, usage) in found.items()
+        }
     )
 
 
 def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False) -> tuple[Outcome, Usage]:
     """One program in a process of its own, in an empty folder; ``again`` goes on with what the folder holds.
+
+    A program is the plain one, a strategy of ours, or the reference, which runs the study as it stands.
 
     Raises:
         ProgramFailed: it ended with an error.
@@ -99,9 +109,10 @@ def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False
     if not again:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    study = folder / "study.json"
-    study.write_text(json.dumps(spec.to_plain(), indent=1))
-    command = [sys.executable, "-m", f"benchmarks.{name}", str(study), str(folder)]
+    study, body = folder / "study.json", spec.to_plain()
+    study.write_text(json.dumps(body | ({"strategy": name} if name in OURS else {}), indent=1))
+    module = "plain" if name == PLAIN else "ours"
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(study), str(folder)]
     usage = measure(command, folder / "log.txt", ROOT, _environment())
     return Outcome.read(folder / "outcome.json"), usage
 
@@ -118,15 +129,5 @@ def _reference(spec: StudySpec, folder: Path, repeats: int, *, run: bool) -> Out
     if not run and not (place / "outcome.json").exists():
         return None
     if not (place / "outcome.json").exists():
-        run_program(OURS, truth, place, again=True)
+        run_program(REFERENCE, truth, place, again=True)
     return Outcome.read(place / "outcome.json")
-
-
-def _busy_share(outcome: Outcome, usage: Usage, stages: Collection[str]) -> float:
-    """Share of the time between the first worker at work and the end of the stages in which every core trains."""
-    starts = [at for at, stage in outcome.stages if stage in stages]
-    ends = [at for at, stage in outcome.stages if stage not in stages and starts and at > starts[0]]
-    working = [look.at for look in usage.looks if look.busy_workers]
-    if not (ends and working):
-        return 0.0
-    return usage.share_with_busy_workers(os.cpu_count() or 1, working[0], min(ends[0], working[-1]))

@@ -24,12 +24,12 @@ def alone() -> list[Trial]:
 
 def test_the_same_depths_agree_wholly() -> None:
     found = agreement({AB: 4, AC: 0}, {AB: 4, AC: 0})
-    assert (found.pairs, found.equal, found.depth_difference) == (2, 1.0, 0.0)
+    assert (found.pairs, found.equal, found.too_deep, found.depth_difference) == (2, 1.0, 0.0, 0.0)
 
 
 def test_a_difference_counts_as_many_blocks_as_it_has() -> None:
-    found = agreement({AB: 8, AC: 4, BC: 0}, {AB: 8, AC: 5, BC: 8})
-    assert found.equal == pytest.approx(1 / 3)
+    found = agreement({AB: 8, AC: 5, BC: 0}, {AB: 8, AC: 4, BC: 8})
+    assert (found.equal, found.too_deep) == pytest.approx((1 / 3, 1 / 3))
     assert found.depth_difference == pytest.approx(3)
 
 

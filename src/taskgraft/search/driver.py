@@ -25,6 +25,17 @@ class _Running:
     worker: str = ""
 
 
+def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
+    """A training with all that its result depends on; its tasks' baselines must be known."""
+    seed, tasks = spec.seed + training.repeat, training.tasks
+    if len(tasks) == 1:
+        return Job(training, seed, {})
+    curves = evidence.curves(tasks)
+    stops = spec.stops_early and all(curves.values())
+    stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
+    return Job(training, seed, evidence.first_references(tasks), stopping)
+
+
 class StudyDriver:
     """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread."""
 
@@ -71,16 +82,7 @@ class StudyDriver:
         with self._lock:
             self._running[training] = _Running(time.monotonic())
         self._decided = None
-        return self._job(training)
-
-    def _job(self, training: Training) -> Job:
-        seed, tasks = self._spec.seed + training.repeat, training.tasks
-        if len(tasks) == 1:
-            return Job(training, seed, {})
-        curves = self.evidence.curves(tasks)
-        stops = self._spec.stops_early and all(curves.values())
-        stopping = Stopping(self._spec.ar_threshold, training.is_probe, curves) if stops else None
-        return Job(training, seed, self.evidence.first_references(tasks), stopping)
+        return job_for(training, self._spec, self.evidence)
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""

@@ -1,0 +1,81 @@
+"""The folder of a reference study (see docs/benchmarks.md), opened again to learn more from its trainings."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from benchmarks.agreement import evidence_depths
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.study_data import StudyData, load_study_data
+from taskgraft.search.artifacts import Checkpoints, feature_cache
+from taskgraft.search.evidence import Evidence
+from taskgraft.search.preparation import prepare
+from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.trial import Training, Trial
+from taskgraft.space.matrix import Pair
+from taskgraft.space.template import get_template
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An exhaustive study of several seeds, all of whose trainings took all their steps."""
+
+    spec: StudySpec
+    trials: tuple[Trial, ...]
+    checkpoints: Checkpoints
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The only study in a folder's ledger."""
+        with Store(sqlite_url(folder / "taskgraft.db")) as store:
+            (study,) = store.list_studies().items
+            trials = tuple(store.ledger(study.id).trials())
+        return cls(study.spec, trials, Checkpoints(folder, study.id), folder)
+
+    @property
+    def seeds(self) -> range:
+        """The repeats."""
+        return range(int(self.spec.repeats))
+
+    @cached_property
+    def measured(self) -> Mapping[Training, Measurement]:
+        """What every training came to."""
+        return {trial.training: trial.measurement for trial in self.trials if trial.measurement}
+
+    def data(self) -> StudyData:
+        """Features and labels."""
+        prepared = prepare(self.spec, data_dir=self.folder, base=self.folder)
+        return load_study_data(
+            prepared.corpora,
+            prepared.fingerprints(),
+            prepared.labelled,
+            get_template(self.spec.template),
+            feature_cache(self.folder),
+            self.spec.training.clip_seconds,
+        )
+
+    def evidence(self, seeds: Iterable[int]) -> Evidence:
+        """What these seeds know of baselines and pairs, all seeds together where there are several."""
+        return Evidence(*self._of_seeds(seeds))
+
+    def depths(self, seeds: Iterable[int]) -> Mapping[Pair, int]:
+        """Compatibility of every pair by the mean of these seeds."""
+        return evidence_depths(*self._of_seeds(seeds))
+
+    def _of_seeds(self, seeds: Iterable[int]) -> tuple[StudySpec, list[Trial]]:
+        order = list(seeds)
+        trials = [
+            replace(trial, training=replace(trial.training, repeat=order.index(trial.training.repeat)))
+            for trial in self.trials
+            if len(trial.training.tasks) <= 2 and trial.training.repeat in order
+        ]
+        return with_strategy(self.spec, Strategy.EXHAUSTIVE, len(order)), trials
+
+
+def with_strategy(spec: StudySpec, strategy: Strategy, repeats: int) -> StudySpec:
+    """The same study asked in another way."""
+    return StudySpec.parse({**spec.to_plain(), "strategy": strategy.value, "repeats": repeats})

@@ -1,0 +1,150 @@
+"""``python -m benchmarks.warm_start FOLDER``: may a pair start from its baselines' blocks and take half the steps?
+
+Takes the baselines of a reference study (`make bench`) and trains every pair of some depths again, with the same seeds,
+for half the epochs: branches and heads start as the tasks' own baselines ended, shared blocks as those of one of the
+two did. Prints how far its AR is from that of the whole training, and how often either is right about the threshold,
+held against the mean of the other seeds.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, product
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load as load_tensors
+
+from benchmarks.reference import Reference
+from taskgraft.evaluators.metrics import accuracy_reduction
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.space.tree import BranchTree
+
+_DEPTHS = (5, 8)
+COLD, HARDER, EASIER = "from scratch, all steps", "from the harder task, half", "from the easier task, half"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One pair at one depth, with one seed, and the task whose baseline the shared blocks start from."""
+
+    tree: BranchTree
+    seed: int
+    donor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to start, over all questions; AR as fractions of 1."""
+
+    way: str
+    answers: int
+    right: int
+    """On which side of the threshold the mean of the other seeds lies."""
+    wrongly_kept: int
+    bias: float
+    error: float
+    """Root of the mean square."""
+
+    @classmethod
+    def of(cls, way: str, found: Sequence[float], truth: Sequence[float], threshold: float) -> "Row":
+        """Hold answers against the truth, one by one."""
+        said, true = np.array(found), np.array(truth)
+        kept, keeps = said <= threshold, true <= threshold
+        differences = said - true
+        return cls(
+            way,
+            len(said),
+            int((kept == keeps).sum()),
+            int((kept & ~keeps).sum()),
+            float(differences.mean()),
+            float(np.sqrt((differences**2).mean())),
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.warm_start", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of a reference")
+    folder = parser.parse_args().folder.absolute()
+    reference = Reference.open(folder)
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
+        asked = questions(reference)
+        answers = dict(zip(asked, processes.map(_answer, [folder] * len(asked), asked), strict=True))
+    print("| start | answers | right about Q | wrongly kept | bias | error |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for row in rows(reference, answers):
+        print(f"| {row.way} | {row.answers} | {row.right} | {row.wrongly_kept} | {row.bias:+.2%} | {row.error:.2%} |")
+
+
+def questions(reference: Reference) -> list[Question]:
+    """Every pair at the depths, with every seed, from either task."""
+    spec = reference.spec
+    blocks = reference.data().template.depth
+    return [
+        Question(BranchTree.flat(pair, depth, blocks), seed, donor)
+        for pair, depth, seed in product(combinations(spec.task_names, 2), _DEPTHS, reference.seeds)
+        for donor in pair
+    ]
+
+
+def rows(reference: Reference, answers: Mapping[Question, float]) -> list[Row]:
+    """Whole trainings from scratch, and warm ones from the task whose baseline is worse, and better."""
+    found: dict[str, list[float]] = {COLD: [], HARDER: [], EASIER: []}
+    truth = []
+    for tree, seed in {(one.tree, one.seed): None for one in answers}:
+        alone = reference.evidence([seed])
+        easier, harder = sorted(tree.tasks, key=alone.references(tree.tasks).__getitem__, reverse=True)
+        found[COLD].append(alone.ar(tree))
+        found[HARDER].append(answers[Question(tree, seed, harder)])
+        found[EASIER].append(answers[Question(tree, seed, easier)])
+        truth.append(reference.evidence(other for other in reference.seeds if other != seed).ar(tree))
+    return [Row.of(way, ars, truth, reference.spec.ar_threshold) for way, ars in found.items()]
+
+
+@cache
+def _opened(folder: Path) -> tuple[Reference, StudyData]:
+    reference = Reference.open(folder)
+    return reference, reference.data()
+
+
+def _answer(folder: Path, question: Question) -> float:
+    """The AR of a warm training against the baselines of its seed, on validation."""
+    reference, data = _opened(folder)
+    training, tasks = reference.spec.training, question.tree.tasks
+    alone = reference.evidence([question.seed])
+    references = alone.references(tasks)
+    schedule = Schedule(training.epochs // 2, training.batch_size, training.learning_rate, training.masking)
+    trainer = Trainer(question.tree, data, schedule, reference.spec.seed + question.seed, references)
+    own = {task: next(one for one in reference.measured if one.tasks == (task,)) for task in tasks}
+    weights = {task: reference.checkpoints.load(type(one)(one.tree, question.seed)) for task, one in own.items()}
+    graft(trainer.model, weights, question.donor)
+    while not trainer.finished:
+        trainer.advance()
+    return accuracy_reduction(references, trainer.measurement("").metrics)
+
+
+def graft(model: TreeModel, baselines: Mapping[str, bytes], donor: str) -> None:
+    """Put the weights of baselines into a tree: the donor's where it takes part, else the node's first task's."""
+    given = {task: load_tensors(weights) for task, weights in baselines.items()}
+    state = model.state_dict()
+    nodes = list(model.tree.nodes())
+    for name in state:
+        kind, place, *rest = name.split(".")
+        if kind == "heads":
+            state[name] = given[model.tree.tasks[int(place)]][".".join([kind, "0", *rest])]
+            continue
+        node = nodes[int(place)]
+        block, *rest = rest
+        source = given[donor if donor in node.tasks else node.tasks[0]]
+        state[name] = source[".".join([kind, "0", str(int(block) + node.blocks[0]), *rest])]
+    model.load_state_dict(state)
+
+
+if __name__ == "__main__":
+    main()
