@@ -17,7 +17,7 @@ from taskgraft.search.spec import Strategy, StudySpec
 
 ROOT = Path(__file__).parents[1]
 PLAIN, REFERENCE = "plain", "reference"
-OURS = (Strategy.ADAPTIVE.value, Strategy.GROUPS.value)
+OURS = (Strategy.BISECTION.value, Strategy.GROUPS.value)
 """Our programs are named after the strategy of the study."""
 _TRAINING_STAGES = ("baselines", "pairs", "verification")
 

@@ -27,7 +27,7 @@ from taskgraft.search.trial import Training, Trial, TrialState
 from taskgraft.search.tuner import Job
 from taskgraft.space.matrix import Pair
 
-REPLAYED = (Strategy.EXHAUSTIVE, Strategy.ADAPTIVE)
+REPLAYED = (Strategy.EXHAUSTIVE, Strategy.ADAPTIVE, Strategy.BISECTION)
 """The reference has no groups of more than two tasks."""
 
 

@@ -71,10 +71,12 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.warm_start", description=__doc__)
     parser.add_argument("folder", type=Path, help="of a reference")
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--seeds", type=int, help="so many of its seeds (all)")
+    options = parser.parse_args()
+    folder = options.folder.absolute()
     reference = Reference.open(folder)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
-        asked = questions(reference)
+        asked = questions(reference, reference.seeds[: options.seeds])
         answers = dict(zip(asked, processes.map(_answer, [folder] * len(asked), asked), strict=True))
     print("| start | answers | right about Q | wrongly kept | bias | error |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -82,13 +84,13 @@ def main() -> None:
         print(f"| {row.way} | {row.answers} | {row.right} | {row.wrongly_kept} | {row.bias:+.2%} | {row.error:.2%} |")
 
 
-def questions(reference: Reference) -> list[Question]:
-    """Every pair at the depths, with every seed, from either task."""
+def questions(reference: Reference, seeds: Sequence[int]) -> list[Question]:
+    """Every pair at the depths, with every one of the seeds, from either task."""
     spec = reference.spec
     blocks = reference.data().template.depth
     return [
         Question(BranchTree.flat(pair, depth, blocks), seed, donor)
-        for pair, depth, seed in product(combinations(spec.task_names, 2), _DEPTHS, reference.seeds)
+        for pair, depth, seed in product(combinations(spec.task_names, 2), _DEPTHS, seeds)
         for donor in pair
     ]
 

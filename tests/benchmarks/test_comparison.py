@@ -70,11 +70,11 @@ def row(cpu_seconds: float) -> SystemRow:
 
 
 def test_the_ratio_is_of_the_sums_and_needs_both() -> None:
-    adaptive, groups = OURS
-    one = StudyRows({PLAIN: row(300.0), adaptive: row(100.0), groups: row(30.0)})
-    two = StudyRows({PLAIN: row(600.0), adaptive: row(50.0)})
-    alone = StudyRows({adaptive: row(1000.0)})
-    assert cpu_seconds_ratios([one, two, alone]) == {adaptive: 6, groups: 10}
+    bisection, groups = OURS
+    one = StudyRows({PLAIN: row(300.0), bisection: row(100.0), groups: row(30.0)})
+    two = StudyRows({PLAIN: row(600.0), bisection: row(50.0)})
+    alone = StudyRows({bisection: row(1000.0)})
+    assert cpu_seconds_ratios([one, two, alone]) == {bisection: 6, groups: 10}
     assert cpu_seconds_ratios([alone]) == {}
 
 

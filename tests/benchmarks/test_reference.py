@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.affinities import gradients
-from benchmarks.decisions import cut_off, replay, rows
+from benchmarks.decisions import REPLAYED, cut_off, replay, rows
 from benchmarks.loop import simulated_data
 from benchmarks.reference import Reference
 from benchmarks.warm_start import Row, graft
@@ -71,16 +71,16 @@ def test_adaptive_finds_the_same_with_fewer_trainings_and_steps() -> None:
     found = replay(reference(FITS), Strategy.ADAPTIVE, seed=1)
     assert found.depths == FITS
     assert found.trainings == 3 + 1 + 3 + 3
-    kept = 90  # steps: 0.88 x 0.9 is within 2 % of 0.8
-    assert found.steps == 3 * 100 + 2 * kept + 5 * 100  # a task that grows to the last may always grow further
+    kept, given_up = 90, 80  # steps: 0.88 x 0.9 is within 2 % of 0.8; 0.4 x 0.8 + 1.5 x 0.2 x 0.8, and luck, is not
+    assert found.steps == 3 * 100 + 2 * kept + 5 * given_up
 
 
 def test_every_seed_is_held_against_the_others() -> None:
-    sweep, adaptive = rows(reference(FITS))
-    assert (sweep.strategy, adaptive.strategy) == (Strategy.EXHAUSTIVE, Strategy.ADAPTIVE)
-    assert sweep.steps == 1
-    assert adaptive.steps < 1
-    for row in (sweep, adaptive):
+    found = rows(reference(FITS))
+    assert [row.strategy for row in found] == list(REPLAYED)
+    assert [row.steps for row in found] == sorted((row.steps for row in found), reverse=True)
+    assert found[0].steps == 1
+    for row in found:
         assert [one.equal for one in row.agreements] == [1.0] * SEEDS
 
 

@@ -32,6 +32,7 @@ def plan(folder: Path, workers: int = 1, **more: Any) -> Plan:
         ({"strategy": "exhaustive"}, 6 + 15 * 5, 6 + 15 * 5 + 5 * 8),
         ({"repeats": 2}, 2 * 22, 2 * 121),
         ({"depths": [4]}, 6 + 15, 6 + 15 + 5 * 4 + 15),
+        ({"strategy": "bisection"}, 6 + 15 + 1, 6 + 15 * 4 + 5 * 8 + 15),
         ({"strategy": "groups"}, 6 + 1, 6 + 5 * (15 + 5) + 5 * 8 + 15),
         ({"repeats": "auto"}, 2 * 6 + 15 + 1, 6 * 121),
         ({"budget": {"trials": 30}}, 22, 30),

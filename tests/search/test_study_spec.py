@@ -66,7 +66,7 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(depths=[4, 4]), "depths", ["once", "got [4, 4]"]),
         (study(depths=[0]), "depths.0", ["greater than or equal to 1", "got 0"]),
         (study(depths=4), "depths", ["is a list", "got 4"]),
-        (study(strategy="clever"), "strategy", ["'exhaustive', 'adaptive' or 'groups'", "got 'clever'"]),
+        (study(strategy="clever"), "strategy", ["'exhaustive', 'adaptive', 'bisection' or 'groups'", "got 'clever'"]),
         (study(decision="sure"), "decision", ["'point' or 'confident'", "got 'sure'"]),
         (study(repeats=0), "repeats", ["a whole number from 1 to 20, or auto", "got 0"]),
         (study(repeats=True), "repeats", ["a whole number from 1 to 20, or auto", "got True"]),

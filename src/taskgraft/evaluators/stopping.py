@@ -15,10 +15,10 @@ Curve = Sequence[Mapping[str, float]]
 
 _SHORTEST = 1 / 3
 """No training is given up before this share of its steps: until then warm-up and a high rate make curves erratic."""
-_SLOWNESS = 2.0
-"""A task may learn this many times as slowly beside others as alone: its loss is one of several."""
-_ERRORS = 1.0
-"""Standard errors by which a later checkpoint may be lucky; half of one was too little for a task of 117 clips."""
+_CATCHING_UP = 1.5
+"""From here on, a task gains at most so many times what its baseline gained from the same step on."""
+_ERRORS = 3.0
+"""Standard errors by which a later checkpoint may be lucky: it is the best of several, and seeds differ too."""
 
 
 class Verdict(Enum):
@@ -78,15 +78,15 @@ class Stopping:
         return accuracy_reduction(references, {task: point[task] for task in references}) <= self.threshold
 
     def _gain(self, task: str, step: float) -> float:
-        """How much the task may still gain: as much as its baseline did from the step where a slow model now is.
+        """How much the task may still gain, by what its baseline gained from that step on, under the same rate.
 
         Each task may take its best from another checkpoint, which errs to the side of going on.
         """
         baseline = self.baselines[task]
-        before = [point[task] for point in baseline if point["step"] <= step / _SLOWNESS]
+        before = [point[task] for point in baseline if point["step"] <= step]
         if step < _SHORTEST * baseline[-1]["step"] or not before:
             return math.inf
-        return max(point[task] for point in baseline) - max(before)
+        return _CATCHING_UP * (max(point[task] for point in baseline) - max(before))
 
 
 def _luck(metric: float, clips: int) -> float:

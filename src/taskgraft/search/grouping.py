@@ -15,6 +15,7 @@ safe, since the tree that follows is trained and verified as a whole.
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from taskgraft.search.bisection import deepest
 from taskgraft.space.tree import BranchTree, Node
 
 Keeps = Callable[[BranchTree], bool | None]
@@ -54,8 +55,8 @@ class Grouping:
         """The node of tasks that go on together from ``start``, and are known to fit at depth ``fits``."""
         if len(tasks) == 1:
             return Node(tasks, (start, self._blocks))
-        depth = self._deepest(tasks, fits)
-        deeper = next((other for other in self._depths if other > depth), None)
+        depth = deepest([one for one in self._depths if one > fits], lambda one: self._answer(tasks, one)) or fits
+        deeper = next((one for one in self._depths if one > depth), None)
         if deeper is None:
             return Node(tasks, (start, depth), tuple(Node((task,), (depth, self._blocks)) for task in tasks))
         children: list[Node] = []
@@ -67,17 +68,6 @@ class Grouping:
         if sum(len(child.tasks) for child in children) < len(tasks):
             raise _Open
         return Node(tasks, (start, depth), tuple(children))
-
-    def _deepest(self, tasks: _Tasks, fits: int) -> int:
-        """The deepest depth at which tasks that fit at ``fits`` do so still: the deepest of all, or by bisection."""
-        rising = [depth for depth in self._depths if depth > fits]
-        if not rising or self._answer(tasks, rising[-1]):
-            return rising[-1] if rising else fits
-        low, high = -1, len(rising) - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._answer(tasks, rising[middle]) else (low, middle)
-        return rising[low] if low >= 0 else fits
 
     def _divided(self, tasks: _Tasks, depth: int) -> list[_Tasks]:
         """Groups that fit at ``depth``, of tasks that do not fit there all together; in the order of the study."""

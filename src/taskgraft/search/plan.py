@@ -13,6 +13,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.audio import probe
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.search.bisection import most_questions
 from taskgraft.search.preparation import PreparedStudy
 from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
@@ -94,7 +95,7 @@ def _least(spec: StudySpec) -> _Work:
     several = len(spec.tasks) > 2
     if spec.strategy is Strategy.GROUPS:
         models = [spec.tasks] if pairs else []
-    elif spec.strategy is Strategy.ADAPTIVE and len(spec.depths) > 1:
+    elif spec.strategy is not Strategy.EXHAUSTIVE and len(spec.depths) > 1:
         models = [*pairs, *([spec.tasks] if several else [])]
     else:
         models = pairs * len(spec.depths)
@@ -113,7 +114,9 @@ def _most(spec: StudySpec) -> _Work:
     questions = pairs + ([spec.tasks] * (count - 1) if spec.strategy is Strategy.GROUPS else [])
     again = pairs if spec.stops_early else []
     blocks = (count - 1) * max(spec.depths) if count > 2 else 0
-    models = questions * len(spec.depths) + [spec.tasks] * blocks + again
+    bisects = spec.strategy is Strategy.BISECTION
+    depths = most_questions(len(spec.depths)) if bisects else len(spec.depths)
+    models = questions * depths + [spec.tasks] * blocks + again
     repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
     return _work(spec, repeats, repeats, models)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
+from taskgraft.search.bisection import deepest
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.grouping import Grouping, side_by_side
 from taskgraft.search.spec import Strategy, StudySpec
@@ -50,18 +51,34 @@ def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
 
 
 def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[BranchTree]:
-    """Cells of a pair that have to be trained next: all that are left, or the deepest that can still decide."""
+    """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first."""
     if evidence.is_at_chance(first) or evidence.is_at_chance(second):
         return []
-    cells = [evidence.pair(first, second, depth) for depth in sorted(spec.depths, reverse=True)]
+    cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
     if spec.strategy is Strategy.EXHAUSTIVE:
-        return [tree for tree in cells if not evidence.is_known(tree)]
-    for tree in cells:
-        if not evidence.is_known(tree):
-            return [tree]
-        if evidence.keeps(tree):
-            return []
+        return [tree for tree in reversed(cells.values()) if not evidence.is_known(tree)]
+
+    def keeps(depth: int) -> bool:
+        if not evidence.is_known(cells[depth]):
+            raise _Open(cells[depth])
+        return evidence.keeps(cells[depth])
+
+    try:
+        if spec.strategy is Strategy.BISECTION:
+            deepest(list(cells), keeps)
+        else:
+            next(filter(keeps, reversed(cells)), None)
+    except _Open as question:
+        return [question.tree]
     return []
+
+
+class _Open(Exception):
+    """The depth of a pair depends on an answer that is not there yet."""
+
+    def __init__(self, tree: BranchTree) -> None:
+        super().__init__(tree)
+        self.tree = tree
 
 
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:

@@ -43,6 +43,8 @@ class Strategy(StrEnum):
     """Every pair at every depth: the published sweep."""
     ADAPTIVE = "adaptive"
     """Every pair from the deepest depth down, up to the first that keeps the threshold: the same compatibility."""
+    BISECTION = "bisection"
+    """Every pair at its deepest depth, then by bisection: as if what breaks the threshold broke it below, too."""
     GROUPS = "groups"
     """Whole groups of tasks from the deepest depth down: one that keeps the threshold answers for all of its pairs."""
 
