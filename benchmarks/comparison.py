@@ -86,16 +86,20 @@ def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, float]:
 
 
 def compare(spec: StudySpec, folder: Path, repeats: int, parts: Collection[str]) -> StudyRows:
-    """Run the parts that are asked for, ours first (the shorter ones); nothing but a reference is kept from earlier."""
+    """Run the parts that are asked for, ours first (the shorter ones); nothing but a reference is kept from earlier.
+
+    Each program's row is written beside its folder as soon as it is there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     reference = _reference(spec, folder, repeats, run=REFERENCE in parts)
-    found = {name: run_program(name, spec, folder / name) for name in (*OURS, PLAIN) if name in parts}
-    return StudyRows(
-        {
-            name: SystemRow(outcome, usage, agreement(outcome.depths, reference.depths) if reference else None)
-            for name, (outcome, usage) in found.items()
-        }
-    )
+    rows: dict[str, SystemRow] = {}
+    for name in (*OURS, PLAIN):
+        if name in parts:
+            outcome, usage = run_program(name, spec, folder / name)
+            held = agreement(outcome.depths, reference.depths) if reference else None
+            rows[name] = SystemRow(outcome, usage, held)
+            (folder / f"{name}.json").write_text(json.dumps(rows[name].to_json(), indent=1) + "\n")
+    return StudyRows(rows)
 
 
 def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False) -> tuple[Outcome, Usage]:

@@ -50,6 +50,7 @@ def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     told = json.loads(json.dumps(rows.to_json()))
     assert list(told["cpu_seconds_ratio"]) == list(OURS)
     assert told["plain"]["trials"] == plain.outcome.trials
+    assert json.loads((tmp_path / "out" / "plain.json").read_text()) == told["plain"]
     before = Outcome.read(next((tmp_path / "out").glob("reference-*/outcome.json")))
     again = compare(spec, tmp_path / "out", 2, {REFERENCE})
     assert again.rows == {}
