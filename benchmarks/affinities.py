@@ -5,29 +5,20 @@ every evaluation each task's loss is differentiated by the shared weights, on th
 tasks is the cosine between their gradients, mean over batches and evaluations. It is held against the reference's AR of
 the pair, at every depth, by rank (Kendall's tau-b, and Spearman's rho): -1 where the pair with the greater affinity
 always loses less, 0 where it says nothing.
-
-Source of the measure: Yu et al., Gradient surgery for multi-task learning, 2020.
 """
 
 import argparse
 from collections.abc import Mapping
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.reference import Reference
-from taskgraft.evaluators.batches import Batch, train_batches
-from taskgraft.evaluators.losses import task_loss
-from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.matrix import Pair
 from taskgraft.space.tree import BranchTree
-
-_BATCHES = 4
 
 
 def main() -> None:
@@ -54,34 +45,13 @@ def main() -> None:
 
 def affinities(reference: Reference, seed: int) -> Mapping[Pair, float]:
     """Mean cosine between the gradients of every two tasks in one joint training, -1..1."""
-    data, spec = reference.data(), reference.spec
-    depth, training = data.template.depth, spec.training
+    data, training, depth = reference.data(), reference.spec.training, reference.depth
     schedule = Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
-    trainer = Trainer(BranchTree.flat(spec.task_names, depth, depth), data, schedule, spec.seed + seed)
-    generator = np.random.default_rng(seed)
-    batches = list(islice(train_batches(data, list(data.tasks.values()), training.batch_size, generator), _BATCHES))
-    seen: dict[Pair, list[float]] = {pair: [] for pair in combinations(spec.task_names, 2)}
+    tree = BranchTree.flat(reference.spec.task_names, depth, depth)
+    trainer = Trainer(tree, data, schedule, reference.spec.seed + seed, with_affinities=True)
     while not trainer.finished:
         trainer.advance()
-        for batch in batches:
-            slopes = gradients(trainer.model, data, batch)
-            for (first, second), cosines in seen.items():
-                cosines.append(float(torch.cosine_similarity(slopes[first], slopes[second], dim=0)))
-    return {pair: float(np.mean(cosines)) for pair, cosines in seen.items()}
-
-
-def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, torch.Tensor]:
-    """Each task's gradient [weights] by the blocks that all tasks share; the model stays as it is."""
-    model.eval()  # running statistics stay as they are
-    shared = list(model.nodes["0"].parameters())
-    features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
-    scores = model(features, batch.rows)
-    found = {}
-    for name, said in scores.items():
-        loss = task_loss(data.tasks[name], said, batch.targets[name])
-        slopes = torch.autograd.grad(loss, shared, retain_graph=True)
-        found[name] = torch.cat([slope.flatten() for slope in slopes])
-    return found
+    return trainer.measurement("").affinities
 
 
 if __name__ == "__main__":

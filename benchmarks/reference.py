@@ -46,6 +46,11 @@ class Reference:
         """What every training came to."""
         return {trial.training: trial.measurement for trial in self.trials if trial.measurement}
 
+    @property
+    def depth(self) -> int:
+        """Blocks of the template."""
+        return get_template(self.spec.template).depth
+
     def data(self) -> StudyData:
         """Features and labels."""
         prepared = prepare(self.spec, data_dir=self.folder, base=self.folder)

@@ -86,11 +86,9 @@ def main() -> None:
 
 def questions(reference: Reference, seeds: Sequence[int]) -> list[Question]:
     """Every pair at the depths, with every one of the seeds, from either task."""
-    spec = reference.spec
-    blocks = reference.data().template.depth
     return [
-        Question(BranchTree.flat(pair, depth, blocks), seed, donor)
-        for pair, depth, seed in product(combinations(spec.task_names, 2), _DEPTHS, seeds)
+        Question(BranchTree.flat(pair, depth, reference.depth), seed, donor)
+        for pair, depth, seed in product(combinations(reference.spec.task_names, 2), _DEPTHS, seeds)
         for donor in pair
     ]
 

@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from benchmarks.affinities import gradients
 from benchmarks.decisions import REPLAYED, cut_off, replay, rows
-from benchmarks.loop import simulated_data
 from benchmarks.reference import Reference
 from benchmarks.warm_start import Row, graft
 
-from taskgraft.evaluators.batches import train_batches
-from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.stopping import Stopping
@@ -114,23 +109,3 @@ def test_a_grafted_pair_says_of_its_donor_what_the_baseline_says(shared: int) ->
     given, own = alone["a"].state_dict(), pair.state_dict()
     for block in range(shared, 8):
         assert torch.equal(own[f"nodes.1.{block - shared}.0.weight"], given[f"nodes.0.{block}.0.weight"])
-
-
-def test_gradients_are_those_of_each_task_alone_and_leave_the_model_as_it_is(tmp_path: Path) -> None:
-    data = simulated_data(tmp_path, clips=40)
-    (batch,) = islice(train_batches(data, list(data.tasks.values()), 8, np.random.default_rng(0)), 1)
-    batch = replace(batch, features=torch.randn_like(batch.features))
-    tasks = [task.task for task in data.tasks.values()]
-    pair = TreeModel(BranchTree.flat([task.name for task in tasks], 8, 8), data.template, tasks)
-    before = {name: tensor.clone() for name, tensor in pair.state_dict().items()}
-    found = gradients(pair, data, batch)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in pair.state_dict().items())
-    shared = list(pair.nodes["0"].parameters())
-    assert all(weight.grad is None for weight in pair.parameters())
-    for task in tasks:
-        scores = pair(data.normalisation(batch.features), batch.rows)[task.name]
-        pair.zero_grad()
-        task_loss(data.tasks[task.name], scores, batch.targets[task.name]).backward()  # type: ignore[no-untyped-call]
-        expected = torch.cat([weight.grad.flatten() for weight in shared if weight.grad is not None])
-        assert found[task.name].norm() > 0
-        assert torch.allclose(found[task.name], expected, rtol=1e-3, atol=1e-6)

@@ -55,6 +55,20 @@ def drive(driver: StudyDriver, world: World) -> list[Job]:
         done.append(job)
 
 
+@pytest.mark.parametrize(("strategy", "asked"), [("groups", [(("a", "b", "c"), 8, True)]), ("adaptive", [])])
+def test_only_the_first_group_is_asked_for_affinities_and_they_outlive_the_driver(
+    strategy: str, asked: list[tuple[tuple[str, ...], int, bool]], store: Store, tmp_path: Path
+) -> None:
+    spec = make_spec(3, strategy=strategy)
+    study = new_study(store, spec)
+    driver = make_driver(store, spec, tmp_path, study)
+    jobs = drive(driver, World(worst_tree=0.0))
+    told = [one.training for one in jobs if one.with_affinities]
+    assert [(training.tasks, training.shared, training.is_probe) for training in told] == asked
+    assert bool(driver.evidence.affinities()) is bool(asked)
+    assert make_driver(store, spec, tmp_path, study).evidence.affinities() == driver.evidence.affinities()
+
+
 def test_a_pair_is_trained_against_the_baselines_of_its_tasks(store: Store, tmp_path: Path) -> None:
     driver = make_driver(store, make_spec(2, seed=40, repeats=2), tmp_path)
     baselines = [next_job(driver) for _ in range(4)]

@@ -1,7 +1,7 @@
 """Group testing against worlds whose groups are known."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import pytest
@@ -18,13 +18,16 @@ DEPTHS = (2, 4, 5, 6, 7, 8)
 class Answers:
     """Answers questions by a rule, in any order, and remembers them."""
 
-    def __init__(self, tasks: str | tuple[str, ...], rule: Callable[[BranchTree], bool]) -> None:
+    def __init__(
+        self, tasks: str | tuple[str, ...], rule: Callable[[BranchTree], bool], ranked: Sequence[str] | None = None
+    ) -> None:
         self.tasks = tuple(tasks)
+        self._ranked = ranked
         self._rule = rule
         self.known: dict[BranchTree, bool] = {}
 
     def look(self) -> Grouping:
-        return Grouping(self.tasks, DEPTHS, DEPTH, self.known.get)
+        return Grouping(self.tasks, DEPTHS, DEPTH, self.known.get, self._ranked)
 
     def run(self, order: random.Random) -> Grouping:
         while (grouping := self.look()).questions:
@@ -54,7 +57,7 @@ def test_groups_that_nest_are_found(truth: BranchTree, order: random.Random) -> 
     def fits(tree: BranchTree) -> bool:
         return all(tree.shared_depth(*pair) <= truth.shared_depth(*pair) for pair in combinations(tree.tasks, 2))
 
-    answers = Answers(truth.tasks, fits)
+    answers = Answers(truth.tasks, fits, order.sample(truth.tasks, len(truth.tasks)))
     found = answers.run(order).tree
     for pair in combinations(truth.tasks, 2):
         assert found.shared_depth(*pair) == rounded(truth, *pair)
@@ -68,12 +71,13 @@ def test_whatever_is_answered_every_group_was_tried_and_kept_the_threshold(
     def rule(tree: BranchTree) -> bool:
         return random.Random(f"{seed} {tree}").random() < share
 
-    answers = Answers("abcdefg"[:count], rule)
+    ranked = random.Random(seed).sample("abcdefg"[:count], count)
+    answers = Answers("abcdefg"[:count], rule, ranked)
     found = answers.run(order)
     for node in found.tree.nodes():
         if len(node.tasks) > 1 and node.blocks[1]:
             assert answers.known[BranchTree.flat(node.tasks, node.blocks[1], DEPTH)]
-    assert found.tree == answers.look().tree == Answers(answers.tasks, rule).run(random.Random(1)).tree
+    assert found.tree == answers.look().tree == Answers(answers.tasks, rule, ranked).run(random.Random(1)).tree
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,6 +93,16 @@ def test_a_pair_that_does_not_fit_is_asked_about_once(truth: BranchTree) -> None
     assert len(set(broken)) <= pairs
     assert all(broken.count(tasks) <= len(DEPTHS) for tasks in bisected)
     assert len(answers.known) <= pairs + len(truth.tasks) * len(DEPTHS)
+
+
+def test_halves_that_are_families_take_fewer_questions() -> None:
+    def fits(tree: BranchTree) -> bool:
+        return len({ord(task) % 2 for task in tree.tasks}) == 1
+
+    drawn, ranked = (Answers("abcdefgh", fits, order) for order in (None, "acegbdfh"))
+    assert drawn.run(random.Random(0)).tree == ranked.run(random.Random(0)).tree
+    assert len(ranked.known) < len(drawn.known)
+    assert all(list(tree.tasks) == sorted(tree.tasks) for tree in ranked.known)  # in the order of the study
 
 
 def test_where_all_fit_one_question_is_enough() -> None:

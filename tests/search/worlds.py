@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def measurement(metrics: Mapping[str, float], clips: int = CLIPS, steps_left: in
 class World:
     """Reductions of every training: those of pairs as given, those of larger trees drawn from ``seed``.
 
-    Where a cell is not given its AR is ``elsewhere``. Probes end early where they keep ``threshold``.
+    Where a cell is not given its AR is ``elsewhere``. Probes end early where they keep ``threshold``. Affinities are
+    drawn, and those of a whole training are not those of its probe.
     """
 
     cells: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
@@ -61,7 +63,10 @@ class World:
         off = (chance.uniform(-self.spread, self.spread) for _ in reductions)
         metrics = {task: BASELINE * (1 - lost) + by for (task, lost), by in zip(reductions.items(), off, strict=True)}
         is_accepted = training.is_probe and max(reductions.values()) <= self.threshold
-        return measurement(metrics, steps_left=60 if is_accepted else 0)
+        measured = measurement(metrics, steps_left=60 if is_accepted else 0)
+        drawn = random.Random(f"{self.seed} {training.key}")
+        pairs = combinations(training.tasks, 2) if len(training.tasks) > 2 else ()
+        return replace(measured, affinities={pair: drawn.uniform(-1, 1) for pair in pairs})
 
     def _reductions(self, tree: BranchTree, chance: random.Random) -> dict[str, float]:
         tasks = tree.tasks

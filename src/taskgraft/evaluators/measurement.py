@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgraft.errors import InvalidInput
+from taskgraft.space.matrix import Pair
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Measurement:
     the AR of its metrics is an upper bound of what all steps would have given, not its value.
 
     ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
-    worker to the driver and are no part of the JSON form.
+    worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, where they were asked for.
     """
 
     metrics: Mapping[str, float]
@@ -66,6 +67,7 @@ class Measurement:
     curve: tuple[Mapping[str, float], ...] = ()
     weights: bytes | None = field(default=None, repr=False)
     steps_left: int = 0
+    affinities: Mapping[Pair, float] = field(default_factory=dict)
 
     @property
     def planned_steps(self) -> int:
@@ -88,6 +90,7 @@ class Measurement:
             "seconds": self.seconds,
             "worker": self.worker,
             "curve": [dict(point) for point in self.curve],
+            "affinities": [[*pair, value] for pair, value in self.affinities.items()],
         }
 
     @classmethod
@@ -102,4 +105,5 @@ class Measurement:
             seconds=value["seconds"],
             worker=value["worker"],
             curve=tuple(value["curve"]),
+            affinities={(first, second): one for first, second, one in value.get("affinities", ())},
         )

@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from taskgraft.errors import InvalidInput, TrainingFailed
+from taskgraft.evaluators.affinities import AffinityMeter
 from taskgraft.evaluators.batches import Batch, train_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
@@ -54,7 +55,8 @@ class Trainer:
 
     The best checkpoint is the one whose worst task keeps most of its reference (its baseline's metric); without
     references, the one with the best mean metric. Equal arguments give equal results, bit for bit, on one machine.
-    With ``stopping`` it may end early; up to there, every step is that of the whole training.
+    With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
+    measures at every evaluation how much the tasks agree, and changes nothing else.
 
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks.
@@ -68,6 +70,8 @@ class Trainer:
         seed: int,
         references: Mapping[str, float] | None = None,
         stopping: Stopping | None = None,
+        *,
+        with_affinities: bool = False,
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -84,6 +88,7 @@ class Trainer:
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
         self._batches = train_batches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
+        self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
         )
@@ -141,6 +146,8 @@ class Trainer:
         outcomes = evaluate(self.model, self._data, Split.VALIDATION)
         metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
         self._curve.append({"step": self._step, **metrics})
+        if self._affinities:
+            self._affinities.look(self.model)
         score = self._score(metrics)
         if score > self._best.score:
             self._best = _Checkpoint(score, self._step, metrics, outcomes, pack_weights(self.model))
@@ -166,6 +173,7 @@ class Trainer:
             curve=tuple(self._curve),
             weights=best.weights,
             steps_left=self._total - self._step,
+            affinities=self._affinities.means if self._affinities else {},
         )
 
 

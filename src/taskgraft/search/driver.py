@@ -10,7 +10,7 @@ from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.spec import Strategy, StudySpec
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study import Progress, RunningTrial, Stage
@@ -33,7 +33,9 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     curves = evidence.curves(tasks)
     stops = spec.stops_early and all(curves.values())
     stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
-    return Job(training, seed, evidence.first_references(tasks), stopping)
+    is_first_group = training.tree == evidence.whole_group() and not evidence.affinities()
+    asks_affinities = spec.strategy is Strategy.GROUPS and is_first_group
+    return Job(training, seed, evidence.first_references(tasks), stopping, asks_affinities)
 
 
 class StudyDriver:

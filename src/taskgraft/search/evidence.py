@@ -15,7 +15,7 @@ from taskgraft.search.repeats import Repeats
 from taskgraft.search.sequential import SequentialTests
 from taskgraft.search.spec import AUTO, Strategy, StudySpec
 from taskgraft.search.trial import Training, Trial, TrialState
-from taskgraft.space.matrix import Cell, Decision, ReductionMatrix
+from taskgraft.space.matrix import Cell, Decision, Pair, ReductionMatrix
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
@@ -146,6 +146,25 @@ class Evidence:
             said = self._known[Training(self.baseline(task))].outcomes[task]
             self._at_chance[task] = _is_at_chance(metric, said)
         return self._at_chance[task]
+
+    # All tasks together
+
+    def whole_group(self) -> BranchTree | None:
+        """All tasks that are better than chance, sharing as much as is tried; None where they are fewer than three.
+
+        The baselines must be known.
+        """
+        tasks = tuple(task for task in self._spec.task_names if not self.is_at_chance(task))
+        return _flat(tasks, max(self._spec.depths), self._depth) if len(tasks) > 2 else None
+
+    def affinities(self) -> Mapping[Pair, float]:
+        """How much pairs of tasks agreed when the whole group was first trained; empty before, and where none was.
+
+        A later training of the same model changes nothing: what was asked in an order keeps it.
+        """
+        whole = self.whole_group()
+        first = (Training(whole, is_probe=True), Training(whole)) if whole else ()
+        return next((self._known[one].affinities for one in first if one in self._known), {})
 
     # What follows for a tree
 

@@ -3,8 +3,9 @@
 A group that keeps the threshold answers for all of its pairs at once. So all tasks are tried together first, at the
 deepest depth, then at others by bisection, until the deepest is found at which they fit. At the next depth they are
 divided: halves are tried, and halves of what breaks the threshold; groups that were found in one half are tried with
-those of the other. Each group is then treated as the whole was. It is the idea of Dorfman, The Detection of Defective
-Members of Large Populations, Annals of Mathematical Statistics 14(4), 1943.
+those of the other. Tasks that pulled shared blocks the same way in the first training go into the same half. Each group
+is then treated as the whole was. It is the idea of Dorfman, The Detection of Defective Members of Large Populations,
+Annals of Mathematical Statistics 14(4), 1943.
 
 Three rules spare questions: tasks that break the threshold break it with further tasks beside them; they break it where
 they share more; and a group that was found stays together, whoever might fit with a part of it. So a pair that breaks
@@ -36,9 +37,18 @@ class Grouping:
         depths: depths at which groups are tried.
         blocks: the template's number of blocks.
         keeps: the answers, for trees whose tasks all share the same blocks.
+        order: the same tasks, those that are likely to fit next to each other: in this order they are halved.
     """
 
-    def __init__(self, tasks: Sequence[str], depths: Iterable[int], blocks: int, keeps: Keeps) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        depths: Iterable[int],
+        blocks: int,
+        keeps: Keeps,
+        order: Sequence[str] | None = None,
+    ) -> None:
+        self._rank = {task: rank for rank, task in enumerate(order or tasks)}
         self._place = {task: place for place, task in enumerate(tasks)}
         self._depths = sorted(depths)
         self._blocks = blocks
@@ -82,8 +92,8 @@ class Grouping:
             return [tasks]
         if (answer := self._ask(tasks, depth)) is not False:
             return [self._sorted(tasks)] if answer else None
-        middle = len(tasks) // 2
-        first, second = self._halved(tasks[:middle], depth), self._halved(tasks[middle:], depth)
+        ranked, middle = tuple(sorted(tasks, key=self._rank.__getitem__)), len(tasks) // 2
+        first, second = self._halved(ranked[:middle], depth), self._halved(ranked[middle:], depth)
         if first is None or second is None:
             return None
         return self._across(first, second, depth) if len(tasks) > 2 else [*first, *second]

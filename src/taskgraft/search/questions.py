@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
+from taskgraft.search.affinity_order import by_affinity
 from taskgraft.search.bisection import deepest
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.grouping import Grouping, side_by_side
@@ -93,7 +94,7 @@ def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
     blocks = get_template(spec.template).depth
     if not free:
         return Questions((), 0, 0, lambda: side_by_side((), spec.task_names, blocks))
-    grouping = Grouping(free, spec.depths, blocks, keeps)
+    grouping = Grouping(free, spec.depths, blocks, keeps, by_affinity(free, evidence.affinities()))
     ready = tuple(dict.fromkeys(part for tree in grouping.questions for part in evidence.unanswered(tree)))
 
     def tree() -> BranchTree | None:

@@ -58,6 +58,7 @@ class Job:
     seed: int
     references: Mapping[str, float]
     stopping: Stopping | None = None
+    with_affinities: bool = False
 
 
 class Driver(Protocol):
@@ -125,7 +126,15 @@ class _Worker(tune.Trainable):
             training = Training.from_key(self._job["key"])
             references = self._job["references"] or None
             seed, stopping = self._job["seed"], self._job["stopping"]
-            self._trainer = Trainer(training.tree, self._data, self._schedule, seed, references, stopping)
+            self._trainer = Trainer(
+                training.tree,
+                self._data,
+                self._schedule,
+                seed,
+                references,
+                stopping,
+                with_affinities=self._job["with_affinities"],
+            )
         self._trainer.advance()
         report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
         if self._trainer.finished:
@@ -172,7 +181,13 @@ class _Asking(Searcher):
             return None
         self._jobs[trial_id] = job
         references = dict(job.references)
-        return {"key": job.training.key, "seed": job.seed, "references": references, "stopping": job.stopping}
+        return {
+            "key": job.training.key,
+            "seed": job.seed,
+            "references": references,
+            "stopping": job.stopping,
+            "with_affinities": job.with_affinities,
+        }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():

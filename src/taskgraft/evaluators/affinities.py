@@ -1,0 +1,58 @@
+"""Affinities of tasks that are trained together: do they pull the blocks that they share the same way?
+
+Source: the cosine between the gradients of two losses is the measure of Yu et al., Gradient surgery for multi-task
+learning, 2020. docs/search.md has how well it foretells what pairs lose.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations, islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taskgraft.evaluators.batches import Batch, train_batches
+from taskgraft.evaluators.losses import task_loss
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space.matrix import Pair
+
+_BATCHES = 4
+
+
+class AffinityMeter:
+    """Collects affinities over one training: call `look` now and then, it leaves the model's weights as they are.
+
+    It always looks at the same few batches of training clips, drawn by ``seed``.
+    """
+
+    def __init__(self, data: StudyData, tasks: tuple[str, ...], batch_size: int, seed: int) -> None:
+        self._data = data
+        drawn = train_batches(data, [data.tasks[name] for name in tasks], batch_size, np.random.default_rng(seed))
+        self._batches = list(islice(drawn, _BATCHES))
+        self._seen: dict[Pair, list[float]] = {pair: [] for pair in combinations(tasks, 2)}
+
+    def look(self, model: TreeModel) -> None:
+        """Measure once. The model is in evaluation mode afterwards."""
+        for batch in self._batches:
+            slopes = gradients(model, self._data, batch)
+            for (first, second), cosines in self._seen.items():
+                cosines.append(float(torch.cosine_similarity(slopes[first], slopes[second], dim=0)))
+
+    @property
+    def means(self) -> Mapping[Pair, float]:
+        """Mean over batches and looks, of every pair, -1..1; at least one look was taken."""
+        return {pair: float(np.mean(cosines)) for pair, cosines in self._seen.items()}
+
+
+def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tensor]:
+    """Each task's gradient [weights] by the blocks that all tasks share; running statistics stay as they are."""
+    model.eval()
+    shared = list(model.nodes["0"].parameters())
+    features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
+    found = {}
+    for name, scores in model(features, batch.rows).items():
+        loss = task_loss(data.tasks[name], scores, batch.targets[name])
+        slopes = torch.autograd.grad(loss, shared, retain_graph=True)
+        found[name] = torch.cat([slope.flatten() for slope in slopes])
+    return found
