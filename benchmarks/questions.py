@@ -136,12 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.questions", description=__doc__)
     parser.add_argument("--svg", type=Path, help="draw the growth into this file")
     parser.add_argument("--adaptive-up-to", type=int, default=20, help="largest set for strategy adaptive (default 20)")
+    parser.add_argument("--up-to", type=int, default=_SIZES[-1], help="largest set (default %(default)s)")
     options = parser.parse_args()
+    sizes = [tasks for tasks in _SIZES if tasks <= options.up_to]
     counts: dict[str, list[int]] = {name: [] for name in WORLDS}
     print("| world | tasks | sweep | adaptive | groups, unordered | groups | of the sweep | size, groups / adaptive |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, make in WORLDS.items():
-        for tasks in _SIZES:
+        for tasks in sizes:
             world = make(tasks)
             count, _ = study(world, "groups")
             ordered, tree = study(replace(world, with_affinities=True), "groups")
@@ -155,7 +157,7 @@ def main() -> None:
                 f"| {name} | {tasks} | {sweep(tasks)} | {asked} | {count} | {ordered} | {share} | {ratio} |", flush=True
             )
     if options.svg:
-        draw(options.svg, _SIZES, counts)
+        draw(options.svg, sizes, counts)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,21 @@ def test_adaptive_finds_what_exhaustive_finds_with_no_more_trainings(case: tuple
     assert asked["adaptive"] <= asked["exhaustive"]
 
 
+@settings(max_examples=40, deadline=None)
+@given(worlds(), st.sampled_from(OF_PAIRS))
+def test_every_pair_is_asked_once_before_any_is_asked_again(
+    case: tuple[int, dict[str, Any], World], strategy: str
+) -> None:
+    tasks, more, world = case
+    run = simulate(make_spec(tasks, strategy=strategy, **more), world)
+    asked, rounds = Counter[tuple[str, ...]](), []
+    for training in run.trainings[tasks:]:
+        if len(training.tasks) == 2 and (training.is_probe or strategy == "exhaustive"):
+            asked[training.tasks] += 1
+            rounds.append(asked[training.tasks])
+    assert rounds == sorted(rounds)
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_bisection_finds_the_compatibilities_of_the_sweep_where_sharing_more_never_helps(

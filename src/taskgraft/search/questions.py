@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 from taskgraft.search.affinity_order import by_affinity
 from taskgraft.search.bisection import deepest
@@ -35,8 +35,13 @@ def open_questions(spec: StudySpec, evidence: Evidence) -> Questions:
 
 
 def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
-    """Cells of the reduction matrix; the tree is synthesized from it."""
-    cells = [tree for pair in combinations(spec.task_names, 2) for tree in _open_cells(spec, evidence, *pair)]
+    """Cells of the reduction matrix; the tree is synthesized from it.
+
+    The first question about every pair goes before the second about any: a pair's questions follow one another, so
+    pairs that need many of them had better start early, and a budget that ends has seen every pair.
+    """
+    pairs = [_open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)]
+    cells = sorted(chain.from_iterable(pairs), key=lambda tree: _answered(spec, evidence, tree))
     ready = [part for tree in cells if evidence.has_baselines(tree.tasks) for part in evidence.unanswered(tree)]
 
     def tree() -> BranchTree:
@@ -72,6 +77,12 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
     except _Open as question:
         return [question.tree]
     return []
+
+
+def _answered(spec: StudySpec, evidence: Evidence, pair: BranchTree) -> int:
+    """How many depths of a pair are known."""
+    first, second = pair.tasks
+    return sum(evidence.is_known(evidence.pair(first, second, depth)) for depth in spec.depths)
 
 
 class _Open(Exception):
