@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.reference import Reference
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Trainer
 from taskgraft.space.matrix import Pair
 from taskgraft.space.tree import BranchTree
 
@@ -45,10 +45,9 @@ def main() -> None:
 
 def affinities(reference: Reference, seed: int) -> Mapping[Pair, float]:
     """Mean cosine between the gradients of every two tasks in one joint training, -1..1."""
-    data, training, depth = reference.data(), reference.spec.training, reference.depth
-    schedule = Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
-    tree = BranchTree.flat(reference.spec.task_names, depth, depth)
-    trainer = Trainer(tree, data, schedule, reference.spec.seed + seed, with_affinities=True)
+    tree = BranchTree.flat(reference.spec.task_names, reference.depth, reference.depth)
+    seed += reference.spec.seed
+    trainer = Trainer(tree, reference.data(), reference.schedule, seed, with_affinities=True)
     while not trainer.finished:
         trainer.advance()
     return trainer.measurement("").affinities

@@ -1,8 +1,8 @@
 """``python -m benchmarks.decisions FOLDER...``: what one seed finds out about pairs, by strategy, and at which cost.
 
-Replays strategies on reference studies of `make bench`: each seed in turn is all that a
-study has, and the others together say what is true. A training that the study would have stopped is cut off where it
-would have ended. So the very same trainings answer the sweep and the strategy that is held against it.
+Replays strategies on reference studies of `make bench`: each seed in turn is all that a study has, and the others
+together say what is true. A training that the study would have stopped is cut off where it would have ended. So the
+very same trainings answer the sweep and the strategy that is held against it.
 """
 
 import argparse
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-
 from benchmarks.agreement import Agreement, agreement, evidence_depths
 from benchmarks.reference import Reference, with_strategy
+from benchmarks.stopping import clips_of, stopped
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import reductions
-from taskgraft.evaluators.stopping import Verdict
+from taskgraft.evaluators.stopping import Curve
 from taskgraft.search.driver import job_for
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.spec import Strategy
@@ -107,19 +106,12 @@ def cut_off(whole: Measurement, job: Job) -> Measurement:
     """
     if not job.references:
         return whole
-    clips = {task: len(np.unique(said.clips)) for task, said in whole.outcomes.items()}
-    seen = list(whole.curve)
+    seen: Curve = whole.curve
     if job.stopping:
-        ends = (place for place in range(1, len(seen)) if _verdict(job, seen[:place], clips) is not Verdict.GO_ON)
-        seen = seen[: next(ends, len(seen))]
+        _, seen = stopped(seen, job.stopping, job.references, clips_of(whole))
     best = min(seen, key=lambda point: max(reductions(job.references, _metrics(point, job)).values()))
     steps = int(seen[-1]["step"])
     return replace(whole, metrics=_metrics(best, job), steps=steps, steps_left=whole.planned_steps - steps)
-
-
-def _verdict(job: Job, curve: Sequence[Mapping[str, float]], clips: Mapping[str, int]) -> Verdict:
-    assert job.stopping
-    return job.stopping.verdict(curve, job.references, clips)
 
 
 def _metrics(point: Mapping[str, float], job: Job) -> dict[str, float]:

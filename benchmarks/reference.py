@@ -8,9 +8,11 @@ from typing import Self
 
 from benchmarks.agreement import evidence_depths
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.evaluators.study_data import StudyData, load_study_data
-from taskgraft.search.artifacts import Checkpoints, feature_cache
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Schedule
+from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
+from taskgraft.search.pipeline import load_data, schedule_of
 from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import Strategy, StudySpec
 from taskgraft.search.store import Store, sqlite_url
@@ -54,14 +56,12 @@ class Reference:
     def data(self) -> StudyData:
         """Features and labels."""
         prepared = prepare(self.spec, data_dir=self.folder, base=self.folder)
-        return load_study_data(
-            prepared.corpora,
-            prepared.fingerprints(),
-            prepared.labelled,
-            get_template(self.spec.template),
-            feature_cache(self.folder),
-            self.spec.training.clip_seconds,
-        )
+        return load_data(prepared, prepared.fingerprints(), self.folder)
+
+    @property
+    def schedule(self) -> Schedule:
+        """How its models were trained."""
+        return schedule_of(self.spec)
 
     def evidence(self, seeds: Iterable[int]) -> Evidence:
         """What these seeds know of baselines and pairs, all seeds together where there are several."""

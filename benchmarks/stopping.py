@@ -36,12 +36,25 @@ class Finished:
 
     def replay(self, threshold: float, accepts: bool) -> tuple[Verdict, float]:
         """How early stopping would have ended the training, and which share of its steps would have been left."""
-        curve, stopping = self.measurement.curve, Stopping(threshold, accepts, self.baselines)
-        for place in range(1, len(curve)):
-            verdict = stopping.verdict(curve[:place], self.references, self.clips)
-            if verdict is not Verdict.GO_ON:
-                return verdict, 1 - curve[place - 1]["step"] / self.measurement.steps
-        return Verdict.GO_ON, 0.0
+        stopping = Stopping(threshold, accepts, self.baselines)
+        verdict, seen = stopped(self.measurement.curve, stopping, self.references, self.clips)
+        return verdict, 1 - seen[-1]["step"] / self.measurement.steps
+
+
+def stopped(
+    curve: Curve, stopping: Stopping, references: Mapping[str, float], clips: Mapping[str, int]
+) -> tuple[Verdict, Curve]:
+    """How a training with such a whole curve would have ended, and what would have been seen of the curve by then."""
+    for place in range(1, len(curve)):
+        verdict = stopping.verdict(curve[:place], references, clips)
+        if verdict is not Verdict.GO_ON:
+            return verdict, curve[:place]
+    return Verdict.GO_ON, curve
+
+
+def clips_of(measurement: Measurement) -> dict[str, int]:
+    """Validation clips of every task of a model."""
+    return {task: len(np.unique(said.clips)) for task, said in measurement.outcomes.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ def _of_study(trials: Iterable[Trial]) -> Iterator[Finished]:
                 measurement,
                 {task: baseline.curve for task, baseline in baselines.items()},
                 {task: baseline.metrics[task] for task, baseline in baselines.items()},
-                {task: len(np.unique(baseline.outcomes[task].clips)) for task, baseline in baselines.items()},
+                {task: clips_of(baseline)[task] for task, baseline in baselines.items()},
             )
 
 

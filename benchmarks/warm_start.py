@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, product
 from multiprocessing import get_context
@@ -23,7 +23,8 @@ from benchmarks.reference import Reference
 from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Trainer
+from taskgraft.search.trial import Training
 from taskgraft.space.tree import BranchTree
 
 _DEPTHS = (5, 8)
@@ -116,13 +117,13 @@ def _opened(folder: Path) -> tuple[Reference, StudyData]:
 def _answer(folder: Path, question: Question) -> float:
     """The AR of a warm training against the baselines of its seed, on validation."""
     reference, data = _opened(folder)
-    training, tasks = reference.spec.training, question.tree.tasks
+    tasks = question.tree.tasks
     alone = reference.evidence([question.seed])
     references = alone.references(tasks)
-    schedule = Schedule(training.epochs // 2, training.batch_size, training.learning_rate, training.masking)
+    schedule = replace(reference.schedule, epochs=reference.schedule.epochs // 2)
     trainer = Trainer(question.tree, data, schedule, reference.spec.seed + question.seed, references)
-    own = {task: next(one for one in reference.measured if one.tasks == (task,)) for task in tasks}
-    weights = {task: reference.checkpoints.load(type(one)(one.tree, question.seed)) for task, one in own.items()}
+    own = {task: Training(alone.baseline(task), question.seed) for task in tasks}
+    weights = {task: reference.checkpoints.load(training) for task, training in own.items()}
     graft(trainer.model, weights, question.donor)
     while not trainer.finished:
         trainer.advance()

@@ -147,6 +147,10 @@ class Evidence:
             self._at_chance[task] = _is_at_chance(metric, said)
         return self._at_chance[task]
 
+    def tasks_above_chance(self) -> tuple[str, ...]:
+        """Tasks that AR says something about, in the order of the study."""
+        return tuple(task for task in self._spec.task_names if not self.is_at_chance(task))
+
     # All tasks together
 
     def whole_group(self) -> BranchTree | None:
@@ -154,7 +158,7 @@ class Evidence:
 
         The baselines must be known.
         """
-        tasks = tuple(task for task in self._spec.task_names if not self.is_at_chance(task))
+        tasks = self.tasks_above_chance()
         return _flat(tasks, max(self._spec.depths), self._depth) if len(tasks) > 2 else None
 
     def affinities(self) -> Mapping[Pair, float]:

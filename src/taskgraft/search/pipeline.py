@@ -3,7 +3,7 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from taskgraft.search.driver import StudyDriver
 from taskgraft.search.final import FinalReport, final_report
 from taskgraft.search.lease import Lease
 from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
+from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store
 from taskgraft.search.strategy import Ask, Settled
 from taskgraft.search.study import Progress, Result, Stage, State, Study
@@ -155,14 +156,7 @@ class StudyRun:
                 f"{', '.join(changed)} changed since this study started, so its trials do not compare any more; "
                 "start a new study",
             )
-        return load_study_data(
-            prepared.corpora,
-            fingerprints,
-            prepared.labelled,
-            get_template(prepared.spec.template),
-            feature_cache(self._data_dir),
-            prepared.spec.training.clip_seconds,
-        )
+        return load_data(prepared, fingerprints, self._data_dir)
 
     def _search(self, data: StudyData) -> StudyDriver:
         """Train until the tree is settled or the work is to stop."""
@@ -171,10 +165,8 @@ class StudyRun:
         driver = StudyDriver(spec, self._store.ledger(self._study.id), self._checkpoints, busy, stop)
         self.lease.report(driver.report)
         if not stop() and isinstance(driver.decision(), Ask):
-            training = spec.training
-            schedule = Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule, tune_dir(self._data_dir, self._study.id))
+                run_jobs(driver, data, schedule_of(spec), tune_dir(self._data_dir, self._study.id))
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
@@ -201,6 +193,24 @@ class StudyRun:
             raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
+
+
+def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir: Path) -> StudyData:
+    """Labels and features of a study; features are made where the cache does not have them."""
+    return load_study_data(
+        prepared.corpora,
+        fingerprints,
+        prepared.labelled,
+        get_template(prepared.spec.template),
+        feature_cache(data_dir),
+        prepared.spec.training.clip_seconds,
+    )
+
+
+def schedule_of(spec: StudySpec) -> Schedule:
+    """How every model of a study is trained."""
+    training = spec.training
+    return Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
 
 
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:

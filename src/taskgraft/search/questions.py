@@ -101,7 +101,7 @@ def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
     def keeps(tree: BranchTree) -> bool | None:
         return evidence.keeps(tree) if evidence.is_known(tree) else None
 
-    free = [task for task in spec.task_names if not evidence.is_at_chance(task)]
+    free = evidence.tasks_above_chance()
     blocks = get_template(spec.template).depth
     if not free:
         return Questions((), 0, 0, lambda: side_by_side((), spec.task_names, blocks))
