@@ -34,6 +34,8 @@ class Queue:
     """A driver that wants some trainings, whatever they measure."""
 
     waiting: list[Job]
+    open_before: list[int] = field(default_factory=list)
+    """Jobs that were under way each time that one was asked for."""
     measured: dict[Training, Measurement] = field(default_factory=dict)
     failed: dict[Training, str] = field(default_factory=dict)
     stop: bool = False
@@ -43,6 +45,7 @@ class Queue:
     def next_job(self) -> Job | None:
         if not self.waiting:
             raise StopIteration
+        self.open_before.append(len(self.open_before) - len(self.measured) - len(self.failed))
         return self.waiting.pop(0)
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
@@ -96,6 +99,15 @@ def test_every_job_is_measured_on_workers_that_are_reused(undisturbed: Queue) ->
         assert set(measured.metrics) == set(measured.outcomes) == set(training.tasks)
         assert measured.steps == SCHEDULE.steps(36)
         assert measured.weights
+
+
+def test_no_job_is_asked_for_before_there_is_a_core_for_it(
+    session: None, beeps_data: StudyData, tmp_path: Path
+) -> None:
+    driver = Queue(jobs(3))
+    run_jobs(driver, beeps_data, Schedule(300, 12, 0.003), tmp_path / "tune")  # longer than a worker takes to start
+    assert len(driver.measured) == 3
+    assert driver.open_before == [0, 1, 1]
 
 
 def test_a_training_that_raises_is_told_with_its_reason_and_the_others_go_on(

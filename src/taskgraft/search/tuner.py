@@ -45,6 +45,7 @@ _SETTINGS = MappingProxyType(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+        "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # by default workers start one after the other; `_Asking` knows how many
     }
 )
 """What Ray and Tune read from the environment; a user's own settings go first."""
@@ -162,6 +163,10 @@ class _Asking(Searcher):
         self._jobs: dict[str, Job] = {}
         self.error: Exception | None = None
 
+    def _has_free_core(self) -> bool:
+        """A job that waits for a core would have been chosen before all was known; nodes may join and leave."""
+        return len(self._jobs) < max(1, int(ray.cluster_resources().get("CPU", 0)))
+
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
         try:
@@ -171,7 +176,7 @@ class _Asking(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
         try:
-            job = self._driver.next_job()
+            job = self._driver.next_job() if self._has_free_core() else None
         except StopIteration:
             return str(Searcher.FINISHED)
         except Exception as error:
