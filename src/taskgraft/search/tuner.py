@@ -165,7 +165,8 @@ class _Asking(Searcher):
 
     def _has_free_core(self) -> bool:
         """A job that waits for a core would have been chosen before all was known; nodes may join and leave."""
-        return len(self._jobs) < max(1, int(ray.cluster_resources().get("CPU", 0)))
+        cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
+        return len(self._jobs) < max(1, int(cores))
 
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
