@@ -1,8 +1,10 @@
 """What has to be trained before a tree can be told, by strategy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from functools import cache
+from itertools import combinations
+from typing import NamedTuple
 
 from taskgraft.search.affinity_order import by_affinity
 from taskgraft.search.bisection import deepest
@@ -37,11 +39,11 @@ def open_questions(spec: StudySpec, evidence: Evidence) -> Questions:
 def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
     """Cells of the reduction matrix; the tree is synthesized from it.
 
-    The first question about every pair goes before the second about any: a pair's questions follow one another, so
-    pairs that need many of them had better start early, and a budget that ends has seen every pair.
+    Pairs that may still need most questions go first: a pair's questions follow one another, so a late one would be
+    trained alone while all other cores wait. And a budget that ends has seen every pair.
     """
     pairs = [_open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)]
-    cells = sorted(chain.from_iterable(pairs), key=lambda tree: _answered(spec, evidence, tree))
+    cells = [tree for pair in sorted(pairs, key=lambda pair: -pair.most_left) for tree in pair.cells]
     ready = [part for tree in cells if evidence.has_baselines(tree.tasks) for part in evidence.unanswered(tree)]
 
     def tree() -> BranchTree:
@@ -56,41 +58,61 @@ def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
     )
 
 
-def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[BranchTree]:
+class _OpenCells(NamedTuple):
+    """What is to be asked about a pair now."""
+
+    cells: Sequence[BranchTree]
+    most_left: int
+    """How many questions about the pair may still come, these included."""
+
+
+def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> _OpenCells:
     """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first."""
     if evidence.is_at_chance(first) or evidence.is_at_chance(second):
-        return []
+        return _OpenCells((), 0)
     cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
+    known = {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
     if spec.strategy is Strategy.EXHAUSTIVE:
-        return [tree for tree in reversed(cells.values()) if not evidence.is_known(tree)]
+        left = [tree for depth, tree in reversed(cells.items()) if depth not in known]
+        return _OpenCells(left, len(left))
+    depth = _asked_next(spec.strategy, tuple(cells), known)
+    most_left = _most_left(spec.strategy, tuple(cells), frozenset(known.items()))
+    return _OpenCells(() if depth is None else (cells[depth],), most_left)
+
+
+def _asked_next(strategy: Strategy, depths: Sequence[int], known: Mapping[int, bool]) -> int | None:
+    """The depth that a pair is asked about next, of ``depths`` (ascending); None where its compatibility is known."""
 
     def keeps(depth: int) -> bool:
-        if not evidence.is_known(cells[depth]):
-            raise _Open(cells[depth])
-        return evidence.keeps(cells[depth])
+        if depth not in known:
+            raise _Open(depth)
+        return known[depth]
 
     try:
-        if spec.strategy is Strategy.BISECTION:
-            deepest(list(cells), keeps)
+        if strategy is Strategy.BISECTION:
+            deepest(depths, keeps)
         else:
-            next(filter(keeps, reversed(cells)), None)
+            next(filter(keeps, reversed(depths)), None)
     except _Open as question:
-        return [question.tree]
-    return []
-
-
-def _answered(spec: StudySpec, evidence: Evidence, pair: BranchTree) -> int:
-    """How many depths of a pair are known."""
-    first, second = pair.tasks
-    return sum(evidence.is_known(evidence.pair(first, second, depth)) for depth in spec.depths)
+        return question.depth
+    return None
 
 
 class _Open(Exception):
     """The depth of a pair depends on an answer that is not there yet."""
 
-    def __init__(self, tree: BranchTree) -> None:
-        super().__init__(tree)
-        self.tree = tree
+    def __init__(self, depth: int) -> None:
+        super().__init__(depth)
+        self.depth = depth
+
+
+@cache
+def _most_left(strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]]) -> int:
+    """Questions about a pair whatever the answers, where they are answered so that most are needed."""
+    depth = _asked_next(strategy, depths, dict(known))
+    if depth is None:
+        return 0
+    return 1 + max(_most_left(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
 
 
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
