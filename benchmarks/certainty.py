@@ -1,6 +1,7 @@
 """The tables of docs/statistics.md: `python -m benchmarks.certainty` (`--studies` for the size of each simulation)."""
 
 import argparse
+import inspect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,11 +11,10 @@ import numpy as np
 
 from benchmarks.simulated_study import Regime, Study
 from taskgraft.search.certainty import Verdict, interval, may_settle, verdict
+from taskgraft.search.spec import BASELINE_REPEATS, MAX_REPEATS
 
 THRESHOLD = 0.02
-LOOKS = 6
-BASELINES = 3
-PILOTS = 2
+LOOKS = MAX_REPEATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +59,37 @@ class Decisions:
         return self.verdicts[told] / self.verdicts.total()
 
 
-def decisions(regime: Regime, studies: int, seed: int = 0, looks: int = LOOKS, pilots: int = PILOTS) -> Decisions:
-    """Decide all cells of simulated studies, repeating those that are open while that may settle them."""
+def decisions(regime: Regime, studies: int, seed: int = 0, pilots: int = 0) -> Decisions:
+    """Decide all cells of simulated studies, repeating those that are open while that may settle them.
+
+    ``pilots`` pairs are trained twice before anything is decided.
+    """
     random = np.random.default_rng(seed)
     verdicts: Counter[Verdict] = Counter()
     spent = 0
     for _ in range(studies):
         study = Study(regime, random)
-        told = _decide(study, looks, pilots)
+        told = _decide(study, pilots)
         verdicts.update(told)
         spent += sum(study.repeats(pair) for pair in study.pairs)
     return Decisions(verdicts, spent / verdicts.total())
 
 
-def _decide(study: Study, looks: int, pilots: int) -> list[Verdict]:
+def _decide(study: Study, pilots: int) -> list[Verdict]:
     for number, pair in enumerate(study.pairs):
-        study.train(pair, 2 if number < pilots else 1, BASELINES)
+        study.train(pair, 2 if number < pilots else 1, BASELINE_REPEATS)
     while True:
         cells = study.cells()
-        told = {pair: verdict(cell, THRESHOLD, looks) for pair, cell in cells.items()}
+        told = {pair: verdict(cell, THRESHOLD, LOOKS) for pair, cell in cells.items()}
         asked = [
             pair
             for pair, so_far in told.items()
-            if so_far is Verdict.OPEN and may_settle(cells[pair], THRESHOLD, looks)
+            if so_far is Verdict.OPEN and may_settle(cells[pair], THRESHOLD, LOOKS)
         ]
         if not asked:
             return list(told.values())
         for pair in asked:
-            study.train(pair, study.repeats(pair) + 1, BASELINES)
+            study.train(pair, study.repeats(pair) + 1, BASELINE_REPEATS)
 
 
 def coverage_rows(studies: int) -> Iterator[str]:
@@ -125,7 +128,10 @@ def decision_rows(studies: int) -> Iterator[str]:
 
 
 def noisier_rows(studies: int) -> Iterator[str]:
-    """Verdicts at AR = Q where seeds move pairs more than baselines, by pairs that are trained twice from the start."""
+    """Verdicts at AR = Q where seeds move pairs more than baselines, by pairs that are trained twice from the start.
+
+    2,000 clips, accuracy 0.9, seed sd 2 %; the better task gains 2 %.
+    """
     yield "| pairs noisier | pilots | keeps | breaks | open | repeats |"
     yield "| --- " * 6 + "|"
     for noisier, pilots in product((1.0, 2.0, 3.0), (0, 1, 2, 3)):
@@ -143,7 +149,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=100, help="simulated studies of six cells in each row")
     studies = parser.parse_args().studies
     for table in (coverage_rows, decision_rows, noisier_rows):
-        print(f"\n{table.__doc__}\n")
+        print(f"\n{inspect.getdoc(table)}\n")
         for row in table(studies):
             print(row, flush=True)
 

@@ -7,7 +7,7 @@ import pickle
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
@@ -131,12 +131,16 @@ def matrix_peak() -> float:
 def worker_memory(clips: int) -> int:
     """Peak anonymous memory, in bytes, of a process that trains one epoch on a simulated corpus of ``clips`` clips.
 
-    Pages of mapped files are not counted: the kernel takes them back whenever it likes.
+    Pages of mapped files are not counted: the kernel takes them back whenever it likes. Labels are mapped, too: Ray's
+    workers map the one copy of them that its object store holds.
     """
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as processes:
-        packed = Path(folder) / "data.pickle"
-        packed.write_bytes(pickle.dumps(simulated_data(Path(folder), clips)))
-        return processes.submit(_train_and_watch, packed).result()
+        arrays: list[pickle.PickleBuffer] = []
+        packed = pickle.dumps(simulated_data(Path(folder), clips), protocol=5, buffer_callback=arrays.append)
+        places = [Path(folder) / f"array-{place}" for place in range(len(arrays))]
+        for place, array in zip(places, arrays, strict=True):
+            place.write_bytes(array.raw())
+        return processes.submit(_train_and_watch, packed, places).result()
 
 
 def simulated_data(folder: Path, clips: int) -> StudyData:
@@ -163,8 +167,8 @@ def _simulated_task(name: str, kind: TaskKind, targets: int, splits: Mapping[Spl
     return TaskData(Task(name, kind, 2), "silence", "accuracy", ("no", "yes"), labels, dict(splits), weights)
 
 
-def _train_and_watch(packed: Path) -> int:
-    data: StudyData = pickle.loads(packed.read_bytes())
+def _train_and_watch(packed: bytes, arrays: Sequence[Path]) -> int:
+    data: StudyData = pickle.loads(packed, buffers=[np.memmap(array, mode="r") for array in arrays])
     peak, over = 0, threading.Event()
 
     def watch() -> None:

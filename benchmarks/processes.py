@@ -118,7 +118,7 @@ class _Sampler:
             self._alive.discard(process)
             return 0.0
         used = times.user + times.system
-        before = self._used.get(process, used)  # what it used before it was first seen took longer than one look
+        before = self._used.get(process, used)  # whatever it used before it was first seen is no measure of now
         self._used[process] = max(before, used)
         return float(used - before)
 

@@ -2,8 +2,8 @@
 
 Takes the baselines of a reference study (`make bench`) and trains every pair of some depths again, with the same seeds,
 for half the epochs: branches and heads start as the tasks' own baselines ended, shared blocks as those of one of the
-two did. Prints how far its AR is from that of the whole training, and how often either is right about the threshold,
-held against the mean of the other seeds.
+two did. Prints how far the AR of these and of the whole trainings is from that of the other seeds' means, and how often
+they are right about the threshold.
 """
 
 import argparse

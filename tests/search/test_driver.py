@@ -151,7 +151,7 @@ def test_time_that_a_study_was_worked_on_before_counts_for_its_budget(store: Sto
     assert len(drive(driver, World(elsewhere=0.0))) == 2
     decision = driver.decision()
     assert isinstance(decision, Settled)
-    assert "the budget ended before every pair was tried" in (decision.reason or "")
+    assert "the budget ended before all questions were answered" in (decision.reason or "")
 
 
 def test_weights_that_can_not_be_written_leave_no_trial(store: Store, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_decisive_part_of_a_matrix_ends_at_the_compatibility() -> None:
 
 def test_a_failed_training_is_kept_with_its_reason() -> None:
     evidence = Evidence(make_spec(2), [Trial(0, Training(A), 0, TrialState.FAILED, error="out of luck")])
-    assert evidence.failure == (Training(A), "out of luck")
+    assert evidence.failures == {Training(A): "out of luck"}
     assert evidence.count == 1
     assert not evidence.has_baselines("a")
 

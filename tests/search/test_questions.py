@@ -32,7 +32,7 @@ AB, AC, BC = ("a", "b"), ("a", "c"), ("b", "c")
         ("bisection", {AB: {8: True}, AC: {8: False, 5: True, 6: True}}, [("bc", 8), ("ac", 7)]),
         ("adaptive", {AB: {8: False, 7: False}, AC: {8: False}}, [("bc", 8), ("ac", 7), ("ab", 6)]),
         ("exhaustive", {AB: {8: True, 7: True, 6: True, 5: True}, AC: {8: True, 7: True, 6: True, 5: True, 4: True}},
-         [("bc", 8), ("bc", 7), ("bc", 6), ("bc", 5), ("bc", 4), ("ab", 4)]),
+         [("bc", 8), ("bc", 7), ("bc", 6), ("bc", 5), ("ab", 4), ("bc", 4)]),
     ],
 )  # fmt: skip
 def test_the_pair_that_may_need_most_questions_goes_first(

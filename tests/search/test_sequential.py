@@ -2,18 +2,18 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.evidence import Evidence
+from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.spec import BASELINE_REPEATS, MAX_REPEATS
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.trial import Training
 from taskgraft.space.tree import BranchTree
-from tests.search.worlds import finished, make_spec, simulate
+from tests.search.worlds import finished, make_spec, outcomes, simulate
 
 CLIPS = 800
 CLASSES = 4
@@ -74,6 +74,22 @@ def test_what_stays_open_counts_as_broken_and_is_named() -> None:
     run = simulate(spec, NoisyWorld(0.02))  # type: ignore[arg-type]
     assert run.settled.tree == BranchTree.flat("ab", 0, 8)
     assert run.settled.reason == "undecided, and taken to break the threshold: a + b sharing 8 blocks"
+
+
+def test_a_task_with_a_single_clip_is_kept_apart_and_says_nothing_of_noise() -> None:
+    spec = make_spec(3, repeats="auto", depths=[8])
+    world = NoisyWorld(-0.03)
+
+    class OneClip(NoisyWorld):
+        def measure(self, training: Training) -> Measurement:
+            measured = world.measure(training)
+            if "c" not in training.tasks:
+                return measured
+            return replace(measured, outcomes={**measured.outcomes, "c": outcomes(1.0, clips=1)})
+
+    run = simulate(spec, OneClip(-0.03))  # type: ignore[arg-type]
+    assert [part.tasks for part in components(run.settled.tree)] == [("a", "b"), ("c",)]
+    assert "the baseline of c is no better than chance" in (run.settled.reason or "")
 
 
 def test_the_budget_ends_the_repeats() -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,6 +123,22 @@ def test_a_training_that_raises_is_told_with_its_reason_and_the_others_go_on(
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_idle_worker_that_dies_costs_no_job(session: None, beeps_data: StudyData, tmp_path: Path) -> None:
+    driver = Queue(jobs())
+    workers: list[str] = []
+
+    def kill() -> None:
+        """The worker that has just ended a job; the next job is given to it."""
+        if len(driver.measured) == 1:
+            os.kill(pid(workers[-1]), signal.SIGKILL)
+
+    driver.recorded = kill
+    driver.progress = lambda job, fraction, worker: workers.append(worker)
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert not driver.failed
+    assert len(driver.measured) == len(TREES)
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_killed_changes_no_result_and_one_that_always_dies_is_given_up(
     session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
@@ -194,3 +212,35 @@ def test_a_cluster_that_does_not_answer_is_told(session: None) -> None:
     with pytest.raises(Unavailable, match=r"Ray does not answer at 127\.0\.0\.1:1"), ray_session("127.0.0.1:1"):
         pass
     assert not ray.is_initialized()
+
+
+def test_a_local_ray_is_started_whatever_else_runs_on_the_machine() -> None:
+    program = """if True:
+        import ray
+        from taskgraft.search.tuner import ray_session
+        with ray_session(cpus=1):
+            print(ray.cluster_resources()["CPU"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "1.0"), done.stderr
+
+
+@pytest.mark.slow
+def test_workers_that_ray_kills_for_want_of_memory_are_trouble_of_the_environment(tmp_path: Path) -> None:
+    """In a process of its own: Ray's watch over memory is set as a session starts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.search.hungry", str(tmp_path)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=240,
+    )
+    assert "Unavailable: Ray Tune gave up" in done.stderr
+    assert "low on memory" in done.stderr

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 
@@ -70,9 +71,9 @@ class Evidence:
         return len(self._known) + len(self._failed)
 
     @property
-    def failure(self) -> tuple[Training, str] | None:
-        """A training that failed, and why."""
-        return next(iter(self._failed.items()), None)
+    def failures(self) -> Mapping[Training, str]:
+        """Trainings that failed, and why."""
+        return MappingProxyType(self._failed)
 
     # Which trainings tell about a tree
 
@@ -181,7 +182,7 @@ class Evidence:
         return not self.unanswered(tree)
 
     def is_known(self, tree: BranchTree) -> bool:
-        """Whether no further training would say more about the AR of a tree."""
+        """Whether no further training is wanted to tell if a tree keeps the threshold."""
         return self.is_measured(tree) and not self.unanswered(tree)
 
     def _mean(self, tree: BranchTree, first: int | None = None) -> dict[str, float]:
@@ -270,17 +271,17 @@ class Evidence:
         """Every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
 
-    def undecided_pairs(self) -> tuple[BranchTree, ...]:
-        """Pairs whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
+    def undecided(self) -> tuple[BranchTree, ...]:
+        """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
         if not self._tests:
             return ()
-        pairs = (tree for tree in self._measured_trees() if len(tree.tasks) == 2)
-        return tuple(tree for tree in pairs if self._tests.verdict(tree) is Verdict.OPEN)
+        return tuple(tree for tree in self._measured_trees() if self._tests.verdict(tree) is Verdict.OPEN)
 
     def matrix(self, with_intervals: bool = True) -> ReductionMatrix:
         """AR of every pair at every depth that is known by now.
 
-        Where whole groups are tried, a group tells about its pairs: none of them loses more than the group did.
+        Where whole groups are tried, a group tells about its pairs: none of them is taken to lose more than the group
+        did.
         """
         cells: dict[tuple[str, str], dict[int, Cell]] = {}
         for tree in sorted(self._measured_trees(), key=lambda tree: len(tree.tasks)):
@@ -299,11 +300,11 @@ class Evidence:
         """The part of the matrix that the tree is made of: every pair down to its compatibility, no cell below.
 
         What is below is known to some strategies only, or from verification. If it broke ties, the tree would depend
-        on the strategy, and on what has been verified already. Cells that are undecided are left out.
+        on what has been verified already. Cells that are undecided are left out.
         """
         matrix = self.matrix(with_intervals=self._spec.decision is Decision.CONFIDENT)
-        if undecided := self.undecided_pairs():
-            open_cells = {(*tree.tasks, tree.root.blocks[1]) for tree in undecided}
+        if undecided := self.undecided():
+            open_cells = {(*tree.tasks, tree.root.blocks[1]) for tree in undecided if len(tree.tasks) == 2}
             cells = {
                 pair: {depth: cell for depth, cell in by_depth.items() if (*pair, depth) not in open_cells}
                 for pair, by_depth in matrix.cells.items()

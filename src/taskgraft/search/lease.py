@@ -35,7 +35,6 @@ class Lease:
         self._stop = threading.Event()
         self._snapshot: Callable[[], Snapshot] = lambda: (None, None, ())
         self._thread = threading.Thread(target=self._keep, name=f"lease-{study_id}", daemon=True)
-        self.lost = False
 
     def report(self, snapshot: Callable[[], Snapshot]) -> None:
         """From now on say with every renewal what ``snapshot`` returns."""
@@ -72,7 +71,6 @@ class Lease:
             )
         except (Conflict, NotFound) as error:
             _log.warning("study %s is lost to this runner: %s", self._study_id, error)
-            self.lost = True
             self._stop.set()
         except Unavailable as error:
             _log.warning("study %s could not be renewed: %s", self._study_id, error)

@@ -33,9 +33,10 @@ _LONGEST_CROP = 4.0
 class Plan:
     """Least and greatest cost of a study.
 
-    Trials: no outcome takes fewer than ``trials_at_least``; the most is every depth of every pair, and a repair for
-    every block that can be taken away. Seconds are those of the trainings alone, and an order of magnitude. ``clips``
-    are the labelled clips of each task by split.
+    Trials: no study takes fewer than ``trials_at_least`` whose baselines are all better than chance and whose time does
+    not run out. The most is every question that the strategy may ask, and a repair for every block that can be taken
+    away. Seconds are those of the trainings alone, and an order of magnitude. ``clips`` are the labelled clips of each
+    task by split.
     """
 
     trials_at_least: int
@@ -88,8 +89,7 @@ def _least(spec: StudySpec) -> _Work:
     """The work of the luckiest study.
 
     Where one depth of each pair may be enough, that is when all pass, and their tree is verified. Where every depth is
-    tried anyhow, it is when nothing can be shared: then there is nothing to verify. Groups may all fit at once. Nothing
-    is shared, or asked, either where all baselines are no better than chance.
+    tried anyhow, it is when nothing can be shared: then there is nothing to verify. Groups may all fit at once.
     """
     pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
     several = len(spec.tasks) > 2

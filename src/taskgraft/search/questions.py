@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import NamedTuple
 
 from taskgraft.search.affinity_order import by_affinity
 from taskgraft.search.bisection import deepest
@@ -26,7 +25,7 @@ class Questions:
     left: int
     """Trainings still to come, those included, as far as can be known now."""
     verifications: int
-    """Trainings that the verification of a tree takes at least."""
+    """Trainings that the verification of a tree takes, where nothing has to be repaired."""
     tree: Callable[[], BranchTree | None]
     """What follows from the answers that there are; None where nothing does before all are there."""
 
@@ -40,10 +39,13 @@ def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
     """Cells of the reduction matrix; the tree is synthesized from it.
 
     Pairs that may still need most questions go first: a pair's questions follow one another, so a late one would be
-    trained alone while all other cores wait. And a budget that ends has seen every pair.
+    trained alone while all other cores wait. Of two alike the one that has fewer repeats goes first. So a budget that
+    ends has seen every pair.
     """
     pairs = [_open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)]
-    cells = [tree for pair in sorted(pairs, key=lambda pair: -pair.most_left) for tree in pair.cells]
+    waiting = [(most_left, tree) for pair in pairs for most_left, tree in pair]
+    waiting.sort(key=lambda cell: (-cell[0], len(evidence.trainings(cell[1]))))
+    cells = [tree for _, tree in waiting]
     ready = [part for tree in cells if evidence.has_baselines(tree.tasks) for part in evidence.unanswered(tree)]
 
     def tree() -> BranchTree:
@@ -53,31 +55,27 @@ def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
     return Questions(
         tuple(dict.fromkeys(ready)),
         sum(len(evidence.unanswered(tree)) for tree in cells),
-        spec.least_repeats if len(spec.tasks) > 2 else 0,  # the tree of a pair is a pair that was tried
+        spec.least_repeats if len(spec.tasks) > 2 else 0,  # the tree of two tasks is a pair that was tried
         tree,
     )
 
 
-class _OpenCells(NamedTuple):
-    """What is to be asked about a pair now."""
+def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[tuple[int, BranchTree]]:
+    """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first.
 
-    cells: Sequence[BranchTree]
-    most_left: int
-    """How many questions about the pair may still come, these included."""
-
-
-def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> _OpenCells:
-    """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first."""
+    With each goes how many questions about the pair may still come, it and all that are behind it included.
+    """
     if evidence.is_at_chance(first) or evidence.is_at_chance(second):
-        return _OpenCells((), 0)
+        return []
     cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
     known = {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
     if spec.strategy is Strategy.EXHAUSTIVE:
-        left = [tree for depth, tree in reversed(cells.items()) if depth not in known]
-        return _OpenCells(left, len(left))
+        left = [tree for depth, tree in cells.items() if depth not in known]
+        return list(enumerate(left, 1))
     depth = _asked_next(spec.strategy, tuple(cells), known)
-    most_left = _most_left(spec.strategy, tuple(cells), frozenset(known.items()))
-    return _OpenCells(() if depth is None else (cells[depth],), most_left)
+    if depth is None:
+        return []
+    return [(_most_left(spec.strategy, tuple(cells), frozenset(known.items())), cells[depth])]
 
 
 def _asked_next(strategy: Strategy, depths: Sequence[int], known: Mapping[int, bool]) -> int | None:
@@ -108,7 +106,7 @@ class _Open(Exception):
 
 @cache
 def _most_left(strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]]) -> int:
-    """Questions about a pair whatever the answers, where they are answered so that most are needed."""
+    """How many questions about a pair may still come, in the worst case."""
     depth = _asked_next(strategy, depths, dict(known))
     if depth is None:
         return 0

@@ -42,11 +42,11 @@ class Strategy(StrEnum):
     EXHAUSTIVE = "exhaustive"
     """Every pair at every depth: the published sweep."""
     ADAPTIVE = "adaptive"
-    """Every pair from the deepest depth down, up to the first that keeps the threshold: the same compatibility."""
+    """Every pair from the deepest depth down, up to the first that keeps the threshold."""
     BISECTION = "bisection"
-    """Every pair at its deepest depth, then by bisection: as if what breaks the threshold broke it below, too."""
+    """Every pair at its deepest depth, then by bisection: as if what breaks it broke it with more shared, too."""
     GROUPS = "groups"
-    """Whole groups of tasks from the deepest depth down: one that keeps the threshold answers for all of its pairs."""
+    """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
 
 
 def _no_bool(value: object) -> object:
@@ -95,7 +95,7 @@ class TaskSpec(_Value):
 
 
 class TrainingSpec(_Value):
-    """How every model of a study is trained; the same number of steps for each, so that they compare."""
+    """How every model of a study is trained; the same number of steps is planned for each, so that they compare."""
 
     epochs: _Whole = Field(
         default=30, ge=1, le=10_000, description="passes over the largest training split of the study"

@@ -1,11 +1,12 @@
 """Which training next: a pure function of what is known, so that a study can be replayed from its ledger."""
 
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.search.evidence import Evidence
+from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.grouping import side_by_side
 from taskgraft.search.questions import Questions, open_questions
 from taskgraft.search.repair import repair
@@ -53,8 +54,11 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
         TrainingFailed: a training that the decision needs has failed.
     """
     decision = _decide(spec, evidence, spent)
-    # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
     asked = decision.trainings if isinstance(decision, Ask) else ()
+    for training in evidence.failures.keys() & set(asked):
+        told = f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed"
+        raise TrainingFailed(f"{told}: {evidence.failures[training]}")
+    # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
     pointless = tuple(sorted(spent.under_way.difference(asked), key=lambda training: training.key))
     if not pointless:
         return decision
@@ -64,9 +68,6 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
 
 
 def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
-    if evidence.failure:
-        training, error = evidence.failure
-        raise TrainingFailed(f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed: {error}")
     baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
     questions = open_questions(spec, evidence)
     ready = [training for training in questions.ready if training not in baselines]
@@ -114,7 +115,11 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
             if wanted:
                 return Ask(Stage.VERIFICATION, wanted, len(wanted))
             best = _best_so_far(spec, evidence)
-            left = "only what was trained together and kept it is shared" if best.is_shared else "nothing is shared"
+            left = (
+                "only what kept the threshold when trained together is shared"
+                if best.is_shared
+                else "nothing is shared"
+            )
             notes.append(f"the budget ended before a tree that shares blocks was verified; {left}")
             return Settled(best, "; ".join(notes))
         if evidence.keeps(candidate):
@@ -129,8 +134,8 @@ def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterato
     for task in filter(evidence.is_at_chance, spec.task_names):
         yield f"the baseline of {task} is no better than chance, so that AR says nothing of it; it was kept apart"
     if questions.ready:
-        yield "the budget ended before every pair was tried; untried sharing was left out"
-    if undecided := evidence.undecided_pairs():
+        yield "the budget ended before all questions were answered; what was not tried, or is open, is not shared"
+    if undecided := evidence.undecided():
         named = ", ".join(f"{' + '.join(tree.tasks)} sharing {tree.root.blocks[1]} blocks" for tree in undecided)
         yield f"undecided, and taken to break the threshold: {named}"
 
@@ -143,21 +148,36 @@ def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
     def saved(tree: BranchTree) -> int:
         return len(tree.tasks) * alone - tree_cost(tree, template).encoder_parameters
 
+    best = side_by_side((), spec.task_names, template.depth)
     chosen: list[BranchTree] = []
     for tree in sorted(evidence.kept_trees(), key=saved, reverse=True):
-        if not any(set(tree.tasks) & set(other.tasks) for other in chosen):
+        if any(set(tree.tasks) & set(other.tasks) for other in chosen):
+            continue
+        with_tree = side_by_side([*chosen, tree], spec.task_names, template.depth)
+        if evidence.keeps(with_tree):  # the upper end of a whole may lie above those of its parts
+            best = with_tree
             chosen.append(tree)
-    return side_by_side(chosen, spec.task_names, template.depth)
+    return best
 
 
 def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:
     """The synthesized tree, then its repairs; asked for one by one, since each needs the measurement of the last."""
     yield tree
-    while tree.is_shared and len(tree.tasks) > 1:
-        tree = repair(tree, evidence.reductions(tree))
+    while tree.is_shared:
+        tree = repair(tree, _blamed(evidence, tree))
         yield tree
 
 
+def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:
+    """Reductions of the tasks of a tree that broke the threshold; parts of it that keep it alone lose nothing."""
+    reductions = evidence.reductions(tree)
+    broken = {task for part in components(tree) if not evidence.keeps(part) for task in part.tasks}
+    return {task: lost if task in broken or not broken else -math.inf for task, lost in reductions.items()}
+
+
 def _repair_note(evidence: Evidence, tree: BranchTree) -> str:
-    ar = evidence.ar(tree)
-    return f"the synthesized tree broke the threshold when trained (AR {ar:.4f} on validation) and was repaired"
+    is_open = not set(components(tree)).isdisjoint(evidence.undecided())
+    came_out = "was not shown to keep" if is_open else "broke"
+    ar, deciding = evidence.ar(tree), evidence.deciding_ar(tree)
+    figures = f"AR {ar:.4f}" if ar == deciding else f"AR {ar:.4f}, upper end {deciding:.4f}"
+    return f"the synthesized tree {came_out} the threshold when trained ({figures} on validation) and was repaired"

@@ -57,7 +57,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 class Progress:
     """How far a study is.
 
-    ``trials_planned`` counts what is done and the least that is still to come, so it may grow; seconds are wall time.
+    ``trials_planned`` counts what is done and what is still to come as far as can be known, so it may change; seconds
+    are wall time.
     """
 
     trials_done: int = 0
@@ -94,8 +95,8 @@ class Result:
 class Study:
     """A study as the store knows it.
 
-    ``facts`` holds what was found true when it first started (fingerprints of its datasets, the label sets): a resumed
-    study checks that they still are. ``tree`` is the tree that was verified, in the public form.
+    ``facts`` holds what was found when it first started: fingerprints of its datasets, which a resumed study checks,
+    and what its tasks are. ``tree`` is the tree that is delivered, in the public form.
     """
 
     id: str

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,12 +162,18 @@ class _Asking(Searcher):
         super().__init__(metric="fraction", mode="max")
         self._driver = driver
         self._jobs: dict[str, Job] = {}
+        self._lost: list[Job] = []
+        """Jobs whose worker died; they are given to another one."""
+        self._deaths = Counter[Training]()
         self.error: Exception | None = None
 
     def _has_free_core(self) -> bool:
         """A job that waits for a core would have been chosen before all was known; nodes may join and leave."""
         cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         return len(self._jobs) < max(1, int(cores))
+
+    def _next_job(self) -> Job | None:
+        return self._lost.pop() if self._lost else self._driver.next_job()
 
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
@@ -177,7 +184,7 @@ class _Asking(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
         try:
-            job = self._driver.next_job() if self._has_free_core() else None
+            job = self._next_job() if self._has_free_core() else None
         except StopIteration:
             return str(Searcher.FINISHED)
         except Exception as error:
@@ -207,10 +214,16 @@ class _Asking(Searcher):
             if result and "parcel" in result:
                 self._open(job, result["parcel"].take())
             elif error:
-                times = f"{_RETRIES + 1} times"
-                self._driver.on_failed(
-                    job, f"its worker did not start, or died, {times}: there may be too little memory"
-                )
+                self._take_back(job)
+
+    def _take_back(self, job: Job) -> None:
+        """Of a worker that died. Tune's own retries count the death of an idle worker for all of them at once."""
+        self._deaths[job.training] += 1
+        if self._deaths[job.training] <= _RETRIES:
+            self._lost.append(job)
+        else:
+            times = f"{_RETRIES + 1} times"
+            self._driver.on_failed(job, f"its worker did not start, or died, {times}: there may be too little memory")
 
     def _open(self, job: Job, content: Measurement | TaskgraftError | None) -> None:
         if isinstance(content, Measurement):
@@ -268,7 +281,9 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         _check_answers(address)
     try:
         with _own_sigterm():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+            # Without "local", Ray would look for a cluster that somebody else started on this machine.
+            settings = {"address": address} if address else {"address": "local", **local}
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except Exception as error:  # Ray raises whatever the layer below it raised
         raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
     try:
@@ -326,11 +341,15 @@ def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) 
                     storage_path=str(folder.parent),
                     stop=_StopWhenAsked(asking),
                     verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                    failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 ),
             ).fit()
     except (tune.TuneError, RayError, OSError) as error:
+        raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
+    except RuntimeError as error:  # what Ray's actors die of beside their own errors, such as its watch over memory
+        if not isinstance(error.__cause__, RayError):
+            raise
         raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
     if asking.error:
         raise asking.error
