@@ -62,7 +62,7 @@ def test_few_repeats_are_spent_far_from_the_threshold_and_where_they_do_not_help
 
 
 @pytest.mark.slow
-def test_pilots_keep_the_error_where_pairs_are_noisier_than_baselines() -> None:
+def test_the_error_is_kept_where_pairs_are_noisier_than_baselines() -> None:
     regime = Regime(0.9, 1000, 0.02, ar=0.02, other=-0.02, pairs_noisier=2.0)
     found = decisions(regime, studies=100)
     assert found.share(Verdict.KEEPS) <= ERROR + SIMULATION
