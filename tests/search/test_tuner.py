@@ -107,7 +107,7 @@ def test_no_job_is_asked_for_before_there_is_a_core_for_it(
     session: None, beeps_data: StudyData, tmp_path: Path
 ) -> None:
     driver = Queue(jobs(3))
-    run_jobs(driver, beeps_data, Schedule(300, 12, 0.003), tmp_path / "tune")  # longer than a worker takes to start
+    run_jobs(driver, beeps_data, Schedule(60, 12, 0.003), tmp_path / "tune")
     assert len(driver.measured) == 3
     assert driver.open_before == [0, 1, 1]
 

@@ -172,7 +172,7 @@ def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop
 
 
 def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
-    workshop.study(2)
+    workshop.study(2, epochs=50)
     with workshop.running() as running:
         workshop.wait_for_a_training(running)
         running.send_signal(signal.SIGINT)
@@ -191,7 +191,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
 
 
 def test_a_request_to_end_pauses_too(workshop: Workshop) -> None:
-    workshop.study(2)
+    workshop.study(2, epochs=50)
     with workshop.running() as running:
         workshop.wait_for_a_training(running)
         running.terminate()
@@ -213,7 +213,7 @@ def test_ctrl_c_while_ray_starts_pauses(workshop: Workshop) -> None:
 
 
 def test_a_run_that_was_killed_is_taken_up_at_once(workshop: Workshop) -> None:
-    workshop.study(2)
+    workshop.study(2, epochs=50)
     with workshop.running() as running:
         workshop.wait_for_a_training(running)
         children = psutil.Process(running.pid).children(recursive=True)
