@@ -76,6 +76,14 @@ def test_what_stays_open_counts_as_broken_and_is_named() -> None:
     assert run.settled.reason == "undecided, and taken to break the threshold: a + b sharing 8 blocks"
 
 
+def test_a_group_that_stays_open_is_named_too() -> None:
+    spec = make_spec(3, strategy="groups", repeats="auto", decision="confident", depths=[8])
+    run = simulate(spec, NoisyWorld(0.02))  # type: ignore[arg-type]
+    assert not run.settled.tree.is_shared
+    named = (run.settled.reason or "").partition("undecided, and taken to break the threshold: ")[2]
+    assert "a + b + c sharing 8 blocks" in named
+
+
 def test_a_task_with_a_single_clip_is_kept_apart_and_says_nothing_of_noise() -> None:
     spec = make_spec(3, repeats="auto", depths=[8])
     world = NoisyWorld(-0.03)
