@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.search.bisection import most_questions
 from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.plan import plan_trials
+from taskgraft.search.questions import most_questions
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study import Stage
@@ -92,7 +92,7 @@ def test_bisection_finds_the_compatibilities_of_the_sweep_where_sharing_more_nev
     for pair in combinations(specs[0].task_names, 2):
         assert found.get_edge_data(*pair) == swept.get_edge_data(*pair)
     asked = sum(training.is_probe for training in runs[0].trainings)
-    assert asked <= tasks * (tasks - 1) // 2 * most_questions(len(specs[0].depths))
+    assert asked <= tasks * (tasks - 1) // 2 * most_questions(specs[0].strategy, tuple(sorted(specs[0].depths)))
 
 
 @settings(max_examples=60, deadline=None)

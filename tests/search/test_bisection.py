@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskgraft.search.bisection import deepest, most_questions
+from taskgraft.search.bisection import deepest
+from taskgraft.search.questions import most_questions
+from taskgraft.search.spec import Strategy
 
 
 def questions(depths: Sequence[int], limit: int) -> list[int]:
@@ -23,13 +25,15 @@ def questions(depths: Sequence[int], limit: int) -> list[int]:
 def test_the_limit_is_found_in_few_questions_none_of_them_twice(depths: list[int], limit: int) -> None:
     asked = questions(depths, limit)
     assert deepest(depths, lambda depth: depth <= limit) == max((one for one in depths if one <= limit), default=0)
-    assert len(asked) == len(set(asked)) <= most_questions(len(depths))
+    assert len(asked) == len(set(asked)) <= most_questions(Strategy.BISECTION, tuple(depths))
     assert asked[:1] == depths[-1:]
 
 
 @pytest.mark.parametrize("count", range(1, 34))
 def test_some_limit_takes_all_those_questions(count: int) -> None:
-    assert max(len(questions(range(1, count + 1), limit)) for limit in range(count + 1)) == most_questions(count)
+    depths = tuple(range(1, count + 1))
+    most = max(len(questions(depths, limit)) for limit in range(count + 1))
+    assert most == most_questions(Strategy.BISECTION, depths) == 1 + (count - 1).bit_length()
 
 
 @given(st.lists(st.integers(1, 40), unique=True, max_size=9).map(sorted), st.randoms(use_true_random=False))

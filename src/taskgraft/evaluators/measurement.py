@@ -35,6 +35,11 @@ class Outcomes:
         if len({len(self.clips), len(self.truth), len(self.predicted), len(self.counts)}) != 1:
             raise InvalidInput.at("outcomes", "all columns have one length")
 
+    @property
+    def clip_count(self) -> int:
+        """How many clips there are answers about."""
+        return int(np.count_nonzero(np.bincount(self.clips)))
+
     def to_text(self) -> str:
         """A compact text for the ledger."""
         table = np.stack([self.clips, self.truth, self.predicted, self.counts]).astype("<i4")

@@ -7,7 +7,7 @@ def deepest(depths: Sequence[int], keeps: Callable[[int], bool]) -> int:
     """The deepest of ``depths`` (ascending) that keeps the threshold, 0 where none does.
 
     The deepest of all is asked first, since it is the answer most often; then one in the middle of what is left, so
-    that n depths take at most `most_questions` (n) questions.
+    that n depths (more than one) take at most 2 + log2(n - 1) questions, rounded down.
     """
     if not depths or keeps(depths[-1]):
         return depths[-1] if depths else 0
@@ -16,12 +16,3 @@ def deepest(depths: Sequence[int], keeps: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if keeps(depths[middle]) else (low, middle)
     return depths[low] if low >= 0 else 0
-
-
-def most_questions(depths: int) -> int:
-    """How many questions `deepest` asks at most about so many depths.
-
-    >>> [most_questions(depths) for depths in (1, 2, 3, 4, 5, 8, 9)]
-    [1, 2, 3, 3, 4, 4, 5]
-    """
-    return 1 + (depths - 1).bit_length() if depths else 0

@@ -314,7 +314,7 @@ class Evidence:
 
 
 def _is_at_chance(metric: str, said: Outcomes) -> bool:
-    if len(np.unique(said.clips)) < 2:
+    if said.clip_count < 2:
         return True
     answer = np.bincount(said.truth, said.counts).argmax()
     chance = measure(replace(said, predicted=np.full_like(said.truth, answer)), metric)

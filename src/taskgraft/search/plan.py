@@ -13,8 +13,8 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.audio import probe
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.search.bisection import most_questions
 from taskgraft.search.preparation import PreparedStudy
+from taskgraft.search.questions import most_questions
 from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
@@ -114,8 +114,7 @@ def _most(spec: StudySpec) -> _Work:
     questions = pairs + ([spec.tasks] * (count - 1) if spec.strategy is Strategy.GROUPS else [])
     again = pairs if spec.stops_early else []
     blocks = (count - 1) * max(spec.depths) if count > 2 else 0
-    bisects = spec.strategy is Strategy.BISECTION
-    depths = most_questions(len(spec.depths)) if bisects else len(spec.depths)
+    depths = most_questions(spec.strategy, tuple(sorted(spec.depths)))
     models = questions * depths + [spec.tasks] * blocks + again
     repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
     return _work(spec, repeats, repeats, models)

@@ -68,14 +68,13 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
     if evidence.is_at_chance(first) or evidence.is_at_chance(second):
         return []
     cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
-    known = {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
     if spec.strategy is Strategy.EXHAUSTIVE:
-        left = [tree for depth, tree in cells.items() if depth not in known]
-        return list(enumerate(left, 1))
+        return list(enumerate((tree for tree in cells.values() if not evidence.is_known(tree)), 1))
+    known = {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
     depth = _asked_next(spec.strategy, tuple(cells), known)
     if depth is None:
         return []
-    return [(_most_left(spec.strategy, tuple(cells), frozenset(known.items())), cells[depth])]
+    return [(most_questions(spec.strategy, tuple(cells), frozenset(known.items())), cells[depth])]
 
 
 def _asked_next(strategy: Strategy, depths: Sequence[int], known: Mapping[int, bool]) -> int | None:
@@ -105,12 +104,18 @@ class _Open(Exception):
 
 
 @cache
-def _most_left(strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]]) -> int:
-    """How many questions about a pair may still come, in the worst case."""
+def most_questions(
+    strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]] = frozenset()
+) -> int:
+    """How many questions about a pair may still come in the worst case, of ``depths`` (ascending) some of them known.
+
+    >>> [most_questions(Strategy.BISECTION, tuple(range(depths))) for depths in (1, 2, 3, 4, 5, 8, 9)]
+    [1, 2, 3, 3, 4, 4, 5]
+    """
     depth = _asked_next(strategy, depths, dict(known))
     if depth is None:
         return 0
-    return 1 + max(_most_left(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
+    return 1 + max(most_questions(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
 
 
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:

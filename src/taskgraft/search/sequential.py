@@ -90,15 +90,15 @@ class SequentialTests:
         """The noise of everything that is known; it is pooled again whenever that has grown."""
         if self._noise[0] != len(self._known):
             parts = {training.tree for training in self._known if Training(training.tree) in self._known}
-            said = [(part, task) for part in sorted(parts, key=_name) for task in part.tasks]
-            groups = [self._summary(part, task) for part, task in said if self._has_clips(part, task)]
+            groups = [
+                self._summary(part, task)
+                for part in sorted(parts, key=_name)
+                for task in part.tasks
+                if self._known[Training(part)].outcomes[task].clip_count
+                > 1  # one clip tells nothing of noise; such a task is taken to be at chance
+            ]
             self._noise = (len(self._known), SeedNoise.pool(groups))
         return self._noise[1]
-
-    def _has_clips(self, part: BranchTree, task: str) -> bool:
-        """Whether there are clips enough to tell noise by; a task that has but one is taken to be at chance."""
-        clips = self._known[Training(part)].outcomes[task].clips
-        return bool((clips != clips[0]).any())
 
 
 def _name(part: BranchTree) -> str:

@@ -345,10 +345,9 @@ def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) 
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 ),
             ).fit()
-    except (tune.TuneError, RayError, OSError) as error:
-        raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
-    except RuntimeError as error:  # what Ray's actors die of beside their own errors, such as its watch over memory
-        if not isinstance(error.__cause__, RayError):
+    except (tune.TuneError, RayError, OSError, RuntimeError) as error:
+        # Ray wraps what it did not expect of its own, such as its watch over memory; any other is a fault of ours.
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, RayError):
             raise
         raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
     if asking.error:
