@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from taskgraft.api.cli import live
-from taskgraft.api.cli.live import counting, follow
+from taskgraft.api.cli.live import LiveStudy, counting, follow
 
 
 def study(state: str, done: int, **changes: Any) -> dict[str, Any]:
@@ -70,3 +70,11 @@ def test_a_count_on_a_terminal_is_a_bar(terminal: io.StringIO) -> None:
     with counting("reading", "clips") as progress:
         progress(1_999, 2_000)
     assert "1999/2000 clips" in terminal.getvalue()
+
+
+def test_bars_leave_the_streams_of_the_process_alone(terminal: io.StringIO) -> None:
+    """`taskgraft run --json > file` at a terminal wrote its document to standard error."""
+    before = sys.stdout, sys.stderr
+    with LiveStudy() as bars:
+        bars.show(study("running", 1))
+        assert (sys.stdout, sys.stderr) == before

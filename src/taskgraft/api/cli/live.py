@@ -24,6 +24,9 @@ class LiveStudy:
             TextColumn("{task.fields[note]}"),
             console=errors,
             transient=True,
+            # Shown from a thread of its own: streams that it swapped would come back in the wrong order.
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=not sys.stderr.isatty(),
         )
         self._whole = self._progress.add_task("queued", total=1.0, note="")
