@@ -56,6 +56,12 @@ def test_an_idempotency_key_stands_for_one_body(api: Api) -> None:
     assert [fault["field"] for fault in answer.json()["errors"]] == ["Idempotency-Key"]
 
 
+def test_an_empty_list_of_depths_is_refused(api: Api) -> None:
+    answer = api.http.post("/v1/studies", json=body(depths=[]))
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["depths"]
+
+
 def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.PAIRS)

@@ -23,7 +23,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.study_files import read_study
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)  # before the slow import of what trains
@@ -52,9 +52,9 @@ def _show_run(outcome: dict[str, Any]) -> None:
 def plan(study_file: StudyFile, as_json: AsJson = False) -> None:
     """Say what a study would cost: trainings, parameters, time. Trains nothing."""
     from taskgraft.api.cli.corpora import prepare_with_bar
-    from taskgraft.api.cli.files import read_study
     from taskgraft.api.cli.text import show_plan
     from taskgraft.api.settings import Settings
+    from taskgraft.api.study_files import read_study
     from taskgraft.search.plan import plan_study
 
     with errors_as_exit_codes(as_json):

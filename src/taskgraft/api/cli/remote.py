@@ -91,7 +91,7 @@ def _settings(given: Mapping[str, Any]) -> "Settings":
 
 def submit(study_file: StudyFile, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
     """Post a study to a service; prints its id."""
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.study_files import read_study
 
     with _service(url, token, as_json) as client:
         study = client.create_study(read_study(study_file).to_plain())
