@@ -76,7 +76,7 @@ def test_a_matrix_is_coloured_by_what_keeps_the_threshold(api: Api) -> None:
 
 
 def test_an_unknown_study_is_told() -> None:
-    for command in ("status", "watch", "cancel", "download"):
+    for command in ("status", "watch", "pause", "resume", "cancel", "delete", "matrix", "tree", "download"):
         said = taskgraft(command, "no-such-study")
         assert said.code == 2, command
         assert "no-such-study" in said.err
@@ -114,6 +114,65 @@ def test_watching_a_study_that_does_not_succeed_ends_with_1(api: Api) -> None:
     said = taskgraft("watch", study_id)
     assert said.code == 1
     assert said.out == "failed: it [rained]\n"
+
+
+def test_a_study_is_paused_watched_resumed_and_deleted(api: Api) -> None:
+    study_id = api.post()
+    assert taskgraft("pause", study_id).out == "paused\n"
+    watched = taskgraft("watch", study_id)
+    assert watched.code == 130
+    assert watched.err.splitlines()[-1] == f"the study is paused; taskgraft resume {study_id} continues it"
+    assert taskgraft("watch", study_id, "--json").document["state"] == "paused"
+    again = taskgraft("pause", study_id, "--json")
+    assert again.code == 2
+    assert "only one that is queued or running may be paused" in again.document["errors"][0]["message"]
+    assert taskgraft("resume", study_id, "--json").document["state"] == "queued"
+    api.run(study_id, Stage.PAIRS)
+    assert "only one that does not run may be deleted" in taskgraft("delete", study_id).err
+    taskgraft("pause", study_id)
+    assert taskgraft("delete", study_id, "--json").document == {"deleted": study_id}
+    assert taskgraft("status", study_id).code == 2
+
+
+def test_a_pause_may_be_watched_through(api: Api) -> None:
+    study_id = api.post()
+    taskgraft("pause", study_id)
+
+    def cancel() -> None:
+        time.sleep(1.5)
+        api.store.cancel_study(study_id)
+
+    with meanwhile(Thread(target=cancel)):
+        said = taskgraft("watch", study_id, "--through-pauses")
+    assert (said.code, said.err.splitlines()[0]) == (1, "paused : 0 of ? trainings")
+
+
+def test_the_matrix_of_a_study_in_three_forms(api: Api, tmp_path: Path) -> None:
+    study_id = api.post()
+    assert taskgraft("matrix", study_id).out == "no pair has been trained yet\n"
+    api.record_pairs(study_id, {("gender", "word", 8): 60, ("gender", "word", 6): 78})
+    assert "│ gender + word │ 2.50 % │ 25.00 % │" in taskgraft("matrix", study_id).out
+    cells = taskgraft("matrix", study_id, "--json").document["cells"]
+    assert [(cell["depth"], round(cell["ar"], 6)) for cell in cells] == [(6, 0.025), (8, 0.25)]
+    table = write(tmp_path / "pairs.csv", taskgraft("matrix", study_id, "--csv").out)
+    synthesized = taskgraft("synthesize", table, "--threshold", "0.1", "--json").document
+    assert synthesized["root"]["blocks"] == [0, 6]
+
+
+def test_the_tree_of_a_study_at_any_threshold_and_as_a_picture(api: Api, tmp_path: Path) -> None:
+    study_id = api.post()
+    succeed(api, study_id)
+    api.record_pairs(study_id, {("gender", "word", 8): 78})
+    assert "gender, word, age_group  blocks 1-8" in taskgraft("tree", study_id).out
+    said = taskgraft("tree", study_id, "--threshold", "0.3", "--svg", tmp_path / "tree.svg", "--json")
+    assert said.code == 0
+    assert said.document == taskgraft("tree", study_id, "--threshold", "0.3", "--json").document
+    assert said.document["ar_threshold"] == 0.3
+    assert (tmp_path / "tree.svg").read_text().startswith("<svg")
+    assert taskgraft("tree", study_id, "--threshold", "2").code == 2
+    nowhere = taskgraft("tree", study_id, "--svg", tmp_path / "no" / "tree.svg")
+    assert (nowhere.code, nowhere.out) == (1, "")
+    assert "can't be written: No such file or directory" in nowhere.err
 
 
 def test_a_model_is_downloaded_once(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,14 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
         console.print(f"{study['state']}: {escape(study['reason'] or 'no result yet')}")
 
 
+def show_matrix(matrix: JSON, threshold: float) -> None:
+    """The reduction matrix of a study."""
+    if matrix["cells"]:
+        console.print(_matrix_table(matrix, threshold))
+    else:
+        console.print("no pair has been trained yet")
+
+
 def _matrix_table(matrix: JSON, threshold: float) -> Table:
     """AR of every pair by depth, green where it keeps the threshold; a dot where that depth was not tried."""
     cells = {(cell["task_a"], cell["task_b"], cell["depth"]): cell for cell in matrix["cells"]}
