@@ -49,7 +49,8 @@ def find_tables(names: Sequence[str], where: str) -> tuple[str, ...]:
         InvalidInput: at ``where``: no manifest, or more than one.
     """
     kinds: tuple[Callable[[str], bool], ...] = (_is_own, _is_metadata, _is_nemo)
-    found = [sorted(filter(is_kind, names)) for is_kind in kinds]
+    candidates = [name for name in names if name.endswith((".csv", ".parquet", *JSON_LINES))]
+    found = [sorted(filter(is_kind, candidates)) for is_kind in kinds]
     tables = [name for group in found for name in group]
     if not tables and any(map(_label_of, names)):
         return ()
