@@ -7,6 +7,7 @@ from taskgraft.evaluators.datasets.cast import Take, cast_clips
 from taskgraft.evaluators.datasets.check import read_contents
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.segments import Segments
+from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.staging import CLIP_SAMPLES, SAMPLE_RATE
 
 SPEECH = "speech"
@@ -22,13 +23,15 @@ def labels_of(take: Take) -> tuple[str, ...]:
 
 
 @cache
-def demo_report(clips: int, seed: int) -> CheckReport:
+def demo_report(clips: int, seed: int, shares: tuple[tuple[Split, float], ...]) -> CheckReport:
     """Return what a check of the corpus would find; only how long the event sounds is not known yet.
+
+    ``shares`` are the parts of the clips that the splits get.
 
     Raises:
         InvalidInput: too few clips.
     """
-    takes = cast_clips(clips, seed)
+    takes = cast_clips(clips, seed, dict(shares))
     columns = zip(*map(labels_of, takes), strict=True)
     # Somebody speaks in every clip. When exactly is decided when it is made, and does not change the counts.
     everywhere: Segments = Segments({SPEECH: dict.fromkeys(range(clips), ())}, set(range(clips)))
