@@ -95,8 +95,8 @@ class Result:
 class Study:
     """A study as the store knows it.
 
-    ``facts`` holds what was found when it first started: fingerprints of its datasets, which a resumed study checks,
-    and what its tasks are. ``tree`` is the tree that is delivered, in the public form.
+    ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
+    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the public form.
     """
 
     id: str
@@ -111,3 +111,9 @@ class Study:
     result: Result | None = None
     tree: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def datasets(self) -> Mapping[str, int]:
+        """The version of each registered dataset that it uses."""
+        versions: Mapping[str, int] = self.facts.get("datasets", {})
+        return versions

@@ -10,7 +10,7 @@ from rich.tree import Tree
 from taskgraft.api.cli.output import console, count, errors, percent
 
 if TYPE_CHECKING:
-    from taskgraft.evaluators.datasets.check import CheckReport, EventReport, LabelReport
+    from taskgraft.evaluators.datasets.report import CheckReport, EventReport, LabelReport
 
 JSON = Mapping[str, Any]
 

@@ -1,6 +1,7 @@
 """A data set's fingerprint, to notice that it changed between a stop and a resume."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """SHA-256, in hexadecimal, over the bytes of the manifest, the segments and every clip, in the manifest's order.
+    """Return the SHA-256, in hexadecimal, over the bytes of the tables, the segments and every clip, in their order.
 
-    Where the data set lies and what it is called make no difference.
+    Where the dataset lies and what it is called make no difference. If several tables or none say what its clips
+    are, the names of files and folders are part of what they say, so paths and splits count too.
 
     Raises:
         InvalidInput: a file that can't be read.
     """
     total = hashlib.sha256()
+    if len(corpus.layout.tables) != 1:
+        total.update(json.dumps([corpus.paths, corpus.splits]).encode())
     for path in _files(corpus):
         try:
             if not path.is_file():
@@ -30,7 +34,7 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 def _files(corpus: Corpus) -> Iterator[Path]:
-    yield corpus.manifest
+    yield from corpus.layout.files
     segments = corpus.root / SEGMENTS_NAME
     if segments.exists():
         yield segments
