@@ -15,7 +15,6 @@ the doors in ``api`` turn these into a status or an exit code.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 MAX_FAULTS = 100
 """Faults that one error lists; an input with more is repaired faster from its first hundred."""
 _MAX_IN_MESSAGE = 10

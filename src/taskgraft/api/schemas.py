@@ -28,6 +28,7 @@ class StudyView(BaseModel):
     running: tuple[RunningTrial, ...] = Field(description="the trainings under way")
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
     result: Result | None = Field(description="null until there is a verified tree, or none could be")
+    datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
     created_at: datetime
     updated_at: datetime
@@ -44,6 +45,7 @@ class StudyView(BaseModel):
             running=study.running,
             reason=study.reason,
             result=study.result,
+            datasets=dict(study.datasets),
             spec=study.spec,
             created_at=study.created_at,
             updated_at=study.updated_at,

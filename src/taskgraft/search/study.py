@@ -96,7 +96,8 @@ class Study:
     """A study as the store knows it.
 
     ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
-    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the public form.
+    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the
+    public form.
     """
 
     id: str

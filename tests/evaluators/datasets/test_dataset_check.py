@@ -74,7 +74,10 @@ def test_an_empty_split_is_a_fault_and_one_class_a_warning(tmp_path: Path) -> No
     rows = ["a.wav,train,cat,x", "b.wav,train,cat,y", "c.wav,validation,,x"]
     report = check_manifest(write_lines(tmp_path / "manifest.csv", "path,split,animal,word", *rows))
     assert [str(fault) for fault in report.faults] == ["manifest.csv:1: every split has clips; test has none"]
-    assert "label column 'animal' can't be a target: train shows one class only, 'cat'; a task tells at least 2 apart" in report.warnings
+    assert (
+        "label column 'animal' can't be a target: train shows one class only, 'cat'; a task tells at least 2 apart"
+        in report.warnings
+    )
 
 
 def test_doubtful_targets_and_imbalance_are_warnings(tmp_path: Path) -> None:

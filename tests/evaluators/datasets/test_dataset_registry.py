@@ -77,9 +77,7 @@ def test_two_who_ask_at_once_make_the_corpus_once(tmp_path: Path, monkeypatch: p
 
 
 @needs_synthesizer
-def test_what_the_demo_corpus_holds_is_known_before_it_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_demo_corpus_holds_is_known_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "DEMO_CLIPS", 60)
     known = KNOWN["demo-speech"].report()
     assert not list(tmp_path.iterdir())

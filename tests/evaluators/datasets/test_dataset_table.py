@@ -68,7 +68,7 @@ def test_faults_of_the_header(tmp_path: Path, header: bytes, message: str) -> No
 
 def test_a_missing_file_and_a_folder_are_malformed_input(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "none.parquet"):
-        with pytest.raises(MalformedInput, match="does not exist: /|cannot be read"):
+        with pytest.raises(MalformedInput, match=r"does not exist: /|cannot be read"):
             read_table(path, ["path"], FaultLog())
 
 

@@ -142,6 +142,8 @@ def show_check(report: "CheckReport") -> None:
     """Faults and warnings of a data set on standard error, what it holds on standard output."""
     for fault in report.faults:
         errors.print(f"[red]error:[/red] {escape(str(fault))}")
+    if left_out := report.fault_count - len(report.faults):
+        errors.print(f"[red]error:[/red] and {left_out:,} more")
     for warning in report.warnings:
         errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
     console.print(f"{report.clips:,} clips, {report.seconds:,.1f} s of audio")
@@ -164,4 +166,4 @@ def _show_labels(column: str, found: "LabelReport") -> None:
 
 def _show_event(event: str, heard: "EventReport") -> None:
     clips = ", ".join(f"{number:,} {split}" for split, number in heard.clips.items())
-    console.print(f"{escape(event)}: {heard.seconds:,.1f} s in clips of {clips}")
+    console.print(f"{escape(event)}: {heard.seconds or 0:,.1f} s in clips of {clips}")

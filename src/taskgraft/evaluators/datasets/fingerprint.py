@@ -2,19 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 
+Progress = Callable[[int, int], None]
 
-def fingerprint(corpus: Corpus) -> str:
+
+def fingerprint(corpus: Corpus, progress: Progress = lambda done, total: None) -> str:
     """Return the SHA-256, in hexadecimal, over the bytes of the tables, the segments and every clip, in their order.
 
     Where the dataset lies and what it is called make no difference. If several tables or none say what its clips
-    are, the names of files and folders are part of what they say, so paths and splits count too.
+    are, the names of files and folders are part of what they say, so paths and splits count too. ``progress`` is told
+    how many files were read, of how many; it may raise to end this early.
 
     Raises:
         InvalidInput: a file that can't be read.
@@ -22,7 +25,9 @@ def fingerprint(corpus: Corpus) -> str:
     total = hashlib.sha256()
     if len(corpus.layout.tables) != 1:
         total.update(json.dumps([corpus.paths, corpus.splits]).encode())
-    for path in _files(corpus):
+    files = list(_files(corpus))
+    for done, path in enumerate(files):
+        progress(done, len(files))
         try:
             if not path.is_file():
                 raise InvalidInput.at(str(path), "is no file that can be read")

@@ -119,9 +119,7 @@ def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
         splits=splits,
         labels={name: cells for name, cells in columns.items() if name not in (_PATH, _SPLIT, _GROUP)},
         groups=groups,
-        segments=read_segments(
-            layout.root / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults
-        ),
+        segments=read_segments(layout.root / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults),
     )
 
 

@@ -40,12 +40,12 @@ class DatasetTable:
     def add(self, name: str, source: Source, content: str | None) -> tuple[Dataset, bool]:
         """Add a version that waits for its check, and say whether it is new.
 
-        It is not if the newest version has the same ``content``: that version is returned then.
+        It is not if the newest version has the same ``content`` and is not broken: that version is returned then.
         """
         while True:
             with self._database.begin() as connection:
                 newest = connection.execute(_newest(name)).one_or_none()
-                if newest is not None and content is not None and newest.content == content:
+                if newest is not None and _is_same(newest, content):
                     return _to_dataset(newest), False
                 values = {
                     "name": name,
@@ -219,6 +219,11 @@ def no_dataset(name: str, version: int | None = None) -> NotFound:
 
 def _is(name: str, version: int) -> ColumnElement[bool]:
     return and_(datasets.c.name == name, datasets.c.version == version)
+
+
+def _is_same(row: Row[Any], content: str | None) -> bool:
+    """Whether a version holds this content. What was broken is checked again: its surroundings may have changed."""
+    return content is not None and row.content == content and row.state is not DatasetState.BROKEN
 
 
 def _newest(name: str) -> Any:

@@ -32,7 +32,8 @@ class LeaseTable(StudyTable):
     def acquire(self, owner: str, lease_seconds: float) -> Study | None:
         """Take the oldest study that waits: queued, or running or cancelling under a lease that ran out.
 
-        A study whose datasets are still being checked waits for them. No two callers ever get the same one. ``owner`` names the runner and is unique to it.
+        A study whose datasets are still being checked waits for them. No two callers ever get the same one. ``owner``
+        names the runner and is unique to it.
         """
         now = time.time()
         waits = and_(studies.c.state.in_(_WAITING), _is_free(now), not_(waits_for_data()))

@@ -77,6 +77,14 @@ class StudyTable:
             )
         return study, False
 
+    def knows_key(self, key: str | None) -> bool:
+        """Return whether a study was created with this key."""
+        if key is None or not key.isprintable():
+            return False
+        query = select(studies.c.id).where(studies.c.idempotency_key == key)
+        with self._database.begin() as connection:
+            return connection.execute(query).one_or_none() is not None
+
     def get_study(self, study_id: str) -> Study:
         """One study.
 
