@@ -82,7 +82,9 @@ def _label(node: JSON) -> str:
 
 def _task_table(tasks: Sequence[JSON]) -> Table:
     """What every task can do alone and in the model, and what is sure about the difference."""
-    table = Table(title="every task on the test split, in per cent; bounds are one-sided, 95 %", box=SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(
+        title="every task on the test split, in per cent; bounds are one-sided, 95 %", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
     has_groups = any(task["test_groups"] is not None for task in tasks)
     for name in ("task", "metric"):
         table.add_column(name)
@@ -139,7 +141,9 @@ def _result_table(study: JSON) -> Table:
 
 def show_studies(studies: Iterable[JSON]) -> None:
     """One line per study."""
-    table = Table("id", "name", "state", "stage", "done", "verdict", "AR")
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("id", "name", "state", "stage", "done", "verdict", "AR"):
+        table.add_column(name, no_wrap=name != "name")
     for study in studies:
         result = study["result"]
         verdict = FinalVerdict(result["verdict"]).words if result else ""
