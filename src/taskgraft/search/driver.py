@@ -48,6 +48,7 @@ class StudyDriver:
         checkpoints: Checkpoints,
         busy_before: float = 0.0,
         should_stop: Callable[[], bool] = lambda: False,
+        on_trial: Callable[[Evidence], None] = lambda evidence: None,
     ) -> None:
         self._spec = spec
         self._ledger = ledger
@@ -57,6 +58,7 @@ class StudyDriver:
         self._running: dict[Training, _Running] = {}
         self._lock = threading.Lock()
         self.should_stop = should_stop
+        self._on_trial = on_trial
         self.evidence = Evidence(spec, ledger.trials())
         self._done_before = self.evidence.count
         self._decided: Ask | Settled | None = None
@@ -109,6 +111,7 @@ class StudyDriver:
             del self._running[trial.training]
         self.evidence.add(trial)
         self._decided = None
+        self._on_trial(self.evidence)
 
     def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
         """What the lease says of this study with every renewal."""

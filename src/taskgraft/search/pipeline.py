@@ -22,6 +22,7 @@ from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache
 from taskgraft.search.driver import StudyDriver
 from taskgraft.search.final import FinalReport, final_report
 from taskgraft.search.lease import Lease
+from taskgraft.search.outlook import Outlook
 from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.sources import StudySources
 from taskgraft.search.spec import StudySpec
@@ -59,6 +60,7 @@ class StudyRun:
     ) -> None:
         self._store = store
         self._study = study
+        self._facts = dict(study.facts)
         self._owner = owner
         self._data_dir = data_dir
         self._base = base
@@ -121,7 +123,7 @@ class StudyRun:
             progress=lambda done, total: self._check_stop(),
         )
         data = self._load(prepared, sources)
-        driver = self._search(data)
+        driver = self._search(prepared, data)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -157,8 +159,7 @@ class StudyRun:
         sources.check(fingerprints)
         known = self._study.facts.get("fingerprints")
         if known is None:
-            facts = {**self._study.facts, "fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)}
-            self._store.set_facts(self._study.id, self._owner, facts)
+            self._keep_facts({"fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)})
         elif changed := sorted(name for name in fingerprints if fingerprints[name] != known.get(name)):
             raise InvalidInput.at(
                 "dataset",
@@ -167,11 +168,18 @@ class StudyRun:
             )
         return load_data(prepared, fingerprints, self._data_dir)
 
-    def _search(self, data: StudyData) -> StudyDriver:
+    def _keep_facts(self, found: Mapping[str, Any]) -> None:
+        facts = {**self._facts, **found}
+        self._store.set_facts(self._study.id, self._owner, facts)
+        self._facts = facts
+
+    def _search(self, prepared: PreparedStudy, data: StudyData) -> StudyDriver:
         """Train until the tree is settled or the work is to stop."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
-        driver = StudyDriver(spec, self._store.ledger(self._study.id), self._checkpoints, busy, stop)
+        outlook = Outlook(prepared, self._keep_facts)
+        driver = StudyDriver(spec, self._store.ledger(self._study.id), self._checkpoints, busy, stop, outlook.update)
+        outlook.update(driver.evidence)
         self.lease.report(driver.report)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
