@@ -75,6 +75,11 @@ class Evidence:
         """Trainings that failed, and why."""
         return MappingProxyType(self._failed)
 
+    @property
+    def measurements(self) -> Iterable[Measurement]:
+        """What the finished trainings measured."""
+        return self._known.values()
+
     # Which trainings tell about a tree
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
@@ -270,6 +275,11 @@ class Evidence:
     def kept_trees(self) -> tuple[BranchTree, ...]:
         """Every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
+
+    @property
+    def broken_groups(self) -> int:
+        """How many trees of three tasks or more were trained and do not keep the threshold."""
+        return sum(not self.keeps(tree) for tree in self._measured_trees() if len(tree.tasks) > 2)
 
     def undecided(self) -> tuple[BranchTree, ...]:
         """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
