@@ -1,5 +1,6 @@
 """Commands that speak to a service: a real one, whose studies the test moves on by hand."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +10,13 @@ from threading import Thread
 import pytest
 import yaml
 
-from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State
+from taskgraft.search.study import Progress, RunningTrial, Stage, State
 from taskgraft.space.document import tree_document
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.cli.commands import taskgraft, write
 from tests.api.conftest import DEPTH, Api, body
-
-RESULT = Result(True, 0.01, (0.0, 0.03), 40_000, 100_000, 5_000_000)
+from tests.search.results import RESULT
 
 
 @pytest.fixture(autouse=True)
@@ -53,18 +53,29 @@ def test_what_the_service_refuses_is_told_field_by_field(tmp_path: Path) -> None
     assert [error["field"] for error in said.document["errors"]] == ["tasks.0.dataset", "tasks.1.target"]
 
 
+def cells(text: str) -> list[list[str]]:
+    """Every line of the tables in a text: its cells."""
+    return [re.split(r"\s*│\s*|\s{2,}", line.strip("│ ")) for line in text.splitlines()]
+
+
 def test_the_status_of_one_and_of_all(api: Api) -> None:
     queued, done = api.post(name="waiting"), api.post(name="finished")
     succeed(api, done)
     assert taskgraft("status", queued).out == "queued: no result yet\n"
-    assert taskgraft("status", done, "--json").document["result"]["ar"] == 0.01
+    assert taskgraft("status", done, "--json").document["result"]["ar"] == 0.0102
     text = taskgraft("status", done).out
     assert "gender, word, age_group  blocks 1-8" in text
-    assert "1.00 %  (95 % interval 0.00 % to 3.00 %)" in text
+    assert "1.02 %  (95 % interval 0.00 % to 3.00 %)" in text
+    assert ["gender", "accuracy", "98.00", "97.00", "1.02", "-0.40 to 2.51", "240"] in cells(text)
+    assert ["word", "macro_f1", "41.00", "42.00", "-2.44", "-10.00 to 1.00", "150", "12"] in cells(text)
+    assert ["age_group", "accuracy", "50.00", "50.00", "at chance", "240"] in cells(text)
+    assert ["verdict", "not refuted; verified for Q >= 2.51 %"] in cells(text)
+    assert ["at chance, not judged", "age_group"] in cells(text)
     assert {queued, done} <= {study["id"] for study in taskgraft("status", "--json").document}
     (line,) = (line for line in taskgraft("status").out.splitlines() if done in line)
     assert "finished" in line
-    assert "1.00 %" in line
+    assert "not refuted" in line
+    assert "1.02 %" in line
 
 
 def test_a_matrix_is_coloured_by_what_keeps_the_threshold(api: Api) -> None:

@@ -35,10 +35,9 @@ def tasks_of(document: Mapping[str, Any], path: Path) -> tuple[Task, ...]:
 
 
 def _tasks_of_study(spec: StudySpec, base: Path) -> tuple[Task, ...]:
-    from taskgraft.api.cli.corpora import prepare_with_bar
-    from taskgraft.api.settings import Settings
+    from taskgraft.api.cli.corpora import outline_tables
 
-    return prepare_with_bar(spec, Settings.from_environment().data_dir, base).tasks
+    return outline_tables(spec, base).tasks
 
 
 class _PlainTask(BaseModel):

@@ -56,16 +56,14 @@ def _show_run(outcome: dict[str, Any]) -> None:
 
 def plan(study_file: StudyFile, as_json: AsJson = False) -> None:
     """Say what a study would cost: trainings, parameters, time. Trains nothing."""
-    from taskgraft.api.cli.corpora import prepare_with_bar
+    from taskgraft.api.cli.corpora import outline_with_bar
     from taskgraft.api.cli.text import show_plan
-    from taskgraft.api.settings import Settings
     from taskgraft.api.study_files import read_study
     from taskgraft.search.plan import plan_study
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)
-        prepared = prepare_with_bar(spec, Settings.from_environment().data_dir, study_file.parent)
-        cost = plan_study(spec, prepared).to_json()
+        cost = plan_study(spec, outline_with_bar(spec, study_file.parent)).to_json()
         print_json(cost) if as_json else show_plan(spec.name, cost)
 
 
@@ -146,17 +144,15 @@ def _answers(model: "Bundle", paths: Iterable[Path]) -> Iterator[tuple[str, dict
 
 
 def check(
-    manifest: Annotated[Path, typer.Argument(help="A manifest (CSV or Parquet).", metavar="MANIFEST.csv")],
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or a folder that holds one.", metavar="MANIFEST.csv")],
     as_json: AsJson = False,
 ) -> None:
     """Check a manifest and every clip it names: all faults with their lines, counts per label and split."""
-    from taskgraft.api.cli.live import counting
+    from taskgraft.api.cli.corpora import check_with_bar
     from taskgraft.api.cli.text import show_check
-    from taskgraft.evaluators.datasets.check import check_manifest
 
     with errors_as_exit_codes(as_json):
-        with counting("reading", "clips") as progress:
-            report = check_manifest(manifest, progress)
+        report = check_with_bar(manifest)
         print_json(report.to_json()) if as_json else show_check(report)
     if not report.ok:
         raise typer.Exit(2)

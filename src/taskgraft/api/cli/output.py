@@ -31,7 +31,7 @@ def errors_as_exit_codes(as_json: bool = False) -> Iterator[None]:
         yield
         sys.stdout.flush()  # here and not when the interpreter ends, where nobody could hear of a closed pipe
     except TaskgraftError as error:
-        faults = error.faults if isinstance(error, InvalidInput) else (Fault("", str(error)),)
+        faults = error.listed() if isinstance(error, InvalidInput) else (Fault("", str(error)),)
         for fault in faults:
             show_error(fault)
         if as_json:

@@ -40,6 +40,9 @@ def serve(
     ] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Datasets, features, artifacts, the SQLite file.")] = None,
+    datasets_root: Annotated[
+        list[Path] | None, typer.Option(help="A folder whose manifests may be registered; may be repeated.")
+    ] = None,
     no_runner: Annotated[bool, typer.Option("--no-runner", help="Leave the work to runners elsewhere.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,6 +63,7 @@ def serve(
             "database_url": database_url,
             "ray_address": ray_address,
             "data_dir": data_dir,
+            "datasets_root": tuple(datasets_root) if datasets_root else None,
         }
         serve_settings(_settings(given), on_ready=on_ready, with_runner=not no_runner)
 

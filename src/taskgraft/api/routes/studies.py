@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
+from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
 from taskgraft.api.schemas import StudyPage, StudyView
 from taskgraft.search.artifacts import remove_study_files
 from taskgraft.search.plan import Plan, plan_study
-from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import State
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=problems(42
 _PLAN: dict[int | str, dict[str, Any]] = {200: {"model": Plan, "description": "dry run: what it would cost"}}
 
 
-@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 413, 415))
+@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 409, 413, 415))
 def create_study(
     spec: StudySpec,
     request: Request,
@@ -31,11 +31,16 @@ def create_study(
         str | None, Header(description="the same key with the same body gives the first study again")
     ] = None,
 ) -> Any:
-    """Queue a study; or, with `dry_run`, answer what it would cost."""
-    prepared = prepare(spec, data_dir=settings.data_dir)
+    """Queue a study; or, with `dry_run`, answer what it would cost.
+
+    A study may name datasets that are still being checked: it waits for them, and fails if one turns out broken.
+    """
+    catalog = Catalog(store, settings)
     if dry_run:
-        return JSONResponse(plan_study(spec, prepared).to_json())
-    study, _ = store.create_study(spec, idempotency_key=idempotency_key)
+        return JSONResponse(plan_study(spec, catalog.outline(spec)).to_json())
+    if not store.knows_key(idempotency_key):  # a study that was posted before is not judged by what changed since
+        catalog.outline(spec)
+    study, _ = store.create_study(spec, idempotency_key=idempotency_key, datasets=catalog.versions)
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=study.id)
     return StudyView.of(study)
 

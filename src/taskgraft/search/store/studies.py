@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.database import Database
+from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
 from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
@@ -44,20 +45,26 @@ class StudyTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create_study(self, spec: StudySpec, *, idempotency_key: str | None = None) -> tuple[Study, bool]:
+    def create_study(
+        self, spec: StudySpec, *, idempotency_key: str | None = None, datasets: Mapping[str, int] = MappingProxyType({})
+    ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
+
+        ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
                 characters.
-            Conflict: the first study of the key was deleted at this very moment.
+            Conflict: the first study of the key, or a dataset, was deleted at this very moment.
         """
         _check_key(idempotency_key)
         values = {"id": new_id(), "idempotency_key": idempotency_key, "spec": spec.to_plain(), "state": State.QUEUED}
+        values["facts"] = {"datasets": dict(datasets)} if datasets else None
         insert = _insert(self._database.dialect).values(values)
         statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
         with self._database.begin() as connection:
             if row := connection.execute(statement).one_or_none():
+                use(connection, row.id, datasets)
                 return to_study(row), True
             first = connection.execute(
                 select(studies).where(studies.c.idempotency_key == idempotency_key)
@@ -69,6 +76,14 @@ class StudyTable:
                 "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
             )
         return study, False
+
+    def knows_key(self, key: str | None) -> bool:
+        """Return whether a study was created with this key."""
+        if key is None or not key.isprintable():
+            return False
+        query = select(studies.c.id).where(studies.c.idempotency_key == key)
+        with self._database.begin() as connection:
+            return connection.execute(query).one_or_none() is not None
 
     def get_study(self, study_id: str) -> Study:
         """One study.
