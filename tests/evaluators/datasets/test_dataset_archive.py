@@ -15,7 +15,7 @@ from taskgraft.evaluators.datasets.archive import Archive, Limits, extract, insp
 from .corpora import sound_corpus
 from .zips import COMPRESSED, CRC, FLAGS, METHOD, SIZE, endless, many, patched, with_mode, zip_folder, zip_of
 
-MANIFEST = {"manifest.csv": "path\n"}
+MANIFEST: dict[str, bytes | str] = {"manifest.csv": "path\n"}
 SMALL = Limits(bytes=1 << 20, files=100, expanded=1 << 22, expansion=100)
 
 
