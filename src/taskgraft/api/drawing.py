@@ -10,23 +10,25 @@ from taskgraft.space.tree import BranchTree, Node
 
 _CELL, _GAP, _BAR = 34, 18, 24
 """Width of a block, room between two blocks (where branches part), height of a bar."""
-_ROW, _MARGIN, _HEAD, _FOOT = 34, 24, 84, 48
-"""Height of a task's row, the border, room for the heading, room for the legend."""
+_ROW, _MARGIN, _HEAD, _FOOT, _CAPTION = 34, 24, 84, 48, 28
+"""Height of a task's row, the border, room for the heading, for the legend, for a caption."""
 _LETTER = 9
 """Width of a letter of the task names, rounded up."""
 _SHARED, _OWN, _LINE, _INK, _MUTED = "#2f6db5", "#e3ebf4", "#8aa4c0", "#1b2733", "#5b6b7b"
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
-def draw_tree(document: Mapping[str, Any]) -> str:
-    """The tree form as SVG: blocks run left to right, one row per task, shared blocks filled.
+def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
+    """Draw the tree form as SVG: blocks run left to right, one row per task, shared blocks filled.
+
+    ``caption`` is a line below the picture, such as the verdict on the model.
 
     Raises:
         InvalidInput: as `read_tree_document`.
     """
     drawn = read_tree_document(document)
     tree = drawn.tree
-    sheet = _Sheet.of(tree)
+    sheet = _Sheet.of(tree, caption)
     svg = sheet.svg
     _element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
     _element(svg, "desc", describe(tree))
@@ -34,6 +36,8 @@ def draw_tree(document: Mapping[str, Any]) -> str:
     _heading(svg, drawn)
     _draw_node(sheet, tree.root)
     _legend(sheet)
+    if caption:
+        _text(svg, caption, _MARGIN, _HEAD + len(sheet.rows) * _ROW + _FOOT + 8, size=14, weight="600")
     return ET.tostring(svg, encoding="unicode", xml_declaration=False)
 
 
@@ -68,12 +72,13 @@ class _Sheet:
     """Where the tree ends and the names begin."""
 
     @classmethod
-    def of(cls, tree: BranchTree) -> "_Sheet":
+    def of(cls, tree: BranchTree, caption: str | None) -> "_Sheet":
         rows = {task: row for row, task in enumerate(_leaves(tree.root))}
         names = max(len(task) for task in rows) * _LETTER
         left = _MARGIN if tree.root.length else _MARGIN + _GAP
         end = left + tree.depth * (_CELL + _GAP) + _GAP
-        width, height = max(end + names + _MARGIN, 580), _HEAD + len(rows) * _ROW + _FOOT
+        width = max(end + names + _MARGIN, 580, 2 * _MARGIN + len(caption or "") * _LETTER)
+        height = _HEAD + len(rows) * _ROW + _FOOT + (_CAPTION if caption else 0)
         size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
         svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": _FONT, **size})
         return cls(svg, rows, left, end)

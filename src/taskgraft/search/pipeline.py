@@ -225,12 +225,15 @@ def schedule_of(spec: StudySpec) -> Schedule:
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:
     cost = tree_cost(report.tree, template, tasks)
     return Result(
-        verified=report.verified,
-        ar=report.ar,
-        ar_interval=report.interval,
+        verdict=report.verdict,
+        ar=report.test.ar,
+        ar_interval=report.test.interval,
         parameters=cost.parameters or 0,
         independent_parameters=independent_parameters(template, tasks),
         macs_per_second=cost.macs_per_second or 0,
+        verified_for=report.verified_for,
+        scope=report.scope,
+        tasks=report.test.tasks,
     )
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taskgraft.search.spec import StudySpec
+from taskgraft.search.verdict import FinalVerdict, TaskResult
 
 
 class Stage(StrEnum):
@@ -81,14 +82,27 @@ class RunningTrial:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished study found. ``ar`` and its 95 % interval are measured on the test split."""
+    """What a finished study found, on the test split.
 
-    verified: bool
+    ``verdict`` is about the weights in the bundle; ``scope`` says what they were compared with. ``verified_for`` is the
+    smallest threshold that they would be verified for, None when there is none below 1. ``ar`` and its 95 % interval,
+    and ``tasks``, are what it follows from. Results from before verdicts had bounds have no tasks.
+    """
+
+    verdict: FinalVerdict
     ar: float
     ar_interval: tuple[float, float]
     parameters: int
     independent_parameters: int
     macs_per_second: int
+    verified_for: float | None = None
+    scope: str = ""
+    tasks: tuple[TaskResult, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether the verdict is ``verified``."""
+        return self.verdict is FinalVerdict.VERIFIED
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.layout import Layout, find_layout, read_tables
 from taskgraft.evaluators.datasets.paths import Containment, normalise
@@ -33,6 +36,8 @@ class Corpus:
     """Event -> clip -> regions in seconds, in order and apart."""
     annotated: frozenset[int]
     """Clips that the segments speak of; any other clip is unlabelled for frames tasks."""
+    groups: tuple[str, ...] | None = None
+    """The clips' values in the column ``group``, an empty one where a clip stands alone; None without that column."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -45,6 +50,14 @@ class Corpus:
     def audio(self, clip: int) -> Path:
         """Return the file of a clip."""
         return self.root / self.paths[clip]
+
+    def group_numbers(self) -> NDArray[np.int64] | None:
+        """Return a number for every clip that clips of one group share [clips]; None without the column ``group``."""
+        if self.groups is None:
+            return None
+        # A path is never empty and a clip's own, but it may be the name of a group: so it is marked.
+        names = [f"g{group}" if group else f"p{path}" for group, path in zip(self.groups, self.paths, strict=True)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
         labels=scan.labels,
         segments=scan.segments.regions,
         annotated=frozenset(scan.segments.annotated),
+        groups=scan.groups if _GROUP in scan.table.columns else None,
     )
 
 
