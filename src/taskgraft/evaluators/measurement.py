@@ -53,6 +53,26 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A checkpoint that was the best one for a while: the step it was taken at, and what it is worth."""
+
+    step: int
+    metrics: Mapping[str, float]
+    outcomes: Mapping[str, Outcomes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        outcomes = {task: said.to_text() for task, said in self.outcomes.items()}
+        return {"step": self.step, "metrics": dict(self.metrics), "outcomes": outcomes}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        outcomes = {task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}
+        return cls(value["step"], value["metrics"], outcomes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
     """The result of one training, on the validation split: metrics (fractions of 1) and outcomes per task.
 
@@ -61,6 +81,10 @@ class Measurement:
 
     ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
     worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, where they were asked for.
+
+    ``earlier`` are the checkpoints that were the best before this one, oldest first; only trainings that can be stopped
+    early have them. They tell what the training would have measured if it had been stopped before its best step, and
+    are no part of the JSON form either.
     """
 
     metrics: Mapping[str, float]
@@ -73,6 +97,7 @@ class Measurement:
     weights: bytes | None = field(default=None, repr=False)
     steps_left: int = 0
     affinities: Mapping[Pair, float] = field(default_factory=dict)
+    earlier: tuple[Checkpoint, ...] = field(default=(), repr=False)
 
     @property
     def planned_steps(self) -> int:
@@ -85,7 +110,7 @@ class Measurement:
         return self.steps_left > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the weights as plain data."""
+        """Return everything but the weights and the earlier checkpoints as plain data."""
         return {
             "metrics": dict(self.metrics),
             "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
@@ -99,9 +124,10 @@ class Measurement:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: Mapping[str, Any], earlier: tuple[Checkpoint, ...] = ()) -> Self:
         """Read what `to_json` wrote."""
         return cls(
+            earlier=earlier,
             metrics=MappingProxyType(dict(value["metrics"])),
             outcomes=MappingProxyType({task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}),
             steps=value["steps"],

@@ -48,6 +48,7 @@ class Evidence:
         self._spec = spec
         self._depth = get_template(spec.template).depth
         self._known: dict[Training, Measurement] = {}
+        self._taken_over = 0
         self._failed: dict[Training, str] = {}
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
@@ -58,6 +59,7 @@ class Evidence:
 
     def add(self, trial: Trial) -> None:
         """Take in one more finished training."""
+        self._taken_over += trial.taken_over_from is not None
         if trial.state is TrialState.COMPLETE and trial.measurement:
             self._known[trial.training] = trial.measurement
             if self._tests:
@@ -69,6 +71,16 @@ class Evidence:
     def count(self) -> int:
         """How many trainings have ended."""
         return len(self._known) + len(self._failed)
+
+    @property
+    def taken_over(self) -> int:
+        """How many of the trainings that have ended were taken over from other studies."""
+        return self._taken_over
+
+    @property
+    def trained(self) -> int:
+        """How many of the trainings that have ended were trained by this study: what its budget counts."""
+        return self.count - self._taken_over
 
     @property
     def failures(self) -> Mapping[Training, str]:

@@ -116,10 +116,18 @@ class TrainingSpec(_Value):
 
 
 class BudgetSpec(_Value):
-    """Where to stop asking; null means no limit. Baselines are trained in any case."""
+    """Where to stop asking; null means no limit. Baselines are trained in any case.
+
+    ``trials`` counts what this study trains; what it takes over from other studies is free.
+    """
 
     trials: _Whole | None = Field(default=None, ge=1)
     seconds: _Number | None = Field(default=None, gt=0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.trials is not None or self.seconds is not None
 
 
 class StudySpec(_Value):

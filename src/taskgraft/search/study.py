@@ -58,13 +58,14 @@ class Progress:
     """How far a study is.
 
     ``trials_planned`` counts what is done and what is still to come as far as can be known, so it may change; seconds
-    are wall time.
+    are wall time. ``taken_over`` of the trials that are done were trained by other studies.
     """
 
     trials_done: int = 0
     trials_planned: int = 0
     fraction: float = 0.0
     eta_seconds: float | None = None
+    taken_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Study:
     """A study as the store knows it.
 
     ``facts`` holds what was found when it first started: fingerprints of its datasets, which a resumed study checks,
-    and what its tasks are. ``tree`` is the tree that is delivered, in the public form.
+    and what its tasks are. ``tree`` is the tree that is delivered, in the public form. ``parent`` is the study whose
+    tree this one makes for another threshold; it may have been deleted since.
     """
 
     id: str
@@ -111,3 +113,4 @@ class Study:
     result: Result | None = None
     tree: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    parent: str | None = None

@@ -44,8 +44,12 @@ class StudyTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create_study(self, spec: StudySpec, *, idempotency_key: str | None = None) -> tuple[Study, bool]:
+    def create_study(
+        self, spec: StudySpec, *, idempotency_key: str | None = None, parent: str | None = None
+    ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
+
+        ``parent`` is the study whose tree this one makes for another threshold; it is a part of the body.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
@@ -53,7 +57,13 @@ class StudyTable:
             Conflict: the first study of the key was deleted at this very moment.
         """
         _check_key(idempotency_key)
-        values = {"id": new_id(), "idempotency_key": idempotency_key, "spec": spec.to_plain(), "state": State.QUEUED}
+        values: dict[str, Any] = {
+            "id": new_id(),
+            "idempotency_key": idempotency_key,
+            "spec": spec.to_plain(),
+            "state": State.QUEUED,
+        }
+        values["parent"] = parent
         insert = _insert(self._database.dialect).values(values)
         statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
         with self._database.begin() as connection:
@@ -64,7 +74,7 @@ class StudyTable:
             ).one_or_none()
         if first is None:
             raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
-        if (study := to_study(first)).spec != spec:
+        if ((study := to_study(first)).spec, study.parent) != (spec, parent):
             raise InvalidInput.at(
                 "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
             )

@@ -3,7 +3,22 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Float, Index, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 from taskgraft.search.study import Stage, State
@@ -59,7 +74,21 @@ studies = Table(
     Column("lease_until", Float(53)),
     Column("renewed_at", Float(53)),
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
+    # A plain text: a study outlives the one that it was derived from.
+    Column("parent", _ID),
     Index("taskgraft_studies_by_state", "state", "id"),
+)
+
+trainings = Table(
+    "taskgraft_trainings",
+    metadata,
+    Column("study_id", _ID, ForeignKey("taskgraft_studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("origin", _ID, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("steps_left", Integer, nullable=False),
+    Column("measurement", LargeBinary, nullable=False),
+    Index("taskgraft_trainings_by_digest", "digest"),
 )
 
 runners = Table(
