@@ -1,30 +1,83 @@
-"""The client against a real service, and against one that lies."""
+"""Both clients against a real service, and against one that lies: one suite, so that they cannot differ."""
 
+import asyncio
+import inspect
 import io
 import stat
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI, Response
 
-from taskgraft.api.client import Client
+from taskgraft.api.client import AsyncClient, Client
 from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
 from taskgraft.search.study import Stage, State
+from taskgraft.space.synthesis import synthesize
+from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body, serving
 
 FILES = {"model.onnx": b"\x00" * 200_000, "metrics.json": b"{}"}
 
 
+Connect = Callable[..., AbstractContextManager[Client]]
+"""Makes a client of the service at a URL."""
+
+
+class _Driven:
+    """An `AsyncClient` whose methods are awaited by a loop of their own, so that it looks like a `Client`."""
+
+    def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
+        self._client = client
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            started = method(*args, **options)
+            return self._iterate(started) if inspect.isasyncgen(started) else self._await(started)
+
+        return call
+
+    def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
+        while True:
+            try:
+                yield self._await(anext(items))
+            except StopAsyncIteration:
+                return
+
+    def _await(self, awaitable: Awaitable[Any]) -> Any:
+        async def answer() -> Any:
+            return await awaitable
+
+        return self._runner.run(answer())
+
+
+@contextmanager
+def async_client(url: str, token: str | None = None) -> Iterator[Client]:
+    with asyncio.Runner() as runner:
+        client = AsyncClient(url, token)
+        yield cast(Client, _Driven(client, runner))
+        runner.run(client.aclose())
+
+
+@pytest.fixture(scope="module", params=[Client, async_client], ids=["blocking", "async"])
+def connect(request: pytest.FixtureRequest) -> Connect:
+    connect: Connect = request.param
+    return connect
+
+
 @pytest.fixture(scope="module")
-def client(api: Api) -> Iterator[Client]:
-    with Client(api.url, token="unused") as client:
+def client(api: Api, connect: Connect) -> Iterator[Client]:
+    with connect(api.url, token="unused") as client:
         yield client
 
 
@@ -41,7 +94,7 @@ def test_a_study_from_queue_to_grave(client: Client) -> None:
 
 
 def test_an_idempotency_key_gives_the_same_study(client: Client) -> None:
-    first, again = (client.create_study(body(), idempotency_key="key") for _ in range(2))
+    first, again = (client.create_study(body(), idempotency_key="a key") for _ in range(2))
     assert first["id"] == again["id"]
 
 
@@ -63,9 +116,20 @@ def test_results_are_read(api: Api, client: Client) -> None:
     api.record(study_id, BranchTree.flat(["gender"], DEPTH, DEPTH), {"gender": 80})
     assert [trial["tasks"] for trial in client.trials(study_id)] == [["gender"]]
     assert client.matrix(study_id)["tasks"] == ["gender"]
+    assert client.matrix_csv(study_id).startswith("task_a,")
     assert client.tree(study_id)["ar_threshold"] == 0.1
     assert client.tree(study_id, 0.5)["ar_threshold"] == 0.5
     assert "<svg" in client.tree_svg(study_id, 0.5)
+
+
+def test_the_matrix_as_a_value_makes_the_tree_that_the_service_makes(api: Api, client: Client) -> None:
+    study_id = api.post()
+    pairs = {("gender", "word"): 79, ("gender", "age_group"): 60, ("word", "age_group"): 78}
+    api.record_pairs(study_id, {(*pair, 8): right for pair, right in pairs.items()})
+    api.run(study_id, Stage.VERIFICATION)
+    matrix = client.reduction_matrix(study_id)
+    assert matrix.to_csv() == client.matrix_csv(study_id)
+    assert synthesize(matrix, 0.3, get_template("cnn8")).to_json() == client.tree(study_id, 0.3)["root"]
 
 
 def test_problems_are_the_errors_that_they_were(api: Api, client: Client) -> None:
@@ -95,6 +159,12 @@ def test_watching_ends_with_the_final_state(api: Api, client: Client) -> None:
     runner.join()
     assert (states[0], states[-1]) == ("queued", "failed")
     assert client.wait(study_id)["reason"] == "no more clips"
+
+
+def test_waiting_may_end_with_a_pause(api: Api, client: Client) -> None:
+    study_id = api.post()
+    client.pause(study_id)
+    assert client.wait(study_id, stop_when_paused=True)["state"] == "paused"
 
 
 def test_a_model_is_downloaded_whole(api: Api, client: Client, tmp_path: Path) -> None:
@@ -128,7 +198,7 @@ def test_a_model_that_is_not_there_leaves_nothing(api: Api, client: Client, tmp_
 
 
 @contextmanager
-def offering(content: bytes, etag: str | None = None) -> Iterator[Client]:
+def offering(connect: Connect, content: bytes, etag: str | None = None) -> Iterator[Client]:
     """A client of a service that offers ``content`` as every model."""
     app = FastAPI()
 
@@ -136,7 +206,7 @@ def offering(content: bytes, etag: str | None = None) -> Iterator[Client]:
     def model(study_id: str) -> Response:
         return Response(content, headers={"ETag": etag or f'"{sha256(content).hexdigest()}"'})
 
-    with serving(app) as url, Client(url) as client:
+    with serving(app) as url, connect(url) as client:
         yield client
 
 
@@ -165,32 +235,77 @@ def archive(name: str, mode: int = 0) -> bytes:
         archive("device", stat.S_IFCHR | 0o666),
     ],
 )
-def test_an_archive_that_is_not_safe_is_not_unpacked(content: bytes, tmp_path: Path) -> None:
-    with offering(content) as client, pytest.raises(Unavailable):
+def test_an_archive_that_is_not_safe_is_not_unpacked(connect: Connect, content: bytes, tmp_path: Path) -> None:
+    with offering(connect, content) as client, pytest.raises(Unavailable):
         client.download_model("x", tmp_path / "inside" / "bundle")
     assert [path for path in tmp_path.rglob("*") if path.name != "inside"] == []
 
 
-def test_damaged_bytes_are_not_kept(tmp_path: Path) -> None:
-    with offering(archive("model.onnx"), etag='"0123"') as client, pytest.raises(Unavailable, match="SHA-256"):
+def test_damaged_bytes_are_not_kept(connect: Connect, tmp_path: Path) -> None:
+    with offering(connect, archive("model.onnx"), etag='"0123"') as client, pytest.raises(Unavailable, match="SHA-256"):
         client.download_model("x", tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_service_that_is_none_is_unavailable() -> None:
+@pytest.mark.parametrize("content", ["<html>hello</html>", "[]", '"text"', "{}"])
+def test_a_response_that_is_not_taskgrafts_is_told(connect: Connect, content: str) -> None:
     app = FastAPI()
 
-    @app.get("/v1/studies/x")
-    def page() -> Response:
-        return Response("<html>hello</html>", media_type="text/html")
+    @app.get("/{path:path}")
+    def page(path: str) -> Response:
+        return Response(content, media_type="text/html")
 
-    with serving(app) as url, Client(url) as client, pytest.raises(Unavailable, match="no Taskgraft service"):
-        client.study("x")
+    with serving(app) as url, connect(url) as client:
+        asked: list[Callable[[], Any]] = [
+            lambda: client.trials("x"),
+            lambda: client.reduction_matrix("x"),
+            lambda: next(client.studies()),
+        ]
+        for ask in asked:
+            with pytest.raises(Unavailable, match=f"{url} responds, but not as a Taskgraft service does"):
+                ask()
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9", "http://no.such.host.invalid", "127.0.0.1:9", "", "http://[", "http://a:b"]
 )
-def test_a_service_that_is_not_there_is_unavailable(url: str) -> None:
-    with pytest.raises(TaskgraftError), Client(url) as client:
+def test_a_service_that_is_not_there_is_unavailable(connect: Connect, url: str) -> None:
+    with pytest.raises(TaskgraftError), connect(url) as client:
         client.study("x")
+
+
+def test_a_client_closes_its_connections(api: Api) -> None:
+    async def ask() -> AsyncClient:
+        async with AsyncClient(api.url) as client:
+            await client.plan(body())
+            return client
+
+    with Client(api.url) as blocking:
+        blocking.plan(body())
+    with pytest.raises(RuntimeError, match="closed"):
+        blocking.study("x")
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(asyncio.run(ask()).study("x"))
+
+
+def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
+    blocking, concurrent = Client("http://127.0.0.1:9"), AsyncClient("http://127.0.0.1:9")
+    names = {name for name in dir(blocking) if not name.startswith("_")}
+    assert {"aclose" if name == "close" else name for name in names} == {
+        name for name in dir(concurrent) if not name.startswith("_")
+    }
+    for name in names - {"close"}:
+        ours, theirs = (inspect.signature(getattr(client, name)) for client in (blocking, concurrent))
+        assert ours.parameters == theirs.parameters, name
+        assert inspect.getdoc(getattr(blocking, name)), name
+    assert str(inspect.signature(blocking.pause)) == "(study_id: str) -> dict[str, typing.Any]"
+
+
+def test_requests_of_an_async_client_run_at_the_same_time(api: Api) -> None:
+    async def ask() -> list[Any]:
+        async with AsyncClient(api.url) as client:
+            ids = [study["id"] async for study in client.studies()][:8]
+            return await asyncio.gather(*(client.study(study_id) for study_id in ids), client.study("none"))
+
+    with pytest.raises(NotFound, match="none"):
+        asyncio.run(ask())

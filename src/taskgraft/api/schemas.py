@@ -11,7 +11,7 @@ from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State, Study
 from taskgraft.search.trial import Trial, TrialState
-from taskgraft.space.matrix import ReductionMatrix
+from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.template import Template
 
 Fraction = Annotated[float, Field(description="a fraction: 0.02 = 2 %")]
@@ -151,6 +151,18 @@ class MatrixView(BaseModel):
             for depth, cell in sorted(matrix.cells.get((first, second), {}).items())
         ]
         return cls(tasks=matrix.tasks, cells=cells)
+
+    def to_matrix(self) -> ReductionMatrix:
+        """Return the matrix that `of` shows.
+
+        Raises:
+            InvalidInput: cells that make no reduction matrix.
+        """
+        cells: dict[Pair, dict[int, Cell]] = defaultdict(dict)
+        for cell in self.cells:
+            low, high = cell.ar_interval or (None, None)
+            cells[cell.task_a, cell.task_b][cell.depth] = Cell(cell.ar, low, high, cell.at_most)
+        return ReductionMatrix(self.tasks, cells)
 
 
 class NodeView(BaseModel):

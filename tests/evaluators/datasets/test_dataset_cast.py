@@ -46,6 +46,12 @@ def test_shares_and_words_are_even() -> None:
     assert set(Counter(take.word for take in takes).values()) == {300}
 
 
+def test_splits_get_the_shares_that_were_asked_for() -> None:
+    shares = {Split.TRAIN: 0.25, Split.VALIDATION: 0.25, Split.TEST: 0.5}
+    takes = cast_clips(800, 0, shares)
+    assert Counter(take.split for take in takes) == {Split.TRAIN: 200, Split.VALIDATION: 200, Split.TEST: 400}
+
+
 def test_a_word_says_nothing_about_its_speaker() -> None:
     takes = cast_clips(3_000, 0)
     together = Counter((take.word, take.speaker.gender) for take in takes)

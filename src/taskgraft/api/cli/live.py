@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -106,3 +106,19 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(bars[0], completed=done)
 
         yield show
+
+
+class Terminal:
+    """Reports a run to a person: bars and messages on standard error. An `Observer` of `taskgraft.api.runs`."""
+
+    def counting(self, what: str, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """See `Observer`."""
+        return counting(what, unit)
+
+    def follow(self, forms: Iterable[Study]) -> None:
+        """See `Observer`."""
+        follow(forms)
+
+    def pausing(self) -> None:
+        """See `Observer`."""
+        errors.print("pausing; what was measured is kept, and the same command goes on from there")

@@ -1,6 +1,7 @@
 """Commands that need no service: run, plan, synthesize, size, predict, datasets check."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs, so that the others and --help start at once
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +27,12 @@ def run(
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)  # before the slow import of what trains
-        from taskgraft.api.cli.runs import run_study
+        from taskgraft.api.cli.live import Terminal
+        from taskgraft.api.runs import default_folder, run_study
 
-        folder = (out or Path("taskgraft-runs") / spec.name).absolute()
-        outcome = run_study(spec, folder, study_file.parent, ray_address)
+        folder = out or default_folder(spec)
+        pause_on = (signal.SIGINT, signal.SIGTERM)
+        outcome = run_study(spec, folder, study_file.parent, ray_address, Terminal(), pause_on).to_json()
         if as_json:
             print_json(outcome)
         else:
@@ -42,6 +45,7 @@ def _show_run(outcome: dict[str, Any]) -> None:
 
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
     if outcome["study"]["state"] == "succeeded":
+        console.print(f"picture: {escape(outcome['picture'])}")
         console.print(f"files: {escape(outcome['artifacts'])}")
 
 

@@ -1,7 +1,8 @@
 """Who says what in the demo corpus: speakers, each in one split, and their words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,7 +22,9 @@ VARIANTS = {
     "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "adam", "alex", "boris", "david", "max", "travis", "victor"),
 }
 MIN_CLIPS = 40
-_SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25}
+Shares = Mapping[Split, float]
+"""Share of the clips that each split gets; they sum to 1."""
+SHARES: Shares = MappingProxyType({Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25})
 _CLIPS_PER_SPEAKER = 6
 
 
@@ -41,9 +44,9 @@ class Age:
 
 
 AGES = {
-    "adult": Age(pitch=(38, 58), rate=(150, 195), tract=(0.96, 1.05), tremor=(0.0, 0.01), breath=(0.0, 0.04)),
-    "senior": Age(pitch=(28, 50), rate=(120, 160), tract=(0.90, 0.98), tremor=(0.015, 0.04), breath=(0.05, 0.15)),
-    "young": Age(pitch=(52, 75), rate=(165, 220), tract=(1.04, 1.18), tremor=(0.0, 0.01), breath=(0.0, 0.04)),
+    "adult": Age(pitch=(42, 56), rate=(150, 185), tract=(0.97, 1.04), tremor=(0.0, 0.01), breath=(0.0, 0.04)),
+    "senior": Age(pitch=(28, 50), rate=(120, 160), tract=(0.88, 0.95), tremor=(0.02, 0.045), breath=(0.07, 0.16)),
+    "young": Age(pitch=(56, 75), rate=(170, 220), tract=(1.07, 1.18), tremor=(0.0, 0.01), breath=(0.0, 0.04)),
 }
 
 
@@ -78,7 +81,7 @@ class Take:
     word: str
 
 
-def cast_clips(clips: int, seed: int) -> tuple[Take, ...]:
+def cast_clips(clips: int, seed: int, shares: Shares = SHARES) -> tuple[Take, ...]:
     """Plan a corpus: every gender and age in every split, every word and dialect in train, no speaker in two splits.
 
     Raises:
@@ -89,7 +92,7 @@ def cast_clips(clips: int, seed: int) -> tuple[Take, ...]:
     random = np.random.default_rng([seed, 0])
     speakers = _speakers(random)
     takes: list[Take] = []
-    for split, share in _SHARES.items():
+    for split, share in shares.items():
         size = round(share * clips) if split is not Split.TEST else clips - len(takes)
         people = [next(speakers) for _ in range(_speaker_count(size))]
         words = random.permutation([WORDS[place % len(WORDS)] for place in range(size)])

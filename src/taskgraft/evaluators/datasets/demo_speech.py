@@ -7,27 +7,35 @@ put together here. ``group`` names the speaker. It shows the method at work; it 
 import csv
 import shutil
 import wave
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
 from taskgraft.errors import Conflict, Unavailable
-from taskgraft.evaluators.datasets.cast import Take, cast_clips
+from taskgraft.evaluators.datasets.cast import SHARES, Shares, Take, cast_clips
+from taskgraft.evaluators.datasets.noise import Signal
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 from taskgraft.evaluators.datasets.staging import SAMPLE_RATE, Clip, stage
 from taskgraft.evaluators.datasets.synthesizer import Synthesizer, Utterance
 
 MANIFEST_NAME = "manifest.csv"
-RECIPE = 1
+RECIPE = 2
 """Changes whenever the same clips and seed would give other bytes."""
+
+_AHEAD = 16
+"""Clips that are staged while the next one is spoken."""
 
 Progress = Callable[[int, int], None]
 """Told how many clips are made, of how many."""
 
 
-def build_demo_speech(root: Path, clips: int = 3000, seed: int = 0, progress: Progress | None = None) -> Path:
+def build_demo_speech(
+    root: Path, clips: int, seed: int = 0, progress: Progress | None = None, *, shares: Shares = SHARES
+) -> Path:
     """Make the corpus in the new folder ``root`` and return its manifest.
 
     The same clips and seed give the same bytes. The folder appears complete or not at all.
@@ -37,7 +45,7 @@ def build_demo_speech(root: Path, clips: int = 3000, seed: int = 0, progress: Pr
         Conflict: ``root`` is already there.
         Unavailable: espeak-ng is not installed or fails, or the disk does.
     """
-    takes = cast_clips(clips, seed)
+    takes = cast_clips(clips, seed, shares)
     if root.exists():
         raise Conflict(f"{root} is already there")
     partial = root.with_name(f".{root.name}-{uuid4().hex}")
@@ -56,9 +64,8 @@ def _make(folder: Path, takes: Sequence[Take], seed: int, progress: Progress | N
     (folder / "clips").mkdir()
     rows, segments = [], []
     with Synthesizer() as synthesizer:
-        for place, take in enumerate(takes):
+        for place, (take, clip) in enumerate(zip(takes, _recorded(synthesizer, takes, seed), strict=True)):
             path = f"clips/{place:05}.wav"
-            clip = _record(synthesizer, take, np.random.default_rng([seed, 1, place]))
             _write_wave(folder / path, clip)
             who = take.speaker
             rows.append((path, take.split, who.gender, who.age_group, who.dialect, take.word, who.name))
@@ -70,12 +77,29 @@ def _make(folder: Path, takes: Sequence[Take], seed: int, progress: Progress | N
     _write_table(folder / SEGMENTS_NAME, [("path", "onset", "offset", "event"), *segments])
 
 
-def _record(synthesizer: Synthesizer, take: Take, random: np.random.Generator) -> Clip:
+def _recorded(synthesizer: Synthesizer, takes: Sequence[Take], seed: int) -> Iterator[Clip]:
+    """Yield the clip of every take, in order.
+
+    The synthesizer speaks one utterance after the other, since the same order gives the same sound; what is spoken is
+    staged meanwhile in one thread: more of them only wait for each other.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pending: deque[Future[Clip]] = deque()
+        for place, take in enumerate(takes):
+            random = np.random.default_rng([seed, 1, place])
+            voice = _say(synthesizer, take, random)
+            pending.append(pool.submit(stage, voice, synthesizer.sample_rate, take.speaker, random))
+            if len(pending) > _AHEAD:
+                yield pending.popleft().result()
+        yield from (clip.result() for clip in pending)
+
+
+def _say(synthesizer: Synthesizer, take: Take, random: np.random.Generator) -> Signal:
+    """Return what the speaker says, at the synthesizer's rate: no speaker says a word twice in quite the same way."""
     who = take.speaker
     rate = who.rate + int(random.integers(-8, 8, endpoint=True))
     pitch = who.pitch + int(random.integers(-3, 3, endpoint=True))
-    voice = synthesizer.say(Utterance(take.word, who.voice, rate, pitch, who.range))
-    return stage(voice.astype(np.float64), synthesizer.sample_rate, who, random)
+    return synthesizer.say(Utterance(take.word, who.voice, rate, pitch, who.range)).astype(np.float64)
 
 
 def _write_wave(path: Path, clip: Clip) -> None:

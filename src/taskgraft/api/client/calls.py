@@ -1,0 +1,99 @@
+"""Every call of the service: a function that says what to send and how to read the response.
+
+To add one, write a function here and name it in `taskgraft.api.client.operations`; both clients have it then.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from taskgraft.api.client.call import JSON, Call, as_items, as_json, as_nothing, as_page, as_text, path
+from taskgraft.api.schemas import MatrixView
+from taskgraft.space.matrix import ReductionMatrix
+
+
+def create_study(spec: Mapping[str, Any], *, idempotency_key: str | None = None) -> Call[JSON]:
+    """Queue a study, given as plain data; the same key with the same data returns the first study again."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    return Call("POST", path("studies"), as_json, json=spec, headers=headers)
+
+
+def plan(spec: Mapping[str, Any]) -> Call[JSON]:
+    """Return what a study would cost; nothing is queued."""
+    return Call("POST", path("studies"), as_json, {"dry_run": True}, json=spec)
+
+
+def study(study_id: str) -> Call[JSON]:
+    """Return one study."""
+    return Call("GET", path("studies", study_id), as_json)
+
+
+def study_page(state: str | None, cursor: str | None) -> Call[tuple[list[JSON], str | None]]:
+    """Return one page of studies, newest first, and the cursor of the next page."""
+    return Call("GET", path("studies"), as_page, {"state": state, "cursor": cursor})
+
+
+def cancel(study_id: str) -> Call[JSON]:
+    """Stop a study for good."""
+    return Call("POST", path("studies", study_id, "cancel"), as_json)
+
+
+def pause(study_id: str) -> Call[JSON]:
+    """Stop a study for now; what it measured is kept."""
+    return Call("POST", path("studies", study_id, "pause"), as_json)
+
+
+def resume(study_id: str) -> Call[JSON]:
+    """Queue a paused study again."""
+    return Call("POST", path("studies", study_id, "resume"), as_json)
+
+
+def delete(study_id: str) -> Call[None]:
+    """Delete a study, its trials and its model."""
+    return Call("DELETE", path("studies", study_id), as_nothing)
+
+
+def trials(study_id: str) -> Call[list[JSON]]:
+    """Return every training that ended; each is a flat enough record for a table."""
+    return Call("GET", path("studies", study_id, "trials"), as_items)
+
+
+def matrix(study_id: str) -> Call[JSON]:
+    """Return the reduction matrix as far as it is known, as the service gives it."""
+    return Call("GET", path("studies", study_id, "matrix"), as_json)
+
+
+def matrix_csv(study_id: str) -> Call[str]:
+    """Return the reduction matrix as CSV, as `ReductionMatrix.from_csv` reads it."""
+    return Call("GET", path("studies", study_id, "matrix"), as_text, {"format": "csv"})
+
+
+def reduction_matrix(study_id: str) -> Call[ReductionMatrix]:
+    """Return the reduction matrix as a value: for `to_records`, and for `synthesize` at another threshold."""
+    return Call("GET", path("studies", study_id, "matrix"), _as_matrix)
+
+
+def _as_matrix(response: httpx.Response) -> ReductionMatrix:
+    return MatrixView.model_validate_json(response.content).to_matrix()
+
+
+def tree(study_id: str, ar_threshold: float | None = None) -> Call[JSON]:
+    """Return the study's tree; at another threshold, the one that the stored matrix gives."""
+    return Call("GET", path("studies", study_id, "tree"), as_json, {"ar_threshold": ar_threshold})
+
+
+def tree_svg(study_id: str, ar_threshold: float | None = None) -> Call[str]:
+    """Return the tree as a picture (SVG)."""
+    params = {"ar_threshold": ar_threshold, "format": "svg"}
+    return Call("GET", path("studies", study_id, "tree"), as_text, params)
+
+
+def artifacts(study_id: str) -> Call[list[JSON]]:
+    """Return the files of the bundle: name, bytes, SHA-256."""
+    return Call("GET", path("studies", study_id, "artifacts"), as_items)
+
+
+def model(study_id: str) -> Call[httpx.Response]:
+    """Return the response that holds the bundle as one zip; both clients stream it to disk."""
+    return Call("GET", path("studies", study_id, "model"), lambda response: response)

@@ -1,0 +1,23 @@
+"""The calls as methods: what `Client` and `AsyncClient` have in common."""
+
+from taskgraft.api.client import calls
+from taskgraft.api.client.call import Operation
+
+
+class Operations:
+    """One method for each function of `taskgraft.api.client.calls`; `AsyncClient` awaits them."""
+
+    create_study = Operation(calls.create_study)
+    plan = Operation(calls.plan)
+    study = Operation(calls.study)
+    cancel = Operation(calls.cancel)
+    pause = Operation(calls.pause)
+    resume = Operation(calls.resume)
+    delete = Operation(calls.delete)
+    trials = Operation(calls.trials)
+    matrix = Operation(calls.matrix)
+    matrix_csv = Operation(calls.matrix_csv)
+    reduction_matrix = Operation(calls.reduction_matrix)
+    tree = Operation(calls.tree)
+    tree_svg = Operation(calls.tree_svg)
+    artifacts = Operation(calls.artifacts)
