@@ -14,6 +14,7 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.digest import training_digest
 from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.study_data import StudyData, TaskData
+from taskgraft.evaluators.training import has_bfloat16
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 
@@ -53,7 +54,7 @@ CHANGES: dict[str, Callable[[StudyData], str]] = {
     "metric": lambda data: make(with_task(data, "pitch", metric="macro_f1")),
     "labels": lambda data: make(with_task(data, "pitch", labels=("high", "other"))),
     "targets": lambda data: make(with_task(data, "pitch", targets=1 - data.tasks["pitch"].targets)),
-    "class weights": lambda data: make(with_task(data, "shape", class_weights=np.float32([1, 2]))),
+    "class weights": lambda data: make(with_task(data, "shape", class_weights=np.array([1, 2], np.float32))),
     "train clips": lambda data: make(with_task(data, "shape", **moved(data.tasks["shape"], Split.TRAIN))),
     "validation clips": lambda data: make(with_task(data, "shape", **moved(data.tasks["shape"], Split.VALIDATION))),
     "crop": lambda data: make(dataclasses.replace(data, crop=data.crop + data.template.time_stride)),
@@ -98,6 +99,6 @@ def test_code_libraries_and_processor_change_it(
     elif what == "instructions":
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SSE 1")
     else:
-        known = digest.has_bfloat16()
+        known = has_bfloat16()
         monkeypatch.setattr(digest, "has_bfloat16", lambda: not known)
     assert make(tone_data) != before

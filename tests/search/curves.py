@@ -29,7 +29,7 @@ class CurveWorld:
         tasks = job.training.tasks
         chance = random.Random(f"{self.seed} {job.training.tree} {job.seed}")
         lost = self._lost(job, chance)
-        curve = [{"step": STEPS * (place + 1) // POINTS} for place in range(POINTS)]
+        curve: list[dict[str, float]] = [{"step": STEPS * (place + 1) // POINTS} for place in range(POINTS)]
         for task in tasks:
             lag = chance.uniform(0.0, 0.3)
             for place, point in enumerate(curve):

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State, Study
 from taskgraft.search.trial import Trial, TrialState
+from taskgraft.space.branching import Reason
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.template import Template
 
@@ -26,9 +27,11 @@ class StudyView(BaseModel):
     stage: Stage | None = Field(description="null before it first starts")
     progress: Progress
     running: tuple[RunningTrial, ...] = Field(description="the trainings under way")
+    trainings: "TrainingCounts"
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
     result: Result | None = Field(description="null until there is a verified tree, or none could be")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
+    parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
     created_at: datetime
     updated_at: datetime
 
@@ -42,12 +45,36 @@ class StudyView(BaseModel):
             stage=study.stage,
             progress=study.progress,
             running=study.running,
+            trainings=TrainingCounts.of(study.progress),
             reason=study.reason,
             result=study.result,
             spec=study.spec,
+            parent=study.parent,
             created_at=study.created_at,
             updated_at=study.updated_at,
         )
+
+
+class TrainingCounts(BaseModel):
+    """The trainings of a study that have ended, by who trained them."""
+
+    trained: int = Field(description="by this study")
+    taken_over: int = Field(description="by other studies of this service, with the very same result")
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        """Return what the API shows of ``progress``."""
+        return cls(trained=progress.trials_done - progress.taken_over, taken_over=progress.taken_over)
+
+
+class TreeRequest(BaseModel):
+    """Another threshold for a study's tree."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    ar_threshold: Annotated[float, Strict()] = Field(
+        ge=0, lt=1, description="Q: the accuracy reduction that is still accepted", examples=[0.05]
+    )
 
 
 class StudyPage(BaseModel):
@@ -74,6 +101,7 @@ class TrialView(BaseModel):
     worker: str | None
     ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
     error: str | None = Field(description="why there is no measurement")
+    taken_over_from: str | None = Field(description="the study that trained it, if that is another one")
 
     @classmethod
     def of(cls, trial: Trial, baselines: Mapping[str, float]) -> Self:
@@ -98,6 +126,7 @@ class TrialView(BaseModel):
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
             error=trial.error,
+            taken_over_from=trial.taken_over_from,
         )
 
 
@@ -173,6 +202,41 @@ class NodeView(BaseModel):
     children: list["NodeView"]
 
 
+class CauseView(BaseModel):
+    """One reason why tasks do not share more."""
+
+    reason: Reason
+    tasks: list[str] = Field(description="trained together; for `chance`, the tasks at chance")
+    depth: int = Field(description="how many blocks they shared in that training")
+    ar: float | None = Field(description="of that training, on validation; null if there was none")
+    at_most: bool = Field(description="ar is an upper bound")
+
+
+class BranchingView(BaseModel):
+    """Tasks that share so many blocks and then part."""
+
+    tasks: list[str]
+    blocks: int
+    parts: list[list[str]]
+    because: list[CauseView]
+
+
+class UnknownView(BaseModel):
+    """Depths at which nothing was trained that tells whether the pair keeps the threshold."""
+
+    task_a: str
+    task_b: str
+    depths: list[int]
+
+
+class NeededView(BaseModel):
+    """How many trainings answer what is unknown; `POST /v1/studies/{id}/trees` runs them."""
+
+    at_least: int
+    at_most: int
+    to_verify: int = Field(description="further trainings that verify this tree, if it need not be repaired")
+
+
 class TreeView(BaseModel):
     """The tree form."""
 
@@ -183,6 +247,11 @@ class TreeView(BaseModel):
     encoder_parameters: int
     parameters: int | None
     independent_parameters: int | None
+    branchings: list[BranchingView] = Field([], description="where tasks part, and what forced it")
+    unknown: list[UnknownView] = Field(
+        [], description="cells that were not asked about and could let a pair share more"
+    )
+    trainings_needed: NeededView | None = Field(None, description="trainings that would answer what is unknown")
 
 
 class ArtifactView(BaseModel):

@@ -283,6 +283,10 @@ class Evidence:
         """Every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
 
+    def broken_trees(self) -> Iterator[BranchTree]:
+        """Yield every tree of several tasks that was trained and does not keep the threshold."""
+        return (tree for tree in self._measured_trees() if not self.keeps(tree))
+
     def undecided(self) -> tuple[BranchTree, ...]:
         """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
         if not self._tests:

@@ -23,6 +23,7 @@ from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.driver import StudyDriver
+from taskgraft.search.explanation import explanation
 from taskgraft.search.final import FinalReport, final_report
 from taskgraft.search.jobs import Job
 from taskgraft.search.lease import Lease
@@ -127,6 +128,7 @@ class StudyRun:
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
         result = _result(report, data.template, prepared.tasks)
         document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
+        document |= explanation(self._study.spec, driver.evidence, report.tree)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
         self._end(State.SUCCEEDED, reason, result=result, tree=document)

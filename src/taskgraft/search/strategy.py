@@ -168,6 +168,20 @@ def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:
         yield tree
 
 
+def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) -> tuple[BranchTree, ...]:
+    """Return the trees that were trained, and broke the threshold, on the way to the one that is delivered.
+
+    The synthesized tree comes first. Empty if the first was delivered, or the budget ended before any was judged.
+    """
+    tree = open_questions(spec, evidence).tree()
+    found: list[BranchTree] = []
+    for candidate in _candidates(evidence, tree) if tree else ():
+        if candidate == delivered or evidence.unfinished(candidate):
+            break
+        found.append(candidate)
+    return tuple(found)
+
+
 def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:
     """Reductions of the tasks of a tree that broke the threshold; parts of it that keep it alone lose nothing."""
     reductions = evidence.reductions(tree)
