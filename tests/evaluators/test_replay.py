@@ -83,12 +83,22 @@ def test_a_training_that_ended_early_answers_what_would_have_ended_no_later(
     assert replay(whole, REFERENCES, None) is whole
 
 
-def test_affinities_are_means_over_all_evaluations_and_are_not_cut(whole: Measurement) -> None:
+def test_affinities_are_cut_too_if_it_is_known_what_they_are_means_of(tone_data: StudyData, whole: Measurement) -> None:
     stopping = rule(whole, 0.98)
-    measured = replace(whole, affinities={("pitch", "shape"): 0.5})
-    assert replay(whole, REFERENCES, stopping) is not None
-    assert replay(measured, REFERENCES, stopping) is None
-    assert replay(measured, REFERENCES, None) is measured
+    trained, expected = (
+        Trainer(PAIR, tone_data, SCHEDULE, 0, REFERENCES, one, with_affinities=True) for one in (None, stopping)
+    )
+    for trainer in (trained, expected):
+        while not trainer.finished:
+            trainer.advance()
+    measured, cut = trained.measurement("here"), expected.measurement("here")
+    assert_equal(measured, whole)
+    found = replay(measured, REFERENCES, stopping)
+    assert_equal(found, cut)
+    assert found is not None
+    assert found.affinities == cut.affinities != measured.affinities
+    assert replay(replace(measured, cosines={}), REFERENCES, stopping) is None
+    assert replay(replace(measured, cosines={}), REFERENCES, None) is not None
 
 
 def test_without_earlier_checkpoints_the_metrics_are_exact(whole: Measurement) -> None:

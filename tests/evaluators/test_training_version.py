@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "490bcddfca7b4de6209243222a8133f6373acb812ea838fa4678b681037e7aac")
+PINNED = (1, "f4b5fe69f347562641fa154086d21a2e2fe9b8b55ea3867677a3d807dd2f131d")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),

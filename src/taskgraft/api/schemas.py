@@ -1,7 +1,7 @@
 """What the answers look like: typed, so that the OpenAPI document is."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -145,6 +145,14 @@ class TrialList(BaseModel):
         return cls(items=[TrialView.of(trial, baselines[trial.training.repeat]) for trial in trials])
 
 
+class UnknownView(BaseModel):
+    """Depths at which nothing was trained that tells whether the pair keeps the threshold."""
+
+    task_a: str
+    task_b: str
+    depths: list[int]
+
+
 class CellView(BaseModel):
     """The accuracy reduction of one pair at one depth."""
 
@@ -163,10 +171,11 @@ class MatrixView(BaseModel):
 
     tasks: tuple[str, ...]
     cells: list[CellView]
+    not_asked: list[UnknownView] = Field([], description="depths of the study at which a pair has no cell")
 
     @classmethod
-    def of(cls, matrix: ReductionMatrix) -> Self:
-        """How the API shows ``matrix``."""
+    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = ()) -> Self:
+        """Return what the API shows of ``matrix``, whose pairs might have a cell at each of ``depths``."""
         cells = [
             CellView(
                 task_a=first,
@@ -179,7 +188,12 @@ class MatrixView(BaseModel):
             for first, second in matrix.pairs()
             for depth, cell in sorted(matrix.cells.get((first, second), {}).items())
         ]
-        return cls(tasks=matrix.tasks, cells=cells)
+        missing = {
+            (first, second): sorted(set(depths) - set(matrix.cells.get((first, second), ())))
+            for first, second in matrix.pairs()
+        }
+        not_asked = [UnknownView(task_a=a, task_b=b, depths=there) for (a, b), there in missing.items() if there]
+        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked)
 
     def to_matrix(self) -> ReductionMatrix:
         """Return the matrix that `of` shows.
@@ -219,14 +233,6 @@ class BranchingView(BaseModel):
     blocks: int
     parts: list[list[str]]
     because: list[CauseView]
-
-
-class UnknownView(BaseModel):
-    """Depths at which nothing was trained that tells whether the pair keeps the threshold."""
-
-    task_a: str
-    task_b: str
-    depths: list[int]
 
 
 class NeededView(BaseModel):

@@ -7,7 +7,7 @@ rule that would have stopped it no later than it ended.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from taskgraft.evaluators.measurement import Checkpoint, Measurement
+from taskgraft.evaluators.measurement import Checkpoint, Measurement, mean_affinities
 from taskgraft.evaluators.metrics import reductions
 from taskgraft.evaluators.stopping import Stopping
 
@@ -19,7 +19,7 @@ def replay(measured: Measurement, references: Mapping[str, float], stopping: Sto
     same share of the steps, and its weights, which it has only if its best step is that of the recorded training.
     Without earlier checkpoints the metrics are exact too, and the outcomes are those of the recorded best step.
 
-    Returns None if the training ended too early to say, or if affinities would have to be cut.
+    Returns None if the training ended too early to say, or if it has affinities without what they are means of.
     """
     clips = {task: outcomes.clip_count for task, outcomes in measured.outcomes.items()}
     seen = stopping.end_of(measured.curve, references, clips) if stopping else None
@@ -28,12 +28,15 @@ def replay(measured: Measurement, references: Mapping[str, float], stopping: Sto
     steps = int(measured.curve[seen - 1]["step"])
     if steps == measured.steps:
         return measured
-    return None if measured.affinities else _cut(measured, references, seen, steps)
+    if measured.affinities and not measured.cosines:
+        return None
+    return _cut(measured, references, seen, steps)
 
 
 def _cut(measured: Measurement, references: Mapping[str, float], seen: int, steps: int) -> Measurement:
     best = _best(measured, references, seen)
     earlier = tuple(checkpoint for checkpoint in measured.earlier if checkpoint.step < best.step)
+    cosines = {pair: all_of[: len(all_of) * seen // len(measured.curve)] for pair, all_of in measured.cosines.items()}
     return replace(
         measured,
         metrics=best.metrics,
@@ -44,7 +47,9 @@ def _cut(measured: Measurement, references: Mapping[str, float], seen: int, step
         curve=measured.curve[:seen],
         weights=measured.weights if best.step == measured.best_step else None,
         steps_left=measured.planned_steps - steps,
+        affinities=mean_affinities(cosines),
         earlier=earlier,
+        cosines=cosines,
     )
 
 

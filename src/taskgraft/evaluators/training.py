@@ -183,6 +183,7 @@ class Trainer:
             steps_left=self._total - self._step,
             affinities=self._affinities.means if self._affinities else {},
             earlier=tuple(self._earlier),
+            cosines=self._affinities.cosines if self._affinities else {},
         )
 
 

@@ -49,5 +49,7 @@ def _answers(
 
 def _replayed(measured: Measurement, job: Job) -> Measurement | None:
     """Return what was measured as the job would have ended; affinities are taken as they are."""
+    if bool(measured.affinities) is not job.with_affinities:
+        return None  # another training, as far as its digest goes
     found = replay(replace(measured, affinities={}), job.references, job.stopping)
     return found and replace(found, affinities=measured.affinities)

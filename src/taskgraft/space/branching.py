@@ -1,6 +1,6 @@
 """Branchings: where the tasks of a tree part, and what forced it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -76,6 +76,28 @@ def describe_branching(branching: Mapping[str, Any]) -> str:
     parts = " | ".join(", ".join(part) for part in branching["parts"])
     where = f"after block {branching['blocks']}" if branching["blocks"] else "at once"
     return f"{parts} part {where}: {'; '.join(map(_cause, branching['because']))}"
+
+
+def describe_unknown(unknown: Sequence[Mapping[str, Any]]) -> str:
+    """Return the unknown cells of the tree form in words.
+
+    >>> describe_unknown([{"task_a": "a", "task_b": "b", "depths": [4, 5]}])
+    'a + b at 4, 5 blocks'
+    """
+    return "; ".join(
+        f"{cell['task_a']} + {cell['task_b']} at {', '.join(map(str, cell['depths']))} blocks" for cell in unknown
+    )
+
+
+def describe_needed(needed: Mapping[str, int]) -> str:
+    """Return in words how many trainings would answer what is unknown.
+
+    >>> describe_needed({"at_least": 1, "at_most": 4, "to_verify": 1})
+    '1 to 4 trainings would tell; more would verify the tree'
+    """
+    least, most = needed["at_least"], needed["at_most"]
+    number = f"{least} to {most}" if most > least else str(least)
+    return f"{number} training{'' if most == 1 else 's'} would tell; more would verify the tree"
 
 
 def _cause(cause: Mapping[str, Any]) -> str:

@@ -92,6 +92,13 @@ class StudyTable:
             raise no_study(study_id)
         return to_study(row)
 
+    def study_of_key(self, idempotency_key: str) -> Study | None:
+        """Return the study that was created with this key; None if there is none."""
+        query = select(studies).where(studies.c.idempotency_key == idempotency_key)
+        with self._database.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else to_study(row)
+
     def list_studies(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Studies, newest first; a study that is created meanwhile moves none of the following pages.
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from taskgraft.evaluators.measurement import Checkpoint, Measurement
+from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.rows import has_id, no_study
 from taskgraft.search.store.tables import studies, trainings
@@ -83,10 +83,8 @@ def _to_kept(row: Row[Any]) -> KeptTraining:
 
 
 def _pack(measurement: Measurement) -> bytes:
-    earlier = [checkpoint.to_json() for checkpoint in measurement.earlier]
-    return zlib.compress(json.dumps([measurement.to_json(), earlier]).encode())
+    return zlib.compress(json.dumps(measurement.to_full_json()).encode())
 
 
 def _unpack(packed: bytes) -> Measurement:
-    plain, earlier = json.loads(zlib.decompress(packed))
-    return Measurement.from_json(plain, tuple(map(Checkpoint.from_json, earlier)))
+    return Measurement.from_json(json.loads(zlib.decompress(packed)))
