@@ -49,7 +49,6 @@ def test_every_branching_names_what_forced_it(api: Api, known: str) -> None:
     assert (first["tasks"], first["blocks"]) == (["gender", "word", "age_group"], 6)
     assert first["because"] == [
         {"reason": "broke", "tasks": ["gender", "word"], "depth": 8, "ar": pytest.approx(0.25), "at_most": False},
-        {"reason": "broke", "tasks": ["word", "age_group"], "depth": 8, "ar": pytest.approx(0.125), "at_most": False},
     ]
 
 

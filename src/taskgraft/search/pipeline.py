@@ -181,9 +181,11 @@ class StudyRun:
         )
         self.lease.report(driver.report)
         driver.take_over()
+        folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule_of(spec), tune_dir(self._data_dir, self._study.id))
+                run_jobs(driver, data, schedule_of(spec), folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
