@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from taskgraft.api.cli.files import read_study
+from taskgraft.api.study_files import read_study
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
 from taskgraft.search.spec import StudySpec

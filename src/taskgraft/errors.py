@@ -15,6 +15,10 @@ the doors in ``api`` turn these into a status or an exit code.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MAX_FAULTS = 100
+"""Faults that one error lists; an input with more is repaired faster from its first hundred."""
+_MAX_IN_MESSAGE = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -32,19 +36,30 @@ class TaskgraftError(Exception):
 
 
 class InvalidInput(TaskgraftError):
-    """The input breaks one or more rules; ``faults`` holds all of them, not just the first."""
+    """The input breaks one or more rules.
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(map(str, self.faults)))
+    ``faults`` holds the first `MAX_FAULTS` of them, ``more`` says how many there are beyond these.
+    """
+
+    def __init__(self, faults: Iterable[Fault], more: int = 0) -> None:
+        found = tuple(faults)
+        self.faults = found[:MAX_FAULTS]
+        self.more = more + len(found) - len(self.faults)
+        said = [str(fault) for fault in self.faults[:_MAX_IN_MESSAGE]]
+        left_out = len(self.faults) - len(said) + self.more
+        super().__init__("; ".join([*said, f"and {left_out:,} more"] if left_out else said))
 
     @classmethod
     def at(cls, where: str, message: str) -> "InvalidInput":
-        """The common case of a single fault."""
+        """Return the common case of a single fault."""
         return cls([Fault(where, message)])
 
-    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[tuple[Fault, ...]]]:
-        return type(self), (self.faults,)
+    def listed(self) -> tuple[Fault, ...]:
+        """Return ``faults``, and as the last one how many more there are."""
+        return (*self.faults, Fault("", f"and {self.more:,} more")) if self.more else self.faults
+
+    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[tuple[Fault, ...], int]]:
+        return type(self), (self.faults, self.more)
 
 
 class MalformedInput(InvalidInput):

@@ -1,12 +1,14 @@
 """POST, GET and DELETE of studies; cancel, pause, resume."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 import pytest
 
 from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State
+from taskgraft.search.study import Progress, RunningTrial, Stage, State
 from tests.api.conftest import LEASE, Api, body
+from tests.search.results import RESULT
 
 
 def test_a_posted_study_is_queued_and_found_at_its_location(api: Api) -> None:
@@ -62,6 +64,12 @@ def test_an_idempotency_key_stands_for_one_body(api: Api) -> None:
     assert [fault["field"] for fault in answer.json()["errors"]] == ["Idempotency-Key"]
 
 
+def test_an_empty_list_of_depths_is_refused(api: Api) -> None:
+    answer = api.http.post("/v1/studies", json=body(depths=[]))
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["depths"]
+
+
 def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.PAIRS)
@@ -86,18 +94,20 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
 def test_a_finished_study_shows_its_result(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.EXPORT)
-    api.store.finish(
-        study_id, "runner", State.SUCCEEDED, reason="kept", result=Result(True, 0.01, (0.0, 0.03), 50, 120, 900)
-    )
+    api.store.finish(study_id, "runner", State.SUCCEEDED, reason="kept", result=RESULT)
     study = api.http.get(f"/v1/studies/{study_id}").json()
     assert (study["state"], study["reason"]) == ("succeeded", "kept")
     assert study["result"] == {
-        "verified": True,
-        "ar": 0.01,
+        "verdict": "not_refuted",
+        "verified": False,
+        "verified_for": 0.02501,
+        "scope": "the weights in the bundle",
+        "ar": 0.0102,
         "ar_interval": [0.0, 0.03],
-        "parameters": 50,
-        "independent_parameters": 120,
-        "macs_per_second": 900,
+        "tasks": [asdict(task) for task in RESULT.tasks],
+        "parameters": 40_000,
+        "independent_parameters": 100_000,
+        "macs_per_second": 5_000_000,
     }
 
 

@@ -59,7 +59,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_answers_are_typed(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    assert schemas["StudyView"]["properties"]["result"]["anyOf"][0] == {"$ref": "#/components/schemas/Result"}
+    assert schemas["StudyView"]["properties"]["result"]["anyOf"][0] == {"$ref": "#/components/schemas/ResultView"}
     assert schemas["StudySpec"]["required"] == ["ar_threshold", "tasks"]
     assert schemas["State"]["enum"] == ["queued", "running", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 

@@ -4,11 +4,14 @@ import time
 from itertools import product
 
 import pytest
+from sqlalchemy import create_engine, update
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.search.store import Store
-from taskgraft.search.study import TRANSITIONS, Progress, Result, RunningTrial, Stage, State
+from taskgraft.search.store.tables import studies
+from taskgraft.search.study import TRANSITIONS, Progress, RunningTrial, Stage, State
 from tests.contracts.store_workers import race, take_all
+from tests.search.results import RESULT
 from tests.search.store.samples import LONG, ME, OTHER, OVER, held_in, make_study, study_in
 
 HELD = (State.QUEUED, State.RUNNING, State.PAUSED, State.CANCELLING, State.CANCELLED)
@@ -165,11 +168,27 @@ class TestFinish:
 
     def test_keeps_the_result_and_the_tree(self, store: Store) -> None:
         study = study_in(store, State.RUNNING)
-        result = Result(True, 0.0125, (-0.005, 0.03), 52_600, 98_000, 1_500_000)
         tree = {"schema": "taskgraft.tree/1", "root": {"tasks": ["age"], "blocks": [0, 8], "children": []}}
-        store.finish(study.id, ME, State.SUCCEEDED, reason="all well", result=result, tree=tree)
+        store.finish(study.id, ME, State.SUCCEEDED, reason="all well", result=RESULT, tree=tree)
         found = store.get_study(study.id)
-        assert (found.result, found.tree, found.reason) == (result, tree, "all well")
+        assert (found.result, found.tree, found.reason) == (RESULT, tree, "all well")
+
+    @pytest.mark.parametrize(("was_verified", "verdict"), [(True, "verified"), (False, "not_refuted")])
+    def test_a_result_from_before_there_were_three_verdicts_is_read(
+        self, store: Store, url: str, was_verified: bool, verdict: str
+    ) -> None:
+        study = study_in(store, State.RUNNING)
+        store.finish(study.id, ME, State.SUCCEEDED, result=RESULT)
+        plain = {"verified": was_verified, "ar": 0.01, "ar_interval": [0.0, 0.03]}
+        plain |= {"parameters": 5, "independent_parameters": 9, "macs_per_second": 7}
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(update(studies).where(studies.c.id == study.id).values(result=plain))
+        engine.dispose()
+        found = store.get_study(study.id).result
+        assert found is not None
+        assert (found.verdict, found.verified, found.tasks) == (verdict, was_verified, ())
+        assert (found.ar_interval, found.verified_for) == ((0.0, 0.03), None)
 
     def test_a_reason_may_quote_any_text(self, store: Store) -> None:
         reason = "nul \x00, half a pair \ud800, Ωμέγα, " + "long " * 10_000

@@ -5,6 +5,7 @@ import sys
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ import torch
 from scipy.signal import resample_poly
 
 from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.prediction import Bundle, load_bundle
+from taskgraft.evaluators.samples import to_waveform
 from tests.evaluators.exported import Exported
 from tests.evaluators.tones import RATE, tone
 
@@ -91,6 +94,59 @@ def test_recordings_of_any_rate_and_channels_are_understood(bundle: Bundle, tmp_
     mono = resample_poly(tone("high", "sine", 0.5), rate, RATE)
     soundfile.write(tmp_path / "clip.flac", np.stack([mono, mono], axis=1), rate)
     assert bundle.predict(tmp_path / "clip.flac")["pitch"]["label"] == "high"
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_samples_in_memory_are_answered_like_their_file(bundle: Bundle, tmp_path: Path, rate: int) -> None:
+    mono = resample_poly(tone("high", "sine", 0.5), rate, RATE)
+    stereo = np.stack([mono, 0.5 * mono], axis=1)
+    soundfile.write(tmp_path / "clip.wav", stereo, rate, subtype="FLOAT")
+    expected = bundle.predict(tmp_path / "clip.wav")
+    assert bundle.predict(stereo.astype(np.float32), rate) == expected
+    assert bundle.predict(str(tmp_path / "clip.wav")) == expected
+    assert bundle.predict(stereo.tolist(), rate)["pitch"]["label"] == expected["pitch"]["label"]
+
+
+@pytest.mark.parametrize(("subtype", "kind"), [("PCM_16", "int16"), ("PCM_32", "int32"), ("PCM_U8", "uint8")])
+def test_whole_numbers_are_scaled_as_in_a_file(tmp_path: Path, subtype: str, kind: str) -> None:
+    sound = 0.9 * tone("high", "sine", 0.1)
+    soundfile.write(tmp_path / "clip.wav", sound, RATE, subtype=subtype)
+    limits = np.iinfo(kind)
+    whole = np.round(sound * limits.max / (2 if kind == "uint8" else 1)) + (128 if kind == "uint8" else 0)
+    found = to_waveform(whole.astype(kind), RATE, RATE)
+    np.testing.assert_allclose(found, read_audio(tmp_path / "clip.wav", RATE), atol=0.01)
+    assert abs(found).max() == pytest.approx(abs(sound).max(), abs=0.01)
+
+
+BEEP = np.zeros(800)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (BEEP, None, "rate: samples need their rate in hertz: predict(samples, rate)"),
+        ("clip.wav", RATE, "rate: a file says its own rate; leave this out; got 16000"),
+        (BEEP, 500, "rate: a whole number from 1,000 to 192,000 hertz; got 500"),
+        (BEEP, 16_000.5, "rate: a whole number from 1,000 to 192,000 hertz; got 16000.5"),
+        (BEEP, True, "got True"),
+        (BEEP[:0], RATE, "samples: shape [samples] or [samples, channels], one sample or more; got [0]"),
+        (BEEP.reshape(2, 2, 200), RATE, "got [2, 2, 200]"),
+        (np.float32(0.5), RATE, "got []"),
+        (BEEP.reshape(2, 400), RATE, "at most 32 channels; got shape [2, 400]; channels come second: samples.T"),
+        (BEEP.reshape(20, 40).repeat(2, 0), RATE, "at most 32 channels; got shape [40, 40]"),
+        ([[0.0], [0.0, 0.0]], RATE, "samples: an array of numbers"),
+        (BEEP * 1j, RATE, "got complex128"),
+        (BEEP.astype(np.int64), RATE, "or whole numbers of type uint8, int16, int32; got int64"),
+        (["a"], RATE, "got <U1"),
+        (np.where(np.arange(800) == 7, np.nan, 0), RATE, "every sample is a finite number; got NaN or infinity"),
+        (BEEP + 1e300, RATE, "every sample is a finite number"),
+        (np.zeros(600 * 1_000 + 1, np.float32), 1_000, "samples: at most 600 seconds; got 600.0"),
+    ],
+)
+def test_samples_that_are_not_a_recording_are_refused(bundle: Bundle, samples: Any, rate: Any, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        bundle.predict(samples, rate)
+    assert message in str(caught.value)
 
 
 def test_long_recordings_are_read_to_their_end(bundle: Bundle, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "f4b5fe69f347562641fa154086d21a2e2fe9b8b55ea3867677a3d807dd2f131d")
+PINNED = (1, "7646d18630f97a1e787f98806ab2ab5a3d0c3bd8c1d1e469af56e0e1528b2358")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),

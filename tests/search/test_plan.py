@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from taskgraft.evaluators.datasets.check import check_manifest
+from taskgraft.evaluators.datasets.registry import DEMO_CLIPS
+from taskgraft.search.outline import StudyOutline, find_local_report, outline_study
 from taskgraft.search.plan import Plan, plan_study, plan_trials
-from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import StudySpec
 from tests.search.corpora import beeps_spec, write_beeps
 from tests.search.worlds import make_spec
@@ -20,9 +22,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def outline(spec: StudySpec, base: Path) -> StudyOutline:
+    return outline_study(spec, lambda dataset: find_local_report(dataset, base, check_manifest))
+
+
 def plan(folder: Path, workers: int = 1, **more: Any) -> Plan:
     spec = beeps_spec(**more)
-    return plan_study(spec, prepare(spec, data_dir=folder / "data", base=folder), workers)
+    return plan_study(spec, outline(spec, folder), workers)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_a_model_over_two_corpora_takes_twice_as_long(folder: Path) -> None:
         ]
         training = {"epochs": 10_000, "batch_size": 12}
         spec = StudySpec.parse({"ar_threshold": 0.1, "tasks": tasks, "training": training})
-        return plan_study(spec, prepare(spec, data_dir=folder / "data", base=folder), 1)
+        return plan_study(spec, outline(spec, folder), 1)
 
     same, other = two("beeps/manifest.csv"), two("more/manifest.csv")
     assert other.seconds_at_least == pytest.approx(same.seconds_at_least * 4 / 3, rel=0.02)
@@ -84,9 +90,13 @@ def test_a_budget_caps_the_estimate(folder: Path) -> None:
     assert capped.seconds_at_most == pytest.approx(free.seconds_at_most * 10 / 28, rel=0.02)
 
 
-def test_clips_are_not_needed_for_a_plan(tmp_path: Path) -> None:
-    """Their length is guessed then; what is missing is told when the study starts."""
-    manifest = write_beeps(tmp_path / "beeps")
-    for clip in manifest.parent.glob("*.wav"):
-        clip.write_bytes(b"no sound")
-    assert plan(tmp_path, training={"epochs": 1000}).seconds_at_least > 0
+def test_no_file_is_opened_to_plan_the_demo(tmp_path: Path) -> None:
+    tasks = [
+        {"name": "gender", "dataset": "demo-speech", "target": "gender"},
+        {"name": "vad", "dataset": "demo-speech", "target": "speech", "kind": "frames"},
+    ]
+    spec = StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks})
+    found = plan_study(spec, outline(spec, tmp_path / "nowhere"), 2)
+    assert found.clips["gender"] == found.clips["vad"]
+    assert sum(found.clips["gender"].values()) == DEMO_CLIPS
+    assert found.seconds_at_least > 0

@@ -40,7 +40,7 @@ def test_the_process_works_until_it_is_told_to_stop(store: Store, tmp_path: Path
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "tasks.0.dataset: a data set is one of demo-speech" in (store.get_study(study.id).reason or "")
+    assert "tasks.0.dataset: a dataset is one of demo-speech" in (store.get_study(study.id).reason or "")
     assert f"study {study.id}: failed" in said
     assert store.runner_seen() is not None
     assert "Traceback" not in said

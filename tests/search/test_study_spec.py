@@ -58,12 +58,14 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(ar_threshold=math.nan), "ar_threshold", ["finite", "got nan"]),
         (study(ar_threshold=math.inf), "ar_threshold", ["finite", "got inf"]),
         (study(ar_threshold=True), "ar_threshold", ["is a number", "got True"]),
+        (study(ar_threshold="1:30"), "ar_threshold", ["is a number", "got '1:30'"]),
         (study(ar_threshold=None), "ar_threshold", ["number", "got None"]),
         ({"tasks": [task()]}, "ar_threshold", ["is required"]),
         ({"ar_threshold": 0}, "tasks", ["is required"]),
         (study(template="cnn9"), "template", ["there is cnn8", "got 'cnn9'"]),
         (study(depths=[4, 9]), "depths", ["cnn8 has 8 blocks", "got [4, 9]"]),
         (study(depths=[4, 4]), "depths", ["once", "got [4, 4]"]),
+        (study(depths=[]), "depths", ["one depth or more; leave this out", "got []"]),
         (study(depths=[0]), "depths.0", ["greater than or equal to 1", "got 0"]),
         (study(depths=4), "depths", ["is a list", "got 4"]),
         (study(strategy="clever"), "strategy", ["'exhaustive', 'adaptive', 'bisection' or 'groups'", "got 'clever'"]),
@@ -122,9 +124,11 @@ def test_where_every_task_is_invalid_nothing_is_said_of_their_number() -> None:
     assert {fault.where for fault in faults(study(task(1), task(2)))} == {"tasks.0.name", "tasks.1.name"}
 
 
-def test_numbers_that_yaml_takes_for_texts_are_numbers() -> None:
-    spec = StudySpec.parse(study(ar_threshold="2e-2", training={"learning_rate": "1e-3"}))
-    assert (spec.ar_threshold, spec.training.learning_rate) == (0.02, 0.001)
+def test_the_default_depths_are_no_part_of_the_schema_as_an_empty_list() -> None:
+    """An empty list is refused; what the store keeps has the depths filled in."""
+    depths = StudySpec.model_json_schema()["properties"]["depths"]
+    assert (depths["minItems"], "default" in depths) == (1, False)
+    assert StudySpec.parse(study()).to_plain()["depths"] == [4, 5, 6, 7, 8]
 
 
 def test_long_values_are_cut_in_messages() -> None:

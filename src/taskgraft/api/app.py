@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from taskgraft.api import docs, handlers
 from taskgraft.api.context import problems
-from taskgraft.api.routes import files, results, service, studies
+from taskgraft.api.routes import datasets, files, results, service, studies
 from taskgraft.api.settings import Settings
+from taskgraft.api.uploads import sweep
 from taskgraft.search.store import Store
 
 
@@ -19,6 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Store(settings.database_url) as store:
             app.state.store = store
+            sweep(settings.data_dir, store)
             yield
 
     app = FastAPI(
@@ -33,8 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.settings = settings
-    handlers.install(app)
-    for router in (studies.router, results.router, files.router, service.router):
+    handlers.install(app, settings.upload_bytes)
+    for router in (studies.router, results.router, files.router, datasets.router, service.router):
         app.include_router(router)
     docs.install(app)
     return app

@@ -47,10 +47,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _WORDS = {
     400: "the body or the range could not be read",
-    404: "there is no such study, or no such file",
-    409: "the state of the study does not allow it",
+    404: "there is no such study, dataset or file",
+    409: "the state of the study or the dataset does not allow it",
     413: "the body is too large",
-    415: "the body is no JSON",
+    415: "the body is not of the type that is asked for",
     416: "the range lies outside the file",
     422: "every fault of the request, each with its field",
     500: "an unexpected error; the service's log says which",

@@ -11,8 +11,8 @@ from taskgraft.space.tree import BranchTree, Node
 
 _CELL, _GAP, _BAR = 34, 18, 24
 """Width of a block, room between two blocks (where branches part), height of a bar."""
-_ROW, _MARGIN, _HEAD, _FOOT, _LINE_HEIGHT = 34, 24, 84, 48, 20
-"""Height of a task's row, the border, room for the heading, room for the legend, a line below it."""
+_ROW, _MARGIN, _HEAD, _FOOT, _CAPTION = 34, 24, 84, 48, 28
+"""Height of a task's row, the border, room for the heading, for the legend, for a caption."""
 _LETTER = 9
 """Width of a letter of the task names, rounded up."""
 _SHARED, _OWN, _LINE, _INK, _MUTED = "#2f6db5", "#e3ebf4", "#8aa4c0", "#1b2733", "#5b6b7b"
@@ -20,15 +20,18 @@ _WARNING = "#9a5b00"
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
-def draw_tree(document: Mapping[str, Any]) -> str:
-    """The tree form as SVG: blocks run left to right, one row per task, shared blocks filled.
+def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
+    """Draw the tree form as SVG: blocks run left to right, one row per task, shared blocks filled.
+
+    ``caption`` is a line below the picture, such as the verdict on the model.
 
     Raises:
         InvalidInput: as `read_tree_document`.
     """
     drawn = read_tree_document(document)
     tree = drawn.tree
-    sheet = _Sheet.of(tree, lines=bool(document.get("unknown")))
+    unknown = _unknown_words(document)
+    sheet = _Sheet.of(tree, caption, lines=bool(caption) + bool(unknown))
     svg = sheet.svg
     _element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
     reasons = map(describe_branching, document.get("branchings", ()))
@@ -37,7 +40,12 @@ def draw_tree(document: Mapping[str, Any]) -> str:
     _heading(svg, drawn)
     _draw_node(sheet, tree.root)
     _legend(sheet)
-    _unknown(sheet, document)
+    if caption:
+        _text(svg, caption, _MARGIN, _HEAD + len(sheet.rows) * _ROW + _FOOT + 8, size=14, weight="600")
+    if unknown:
+        y = _HEAD + len(sheet.rows) * _ROW + _FOOT + 8 + _CAPTION * bool(caption)
+        text = _text(svg, unknown, _MARGIN, y, size=12, fill=_WARNING)
+        _element(text, "title", describe_unknown(document["unknown"]))
     return ET.tostring(svg, encoding="unicode", xml_declaration=False)
 
 
@@ -72,13 +80,14 @@ class _Sheet:
     """Where the tree ends and the names begin."""
 
     @classmethod
-    def of(cls, tree: BranchTree, lines: int = 0) -> "_Sheet":
+    def of(cls, tree: BranchTree, caption: str | None, lines: int) -> "_Sheet":
         """Return an empty sheet with room for so many lines below the legend."""
         rows = {task: row for row, task in enumerate(_leaves(tree.root))}
         names = max(len(task) for task in rows) * _LETTER
         left = _MARGIN if tree.root.length else _MARGIN + _GAP
         end = left + tree.depth * (_CELL + _GAP) + _GAP
-        width, height = max(end + names + _MARGIN, 580), _HEAD + len(rows) * _ROW + _FOOT + lines * _LINE_HEIGHT
+        width = max(end + names + _MARGIN, 580, 2 * _MARGIN + len(caption or "") * _LETTER)
+        height = _HEAD + len(rows) * _ROW + _FOOT + lines * _CAPTION
         size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
         svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": _FONT, **size})
         return cls(svg, rows, left, end)
@@ -165,13 +174,11 @@ def _legend(sheet: _Sheet) -> None:
         x += 40 + len(words) * 7
 
 
-def _unknown(sheet: _Sheet, document: Mapping[str, Any]) -> None:
-    """Say which pairs nobody asked about, so that tasks that are apart are not taken for incompatible."""
-    if unknown := document.get("unknown"):
-        words = f"{_count(len(unknown), 'pair')} not asked at every depth: they are apart because nothing is known"
-        y = _HEAD + len(sheet.rows) * _ROW + _FOOT
-        text = _text(sheet.svg, words, _MARGIN, y, size=12, fill=_WARNING)
-        _element(text, "title", describe_unknown(unknown))
+def _unknown_words(document: Mapping[str, Any]) -> str:
+    """Return what tells tasks that are apart for want of an answer from tasks that are incompatible."""
+    if not (unknown := document.get("unknown")):
+        return ""
+    return f"{_count(len(unknown), 'pair')} not asked at every depth: they are apart because nothing is known"
 
 
 def _text(

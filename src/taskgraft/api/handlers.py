@@ -15,24 +15,28 @@ from taskgraft.errors import Fault, InvalidInput, MalformedInput, TaskgraftError
 from taskgraft.search.spec import as_fault
 
 MAX_BODY = 1 << 20
-"""Bytes that a request's body may have."""
+"""Bytes that a request's body may have, uploads apart."""
+_UPLOADS = "/v1/datasets/"
 
 
 class BodyLimit:
-    """Middleware that refuses bodies above ``limit`` bytes, announced or not."""
+    """Middleware that refuses bodies above a number of bytes, announced or not: ``uploads`` of them for datasets."""
 
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY, uploads: int = MAX_BODY) -> None:
         self._app = app
         self._limit = limit
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what comes in."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_upload = scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS)
+        limit = self._uploads if is_upload else self._limit
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self._limit:
-            await _respond(self._problem())(scope, receive, send)
+        if announced.isdigit() and int(announced) > limit:
+            await _respond(_too_large(limit))(scope, receive, send)
             return
         received = 0
 
@@ -40,19 +44,20 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(413, self._problem().detail)
+            if received > limit:
+                raise HTTPException(413, _too_large(limit).detail)
             return message
 
         await self._app(scope, counted, send)
 
-    def _problem(self) -> Problem:
-        return plain_problem(413, f"a body has at most {self._limit} bytes")
+
+def _too_large(limit: int) -> Problem:
+    return plain_problem(413, f"a body has at most {limit} bytes")
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, upload_bytes: int = MAX_BODY) -> None:
     """Give ``app`` its handlers; whatever has none of its own is an internal error."""
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, uploads=upload_bytes)
     app.add_exception_handler(TaskgraftError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http)

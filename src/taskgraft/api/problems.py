@@ -71,7 +71,7 @@ def problem_of(error: TaskgraftError) -> Problem:
     kind = KINDS[next(base for base in type(error).__mro__ if base in KINDS)]
     errors = None
     if isinstance(error, InvalidInput):
-        errors = [FieldError(field=fault.where, message=fault.message) for fault in error.faults]
+        errors = [FieldError(field=fault.where, message=fault.message) for fault in error.listed()]
     return Problem(type=_URN + kind.name, title=kind.title, status=kind.status, detail=str(error), errors=errors)
 
 

@@ -9,13 +9,51 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import Progress, Result, RunningTrial, Stage, State, Study
+from taskgraft.search.study import Progress, RunningTrial, Stage, State, Study
 from taskgraft.search.trial import Trial, TrialState
+from taskgraft.search.verdict import FinalVerdict
 from taskgraft.space.branching import Reason
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.template import Template
 
 Fraction = Annotated[float, Field(description="a fraction: 0.02 = 2 %")]
+
+
+class TaskResultView(BaseModel):
+    """One task of the delivered model on the test split."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    metric: str
+    baseline: Fraction = Field(description="the metric of a model of its own, mean over its seeds")
+    final: Fraction = Field(description="the metric in the delivered model")
+    reduction: float | None = Field(description="1 - final / baseline: below 0 where it gained; null at chance")
+    lower: float | None = Field(description="one-sided bound of the reduction, error 5 % divided by the tasks judged")
+    upper: float | None = Field(description="one-sided 95 % bound of the reduction")
+    test_clips: int
+    test_groups: int | None = Field(description="independent groups of these clips; null without a column `group`")
+    at_chance: bool = Field(description="the baseline is no better than always guessing: part of no verdict")
+
+
+class ResultView(BaseModel):
+    """What a finished study found, on the test split."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    verdict: FinalVerdict = Field(
+        description="about the weights in the bundle: verified (every task's upper bound is at most the threshold), "
+        "refuted (some task's lower bound is above it), or not_refuted"
+    )
+    verified: bool = Field(description="whether the verdict is `verified`")
+    verified_for: float | None = Field(description="the smallest threshold that the model would be verified for")
+    scope: str = Field(description="what the verdict compares; empty in results of earlier versions")
+    ar: Fraction
+    ar_interval: tuple[float, float] = Field(description="two-sided, 95 %")
+    tasks: list[TaskResultView] = Field(description="every task; empty in results of earlier versions")
+    parameters: int
+    independent_parameters: int
+    macs_per_second: int
 
 
 class StudyView(BaseModel):
@@ -29,7 +67,8 @@ class StudyView(BaseModel):
     running: tuple[RunningTrial, ...] = Field(description="the trainings under way")
     trainings: "TrainingCounts"
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
-    result: Result | None = Field(description="null until there is a verified tree, or none could be")
+    result: ResultView | None = Field(description="null until the study has succeeded")
+    datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
     parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
     created_at: datetime
@@ -47,7 +86,8 @@ class StudyView(BaseModel):
             running=study.running,
             trainings=TrainingCounts.of(study.progress),
             reason=study.reason,
-            result=study.result,
+            result=None if study.result is None else ResultView.model_validate(study.result),
+            datasets=dict(study.datasets),
             spec=study.spec,
             parent=study.parent,
             created_at=study.created_at,

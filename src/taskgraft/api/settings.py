@@ -8,10 +8,13 @@ from types import MappingProxyType
 from typing import Self
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.datasets.archive import Limits
 from taskgraft.search.store import sqlite_url
 
 PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
+_LARGEST = Limits()
+_LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,12 @@ class Settings:
     """Where a service listens and where it keeps what it knows.
 
     ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too where ``database_url`` names
-    no other. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own.
+    no other. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. Manifests below
+    the folders ``datasets_root`` may be registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
+    unpacks to at most ``upload_expanded`` bytes.
 
     Raises:
-        InvalidInput: a port that is none, or an empty host.
+        InvalidInput: an invalid port or limit, an empty host, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -30,6 +35,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     ray_address: str | None = None
+    datasets_root: tuple[Path, ...] = ()
+    upload_bytes: int = _LARGEST.bytes
+    upload_files: int = _LARGEST.files
+    upload_expanded: int = _LARGEST.expanded
 
     def __post_init__(self) -> None:
         faults = []
@@ -37,28 +46,45 @@ class Settings:
             faults.append(Fault("port", f"a port lies within 0..{_PORTS[-1]}; got {self.port}"))
         if not self.host:
             faults.append(Fault("host", "is required; got ''"))
+        limits = {name: getattr(self, name) for name in _LIMITS}
+        faults += [Fault(name, f"a limit is 1 or more; got {limit}") for name, limit in limits.items() if limit < 1]
+        strays = [root for root in self.datasets_root if not root.is_dir()]
+        faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
         if faults:
             raise InvalidInput(faults)
+        object.__setattr__(self, "datasets_root", tuple(Path(root).resolve() for root in self.datasets_root))
         object.__setattr__(self, "data_dir", Path(self.data_dir).absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "taskgraft.db"))
+
+    @property
+    def limits(self) -> Limits:
+        """What an upload may hold."""
+        return Limits(self.upload_bytes, self.upload_files, self.upload_expanded)
 
     @classmethod
     def from_environment(
         cls, given: Mapping[str, object] = MappingProxyType({}), environment: Mapping[str, str] = os.environ
     ) -> Self:
-        """Settings from ``TASKGRAFT_DATA_DIR``, ``_DATABASE_URL``, ``_HOST``, ``_PORT`` and ``_RAY_ADDRESS``.
+        """Return settings from ``TASKGRAFT_DATA_DIR``, ``_DATABASE_URL``, ``_HOST``, ``_PORT`` and so on.
 
-        A variable that is empty counts as absent; what is ``given`` goes before it.
+        ``TASKGRAFT_DATASETS_ROOT`` names folders with ``:`` between them (``;`` on Windows). A variable that is empty
+        counts as absent; what is ``given`` goes before it.
 
         Raises:
             InvalidInput: a value that breaks a rule.
         """
         found = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
-        port = found.pop("port")
-        if port and not (port.isascii() and port.isdigit()):
-            raise InvalidInput.at(f"{PREFIX}PORT", f"a port is a whole number; got {port!r}")
         values: dict[str, object] = {name: value for name, value in found.items() if value}
-        if port:
-            values["port"] = int(port)
+        for name in values.keys() & {"port", *_LIMITS}:
+            values[name] = _whole(name, found[name])
+        if "datasets_root" in values:
+            values["datasets_root"] = tuple(map(Path, filter(None, found["datasets_root"].split(os.pathsep))))
         return cls(**values | dict(given))  # type: ignore[arg-type]
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        words = "a port" if name == "port" else "a limit"
+        raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{words} is a whole number; got {text!r:.80}")
+    return int(text)

@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-import yaml
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import save as save_tensors
@@ -27,6 +26,7 @@ from taskgraft.evaluators.model_card import write_card
 from taskgraft.evaluators.models.device_model import DeviceModel
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space import plain_yaml
 from taskgraft.space.tasks import TaskKind
 
 PARITY_LIMIT = 1e-4
@@ -70,7 +70,7 @@ def export_bundle(
         _write_json(folder / bundle.METRICS, report)
         _write_json(folder / bundle.PREPROCESSING, preprocessing.model_dump(mode="json"))
         _write_json(folder / bundle.LABELS, TypeAdapter(dict[str, TaskLabels]).dump_python(labels, mode="json"))
-        (folder / bundle.STUDY).write_text(yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True), "utf-8")
+        (folder / bundle.STUDY).write_text(plain_yaml.dump(dict(study)), "utf-8")
         card = write_card(study, tree_document, report, preprocessing, labels)
         (folder / bundle.CARD).write_text(card, "utf-8")
     except OSError as error:

@@ -28,10 +28,14 @@ class ClassCounts:
     @classmethod
     def by_clip(cls, outcomes: Outcomes, clips: NDArray[np.int32], classes: int) -> "ClassCounts":
         """Counts [n, k], one row for each of the ascending ``clips``."""
-        rows = np.searchsorted(clips, outcomes.clips)
+        return cls.by_row(outcomes, np.searchsorted(clips, outcomes.clips), len(clips), classes)
+
+    @classmethod
+    def by_row(cls, outcomes: Outcomes, rows: NDArray[np.intp], count_of_rows: int, classes: int) -> "ClassCounts":
+        """Counts [rows, k]; ``rows`` says for each line of the outcomes which row it belongs to."""
 
         def count(of_class: NDArray[np.int32], counts: NDArray[np.int32]) -> Floats:
-            table = np.zeros((len(clips), classes))
+            table = np.zeros((count_of_rows, classes))
             np.add.at(table, (rows, of_class), counts)
             return table
 
@@ -41,6 +45,26 @@ class ClassCounts:
             count(outcomes.truth, outcomes.counts),
             count(outcomes.predicted, outcomes.counts),
         )
+
+    def __add__(self, other: "ClassCounts") -> "ClassCounts":
+        return ClassCounts(self.right + other.right, self.labelled + other.labelled, self.answered + other.answered)
+
+    def scaled(self, factor: float) -> "ClassCounts":
+        """Return all counts times ``factor``."""
+        return ClassCounts(self.right * factor, self.labelled * factor, self.answered * factor)
+
+    def over_classes(self) -> "ClassCounts":
+        """Return the sums over all classes [..., 1]."""
+        sums = (counts.sum(-1, keepdims=True) for counts in (self.right, self.labelled, self.answered))
+        return ClassCounts(*sums)
+
+    def take(self, rows: NDArray[np.intp]) -> "ClassCounts":
+        """Return the counts of some rows, in that order."""
+        return ClassCounts(self.right[rows], self.labelled[rows], self.answered[rows])
+
+    def table(self) -> Floats:
+        """Return all counts as one table [..., 3 k]."""
+        return np.concatenate([self.right, self.labelled, self.answered], axis=-1)
 
     def resampled(self, weights: Floats) -> "ClassCounts":
         """Counts [b, k] of the resamples in which clip n stands ``weights[b, n]`` times."""

@@ -1,5 +1,6 @@
 """The model card of a bundle: what the model answers, what it learned from, how good it is, how to load it."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,8 @@ def write_card(
         f"question{'s' if len(tasks) > 1 else ''} about the same sound, made by Taskgraft.",
         f"## What it answers\n\n{_answers(tasks, metrics)}",
         f"## Size\n\n{_size(tree_document)}",
-        f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}",
+        f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}\n\n"
+        f"How sure the reduction is (one-sided bounds, 95 %):\n\n{_bounds(names, metrics)}",
         f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
         f"once, at the end.\n\n{_data(names, metrics)}",
         f"## Limits\n\n{_limits(preprocessing, tasks)}",
@@ -82,16 +84,40 @@ def _outline(node: Mapping[str, Any], level: int) -> Iterator[str]:
 
 
 def _verdict(metrics: Mapping[str, Any]) -> str:
-    kept = "keeps" if metrics["verified"] else "does NOT keep"
     figures = "; ".join(
         f"{_percent(metrics['ar'][split])} on {split} "
         f"({metrics['confidence']:.0%} interval {' to '.join(map(_percent, metrics['ar_interval'][split]))})"
         for split in _MEASURED
     )
+    at_chance = [name for name, task in metrics["tasks"].items() if task["result"]["at_chance"]]
+    left_out = f" Part of no verdict, since their baselines are at chance: {', '.join(at_chance)}." if at_chance else ""
     return (
-        f"The accuracy reduction (AR) is what the worst task loses against a model of its own. "
-        f"The study accepts {_percent(metrics['ar_threshold'])}; this model {kept} that. AR: {figures}."
+        f"**{_words(metrics)}**. The accuracy reduction (AR) is what the worst task loses against a model of its own; "
+        f"the study accepts {_percent(metrics['ar_threshold'])}. AR: {figures}. The verdict is about "
+        f"{metrics['scope']}.{left_out}"
     )
+
+
+def _words(metrics: Mapping[str, Any]) -> str:
+    words = str(metrics["verdict"]).replace("_", " ")
+    if metrics["verdict"] == "verified" or metrics["verified_for"] is None:
+        return words.capitalize()
+    return f"{words.capitalize()}: verified for an AR of at most {_percent_up(metrics['verified_for'])}"
+
+
+def _bounds(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
+    """What test is sure about: one-sided bounds of every task's reduction."""
+    header = ["task", "reduction on test", "at least", "at most", "test clips"]
+    return _table(header, [[name, *_sure(metrics["tasks"][name]["result"])] for name in names])
+
+
+def _sure(result: Mapping[str, Any]) -> list[str]:
+    clips = f"{result['test_clips']:,}"
+    if result["test_groups"] is not None:
+        clips += f" in {result['test_groups']:,} groups"
+    if result["at_chance"]:
+        return ["at chance", "", "", clips]
+    return [_percent(result["reduction"]), _percent(result["lower"]), _percent_up(result["upper"]), clips]
 
 
 def _measured(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
@@ -114,6 +140,11 @@ def _comparison(task: Mapping[str, Any], split: Split) -> list[str]:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
+
+
+def _percent_up(fraction: float) -> str:
+    """A bound, rounded up: what is written down holds, too."""
+    return f"{math.ceil(round(1e3 * fraction, 6)) / 10:.1f} %"
 
 
 def _data(names: Sequence[str], metrics: Mapping[str, Any]) -> str:

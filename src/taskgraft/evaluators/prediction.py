@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.bundle import INPUT, LABELS, ONNX, PREPROCESSING, Preprocessing, TaskLabels
 from taskgraft.evaluators.datasets.audio import Waveform, read_audio
+from taskgraft.evaluators.samples import to_waveform
 from taskgraft.evaluators.windows import Windows, cut_windows
 from taskgraft.space.tasks import TaskKind
 
@@ -41,8 +42,11 @@ class Bundle:
     """In the order of the model's outputs."""
     session: onnxruntime.InferenceSession
 
-    def predict(self, clip: Path) -> dict[str, dict[str, Any]]:
-        """The answer of every task about a recording of any rate and length.
+    def predict(self, clip: str | Path | ArrayLike, rate: int | None = None) -> dict[str, dict[str, Any]]:
+        """Return the answer of every task about a recording of any rate and length.
+
+        ``clip`` is the path of a file, or samples at ``rate`` hertz: shape [samples] or [samples, channels], floating
+        point in [-1, 1] or whole numbers as in a WAV file. Channels are averaged.
 
         For a clip task ``label``, ``probability`` and the ``probabilities`` of all labels; for a frames task its
         ``regions`` (``onset``, ``offset`` in seconds, ``event``) and their ``share`` of the recording. A recording
@@ -50,10 +54,10 @@ class Bundle:
         together find likeliest.
 
         Raises:
-            InvalidInput: the recording can't be read.
+            InvalidInput: the recording can't be read; samples without a rate, or that are not a recording.
         """
         front_end = self.preprocessing.front_end
-        waveform = read_audio(clip, front_end.sample_rate)
+        waveform = _waveform(clip, rate, front_end.sample_rate)
         frames = np.array([front_end.frames(len(waveform))], np.int32)
         windows = cut_windows(frames, self.preprocessing.crop, self.preprocessing.time_stride)
         seconds = len(waveform) / front_end.sample_rate
@@ -87,6 +91,16 @@ class Bundle:
         }
 
 
+def _waveform(clip: str | Path | ArrayLike, rate: int | None, sample_rate: int) -> Waveform:
+    if isinstance(clip, str | Path):
+        if rate is not None:
+            raise InvalidInput.at("rate", f"a file says its own rate; leave this out; got {rate!r:.80}")
+        return read_audio(Path(clip), sample_rate)
+    if rate is None:
+        raise InvalidInput.at("rate", "samples need their rate in hertz: predict(samples, rate)")
+    return to_waveform(clip, rate, sample_rate)
+
+
 def _classify(labels: tuple[str, ...], probabilities: Floats) -> dict[str, Any]:
     """The likeliest label of a clip by the geometric mean of its windows' ``probabilities`` [w, k]."""
     likelihood = np.log(np.maximum(probabilities.astype(np.float64), _TINY)).mean(axis=0)  # [k]
@@ -100,12 +114,13 @@ def _classify(labels: tuple[str, ...], probabilities: Floats) -> dict[str, Any]:
     }
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: str | Path) -> Bundle:
     """Open a bundle: its folder, or the zip of it. Nothing is unpacked to the disk.
 
     Raises:
         InvalidInput: no such bundle; a file that is missing, damaged, too large or does not fit the others, naming it.
     """
+    path = Path(path)
     preprocessing = _parse(TypeAdapter(Preprocessing), path, PREPROCESSING)
     tasks = _parse(TypeAdapter(dict[str, TaskLabels]), path, LABELS)
     options = onnxruntime.SessionOptions()

@@ -13,6 +13,7 @@ from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.evaluators.metrics import TaskComparison, accuracy_reduction, measure, reduction_interval, reductions
 from taskgraft.search.certainty import Verdict
 from taskgraft.search.repeats import Repeats
+from taskgraft.search.seed_noise import SeedNoise
 from taskgraft.search.sequential import SequentialTests
 from taskgraft.search.spec import AUTO, Strategy, StudySpec
 from taskgraft.search.trial import Training, Trial, TrialState
@@ -151,7 +152,10 @@ class Evidence:
         return not any(self.unanswered(self.baseline(task)) for task in tasks)
 
     def is_at_chance(self, task: str) -> bool:
-        """Whether a known baseline can't be told from always giving the most frequent answer (95 % interval)."""
+        """Whether a known baseline is not significantly better than always predicting the most frequent label.
+
+        The lower end of its 95 % interval on validation decides.
+        """
         if not self.has_baselines([task]):
             return False
         if task not in self._at_chance:
@@ -257,6 +261,18 @@ class Evidence:
             task: [self._known[training].outcomes[task] for training in self.trainings(self.baseline(task))]
             for task in self._spec.task_names
         }
+
+    def seed_noise(self) -> SeedNoise:
+        """Return how much trainings differ by their seed, from everything that was trained more than once."""
+        metrics = {task.name: task.metric for task in self._spec.tasks}
+        trees = dict.fromkeys(training.tree for training in self._known)
+        repeats = {tree: [self._known[one].outcomes for one in self._repeats(tree)] for tree in trees}
+        return SeedNoise.pool(
+            Repeats.of(metrics[task], [outcomes[task] for outcomes in said])
+            for tree, said in repeats.items()
+            for task in tree.tasks
+            if len(said) > 1 and said[0][task].clip_count > 1
+        )
 
     def deciding_ar(self, tree: BranchTree) -> float:
         """The figure that is held against the threshold: the AR, or its interval's upper end."""

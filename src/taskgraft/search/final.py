@@ -1,82 +1,41 @@
 """The end of a study: the one reading of the test split, and the report of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from taskgraft.errors import TrainingFailed
 from taskgraft.evaluators.assembly import assemble_model
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import (
-    TaskComparison,
-    accuracy_reduction,
-    measure_all,
-    reduction_interval,
-    reductions,
-)
+from taskgraft.evaluators.metrics import measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.preparation import PreparedStudy
+from taskgraft.search.reading import Answers, Groups, Reading
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.trial import Training
-from taskgraft.space.matrix import Decision
+from taskgraft.search.verdict import FinalVerdict, explain, judge, verified_for
 from taskgraft.space.tree import BranchTree
-
-Answers = dict[str, list[Outcomes]]
-"""Outcomes of each task, one entry per repeat."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinalReport:
-    """The final model and what it is worth. ``ar`` and ``interval`` are of the test split."""
+    """The final model and what it is worth on the test split; ``metrics`` is what the bundle says of it."""
 
     tree: BranchTree
     model: TreeModel
-    verified: bool
+    test: Reading
+    verdict: FinalVerdict
+    verified_for: float | None
+    scope: str
     reason: str | None
-    ar: float
-    interval: tuple[float, float]
     metrics: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reading:
-    """What baselines and model say about one split, and what follows."""
-
-    spec: StudySpec
-    baselines: Answers
-    model: Answers
-
-    def value(self, answers: Answers, task: str, metric: str) -> float:
-        return float(np.mean([measure_all(one)[metric] for one in answers[task]]))
-
-    def chosen(self, answers: Answers) -> dict[str, float]:
-        """Each task's own metric."""
-        return {task.name: self.value(answers, task.name, task.metric) for task in self.spec.tasks}
-
-    @property
-    def ar(self) -> float:
-        return accuracy_reduction(self.chosen(self.baselines), self.chosen(self.model))
-
-    @property
-    def reductions(self) -> dict[str, float]:
-        return reductions(self.chosen(self.baselines), self.chosen(self.model))
-
-    def interval(self, tree: BranchTree) -> tuple[float, float]:
-        shared = {name for part in components(tree) if len(part.tasks) > 1 for name in part.tasks}
-        low, high = reduction_interval(
-            [
-                TaskComparison(task.dataset, task.metric, self.baselines[task.name], self.model[task.name])
-                for task in self.spec.tasks
-                if task.name in shared
-            ]
-        )
-        return min(low, self.ar), max(high, self.ar)
 
 
 def final_report(
@@ -87,27 +46,65 @@ def final_report(
     Of several repeats the one with the least AR on validation becomes the model.
 
     Raises:
+        TrainingFailed: no task learnt anything.
         Unavailable: a checkpoint is not there any more.
     """
-    spec = prepared.spec
+    check_above_chance(evidence, prepared.spec)
     chosen = [evidence.best_repeat(part) for part in components(tree)]
     tasks = {task.name: task for task in prepared.tasks}
     parts = [(training.tree, checkpoints.load(training)) for training in chosen]
     model = assemble_model(tree, data.template, tasks, parts)
-    validation = _Reading(spec, evidence.baseline_outcomes(), evidence.outcomes_of(chosen))
-    baselines: Answers = {}
-    for name in spec.task_names:
-        trained = evidence.trainings(evidence.baseline(name))
-        baselines[name] = [_test_outcomes(training, checkpoints, data, name) for training in trained]
+    trained = {name: evidence.trainings(evidence.baseline(name)) for name in tasks}
+    baselines = {
+        name: [_test_outcomes(training, checkpoints, data, name) for training in trainings]
+        for name, trainings in trained.items()
+    }
     answered = {name: [outcomes] for name, outcomes in evaluate(model, data, Split.TEST).items()}
-    test = _Reading(spec, _own_baselines(tree, baselines, answered), answered)
-    return _report(prepared, tree, model, validation, test)
+    readings = {
+        Split.VALIDATION: _reading(
+            prepared, evidence, tree, evidence.baseline_outcomes(), evidence.outcomes_of(chosen)
+        ),
+        Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
+    }
+    return _report(prepared, tree, model, readings)
 
 
-def _own_baselines(tree: BranchTree, baselines: Answers, answered: Answers) -> Answers:
-    """Baselines to compare with: a task that shares nothing is its own baseline, whichever repeat was taken."""
-    alone = {part.tasks[0] for part in components(tree) if len(part.tasks) == 1}
-    return {name: answered[name] if name in alone else outcomes for name, outcomes in baselines.items()}
+def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
+    """Refuse a study whose tasks are all at chance: nothing can be said about any model of them.
+
+    Raises:
+        TrainingFailed: with the accuracies, and what may help.
+    """
+    if evidence.tasks_above_chance():
+        return
+    known = evidence.references(spec.task_names)
+    figures = ", ".join(f"{task.name} {100 * known[task.name]:.1f} % {task.metric}" for task in spec.tasks)
+    raise TrainingFailed(
+        "no task learnt anything: no baseline is significantly better on validation than always predicting the most "
+        f"frequent label ({figures}); train longer (training.epochs), give more clips, or check the labels"
+    )
+
+
+def _reading(
+    prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, baselines: Answers, answered: Answers
+) -> Reading:
+    """One split. A task that shares nothing is its own baseline, whichever repeat was taken."""
+    spec = prepared.spec
+    alone = frozenset(part.tasks[0] for part in components(tree) if len(part.tasks) == 1)
+    return Reading(
+        spec,
+        {name: answered[name] if name in alone else said for name, said in baselines.items()},
+        answered,
+        groups_of(prepared),
+        alone,
+        frozenset(filter(evidence.is_at_chance, spec.task_names)),
+        evidence.seed_noise() if spec.baseline_repeats > 1 else None,
+    )
+
+
+def groups_of(prepared: PreparedStudy) -> Groups:
+    """The group of every clip, by corpus."""
+    return {name: corpus.group_numbers() for name, corpus in prepared.corpora.items()}
 
 
 def _test_outcomes(training: Training, checkpoints: Checkpoints, data: StudyData, name: str) -> Outcomes:
@@ -116,48 +113,56 @@ def _test_outcomes(training: Training, checkpoints: Checkpoints, data: StudyData
     return evaluate(model, data, Split.TEST)[name]
 
 
+def _scope(spec: StudySpec) -> str:
+    """What the verdict speaks of."""
+    if spec.baseline_repeats > 1:
+        against = "the mean over baseline seeds, noise of seeds included"
+    else:
+        against = "the one baseline that was trained for each task"
+    return (
+        f"the weights in the bundle against {against}; one training of the tree was measured, so nothing is said about "
+        "what it would keep when trained again"
+    )
+
+
 def _report(
-    prepared: PreparedStudy, tree: BranchTree, model: TreeModel, validation: _Reading, test: _Reading
+    prepared: PreparedStudy, tree: BranchTree, model: TreeModel, readings: Mapping[Split, Reading]
 ) -> FinalReport:
-    spec = prepared.spec
-    interval = test.interval(tree)
-    deciding = test.ar if spec.decision is Decision.POINT else interval[1]
-    verified = deciding <= spec.ar_threshold
-    reason = None
-    if not verified:
-        figure = "AR" if spec.decision is Decision.POINT else "the upper end of AR"
-        reason = (
-            f"the tree keeps the threshold {spec.ar_threshold} on validation (AR {validation.ar:.4f}), "
-            f"but not on test ({figure} {deciding:.4f})"
-        )
-    splits = {Split.VALIDATION: validation, Split.TEST: test}
+    spec, test = prepared.spec, readings[Split.TEST]
+    verdict, scope = judge(test.tasks, spec.ar_threshold), _scope(spec)
+    smallest, reason = verified_for(test.tasks), explain(test.tasks, spec.ar_threshold)
     metrics = {
         "ar_threshold": spec.ar_threshold,
         "decision": spec.decision.value,
-        "verified": verified,
-        "ar": {split.value: reading.ar for split, reading in splits.items()},
-        "ar_interval": {split.value: list(reading.interval(tree)) for split, reading in splits.items()},
+        "verdict": verdict.value,
+        "verified": verdict is FinalVerdict.VERIFIED,
+        "verified_for": smallest,
+        "scope": scope,
+        "ar": {split.value: reading.ar for split, reading in readings.items()},
+        "ar_interval": {split.value: list(reading.interval) for split, reading in readings.items()},
         "confidence": 0.95,
-        "tasks": {task.name: _task_report(prepared, task.name, splits) for task in spec.tasks},
+        "tasks": {task.name: _task_report(prepared, task.name, readings) for task in spec.tasks},
     }
-    return FinalReport(tree, model, verified, reason, test.ar, interval, metrics)
+    return FinalReport(tree, model, test, verdict, smallest, scope, reason, metrics)
 
 
-def _task_report(prepared: PreparedStudy, name: str, splits: Mapping[Split, _Reading]) -> dict[str, Any]:
+def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:
     labelled = next(one for one in prepared.labelled if one.task.name == name)
+    test = next(task for task in readings[Split.TEST].tasks if task.name == name)
     return {
         "dataset": labelled.corpus,
         "kind": labelled.task.kind.value,
         "metric": labelled.metric,
         "labels": list(labelled.targets.label_set),
         "clips": {split.value: dict(counts) for split, counts in labelled.targets.class_counts.items()},
-        "baseline": {split.value: _all_metrics(reading.baselines[name]) for split, reading in splits.items()},
-        "final": {split.value: _all_metrics(reading.model[name]) for split, reading in splits.items()},
-        "reduction": {split.value: reading.reductions[name] for split, reading in splits.items()},
+        "baseline": {split.value: _all_metrics(reading.baselines[name]) for split, reading in readings.items()},
+        "final": {split.value: _all_metrics(reading.model[name]) for split, reading in readings.items()},
+        "reduction": {split.value: reading.reductions[name] for split, reading in readings.items()},
+        "result": asdict(test),
     }
 
 
-def _all_metrics(repeats: list[Outcomes]) -> dict[str, float]:
+def _all_metrics(repeats: Sequence[Outcomes]) -> dict[str, float]:
     """Every metric, mean over repeats."""
     measured = [measure_all(one) for one in repeats]
     return {metric: float(np.mean([one[metric] for one in measured])) for metric in measured[0]}

@@ -29,6 +29,7 @@ from taskgraft.search.jobs import Job
 from taskgraft.search.lease import Lease
 from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.reuse import Reuse
+from taskgraft.search.sources import StudySources
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store
 from taskgraft.search.strategy import Ask, Settled
@@ -116,8 +117,16 @@ class StudyRun:
 
     def _work(self) -> None:
         use_one_thread()
-        prepared = prepare(self._study.spec, data_dir=self._data_dir, base=self._base)
-        data = self._load(prepared)
+        self._enter(self._study.stage or Stage.BASELINES)
+        sources = StudySources.of(self._store, self._study.datasets, self._data_dir)
+        prepared = prepare(
+            self._study.spec,
+            data_dir=self._data_dir,
+            base=self._base,
+            registered=sources.manifests(),
+            progress=lambda done, total: self._check_stop(),
+        )
+        data = self._load(prepared, sources)
         driver = self._search(data)
         self._check_stop()
         decision = driver.decision()
@@ -145,14 +154,14 @@ class StudyRun:
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self._data_dir, self._study.id)
 
-    def _load(self, prepared: PreparedStudy) -> StudyData:
-        """The study's data; on a resumed study only if the datasets are what they were.
+    def _load(self, prepared: PreparedStudy, sources: StudySources) -> StudyData:
+        """Return the study's data; on a resumed study only if the datasets are what they were.
 
         Raises:
-            InvalidInput: a dataset changed since the study first started.
+            InvalidInput: a dataset changed since it was checked, or since the study first started.
         """
-        self._enter(self._study.stage or Stage.BASELINES)
         fingerprints = prepared.fingerprints()
+        sources.check(fingerprints)
         known = self._study.facts.get("fingerprints")
         if known is None:
             facts = {**self._study.facts, "fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)}
@@ -246,12 +255,15 @@ def schedule_of(spec: StudySpec) -> Schedule:
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:
     cost = tree_cost(report.tree, template, tasks)
     return Result(
-        verified=report.verified,
-        ar=report.ar,
-        ar_interval=report.interval,
+        verdict=report.verdict,
+        ar=report.test.ar,
+        ar_interval=report.test.interval,
         parameters=cost.parameters or 0,
         independent_parameters=independent_parameters(template, tasks),
         macs_per_second=cost.macs_per_second or 0,
+        verified_for=report.verified_for,
+        scope=report.scope,
+        tasks=report.test.tasks,
     )
 
 

@@ -1,19 +1,14 @@
 """What a study would cost, before anything is trained."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from taskgraft.errors import InvalidInput
-from taskgraft.evaluators.datasets.audio import probe
-from taskgraft.evaluators.datasets.manifest import Corpus
+from taskgraft.errors import Conflict
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.search.preparation import PreparedStudy
+from taskgraft.search.outline import StudyOutline
 from taskgraft.search.questions import most_questions
 from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
@@ -23,8 +18,6 @@ from taskgraft.space.tree import BranchTree
 _MACS_PER_SECOND = 4.5e9
 """Multiply-accumulates of the model (forward alone) that one core trains with in a second, evaluations included: 900 s
 of audio with template cnn8, measured with batches of 32 to 64 on a server core of 2023."""
-_LISTENED = 20
-"""Clips of each corpus whose length is looked up."""
 _LONGEST_CROP = 4.0
 """Seconds that a study crops to where it does not say."""
 
@@ -53,12 +46,18 @@ class Plan:
         return asdict(self)
 
 
-def plan_study(spec: StudySpec, prepared: PreparedStudy, workers: int | None = None) -> Plan:
-    """Count what a study would train, and estimate how long that takes on ``workers`` cores."""
+def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = None) -> Plan:
+    """Count what a study would train, and estimate how long that takes on ``workers`` cores.
+
+    Raises:
+        Conflict: a dataset is still being checked, so that its clips are not known yet.
+    """
+    if outline.waiting:
+        raise Conflict(f"{', '.join(outline.waiting)} is still being checked: ask again when it is ready")
     template = get_template(spec.template)
     workers = workers or os.cpu_count() or 1
     least, most = _least(spec), _most(spec)
-    pass_seconds = _pass_seconds(spec, prepared, template) / workers
+    pass_seconds = _pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
     return Plan(
         trials_at_least=least.trials,
@@ -66,9 +65,9 @@ def plan_study(spec: StudySpec, prepared: PreparedStudy, workers: int | None = N
         seconds_at_least=_wall_seconds(spec, least.passes * pass_seconds),
         seconds_at_most=_wall_seconds(spec, most.passes * pass_seconds),
         workers=workers,
-        independent_parameters=independent_parameters(template, prepared.tasks),
-        fully_shared_parameters=tree_cost(shared, template, prepared.tasks).parameters or 0,
-        clips={one.task.name: _clips(one.targets.labelled, prepared, one.corpus) for one in prepared.labelled},
+        independent_parameters=independent_parameters(template, outline.tasks),
+        fully_shared_parameters=tree_cost(shared, template, outline.tasks).parameters or 0,
+        clips={task.task.name: {split.value: task.clips[split] for split in Split} for task in outline.outlines},
     )
 
 
@@ -136,30 +135,13 @@ def _wall_seconds(spec: StudySpec, seconds: float) -> float:
     return round(seconds if limit is None else min(seconds, limit), 1)
 
 
-def _pass_seconds(spec: StudySpec, prepared: PreparedStudy, template: Template) -> float:
+def _pass_seconds(outline: StudyOutline, template: Template) -> float:
     """How long one core takes to train a model of one task."""
-    training = spec.training
-    largest = max(sum(split is Split.TRAIN for split in corpus.splits) for corpus in prepared.corpora.values())
+    training = outline.spec.training
+    largest = max(report.splits[Split.TRAIN] for report in outline.reports.values())
     clips = training.epochs * -(-largest // training.batch_size) * training.batch_size
-    crop = training.clip_seconds or min(_clip_seconds(prepared), _LONGEST_CROP)
-    tree = BranchTree.flat(spec.task_names[:1], template.depth, template.depth)
-    macs = tree_cost(tree, template, prepared.tasks[:1]).macs_per_second or 0
+    longest = max(report.clip_seconds for report in outline.reports.values())
+    crop = training.clip_seconds or min(longest, _LONGEST_CROP)
+    tree = BranchTree.flat(outline.spec.task_names[:1], template.depth, template.depth)
+    macs = tree_cost(tree, template, outline.tasks[:1]).macs_per_second or 0
     return clips * crop * macs / _MACS_PER_SECOND
-
-
-def _clip_seconds(prepared: PreparedStudy) -> float:
-    """The longest of a few clips of each corpus; 1 where none of them can be read."""
-    return max(chain.from_iterable(map(_lengths, prepared.corpora.values())), default=1.0)
-
-
-def _lengths(corpus: Corpus) -> Iterator[float]:
-    for clip in range(0, len(corpus), max(1, len(corpus) // _LISTENED)):
-        with suppress(InvalidInput):  # a clip that can't be read is found, and named, when the study starts
-            yield probe(corpus.audio(clip)).seconds
-
-
-def _clips(
-    labelled: "np.ndarray[tuple[int], np.dtype[np.bool_]]", prepared: PreparedStudy, corpus: str
-) -> dict[str, int]:
-    splits = np.array(prepared.corpora[corpus].splits, np.str_)
-    return {split.value: int((labelled & (splits == split.value)).sum()) for split in Split}

@@ -1,16 +1,19 @@
 """Before the first training: are all datasets there, and do they have the labels that the study asks for?"""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
-from taskgraft.evaluators.datasets.registry import resolve_dataset
+from taskgraft.evaluators.datasets.registry import Progress, resolve_dataset
 from taskgraft.evaluators.datasets.targets import task_targets
+from taskgraft.search.outline import within
 from taskgraft.search.spec import StudySpec, TaskSpec
 from taskgraft.space.tasks import Task, TaskKind
 
@@ -37,26 +40,39 @@ class PreparedStudy:
         return {name: fingerprint(corpus) for name, corpus in self.corpora.items()}
 
 
-def prepare(spec: StudySpec, *, data_dir: Path, base: Path | None = None) -> PreparedStudy:
+def prepare(
+    spec: StudySpec,
+    *,
+    data_dir: Path,
+    base: Path | None = None,
+    registered: Mapping[str, Path] = MappingProxyType({}),
+    progress: Progress | None = None,
+) -> PreparedStudy:
     """Find the datasets of a study and read the labels of its tasks.
 
-    Manifests are looked up relative to ``base``; without it only registered names are accepted.
+    ``registered`` are the manifests of datasets that a service knows by name. Other manifests are looked up relative
+    to ``base``; without it, only names are accepted. ``progress`` is told of a corpus that has to be made first.
 
     Raises:
-        InvalidInput: with every fault of every task, each naming its field.
+        InvalidInput: with the faults of every task, each naming its field.
         Unavailable: a dataset that has to be made first, and can't be.
     """
-    faults: list[Fault] = []
-    corpora = _corpora(spec, data_dir, base, faults)
+    faults = FaultLog()
+
+    def find(dataset: str) -> Path:
+        if dataset in registered:
+            return registered[dataset]
+        return resolve_dataset(dataset, base or data_dir, data_dir, allow_paths=base is not None, progress=progress)
+
+    corpora = _corpora(spec, find, faults)
     labelled = []
     for place, task in enumerate(spec.tasks):
         if task.dataset in corpora:
             try:
                 labelled.append(_labelled(task, corpora[task.dataset]))
             except InvalidInput as error:
-                faults.extend(_within(f"tasks.{place}", error))
-    if faults:
-        raise InvalidInput(faults)
+                faults.include(within(f"tasks.{place}", error))
+    faults.raise_if_any()
     return PreparedStudy(spec, corpora, tuple(labelled))
 
 
@@ -72,27 +88,23 @@ def tasks_from_facts(facts: Mapping[str, Any]) -> tuple[Task, ...] | None:
     return tuple(Task(known["name"], TaskKind(known["kind"]), known["classes"]) for known in facts["tasks"])
 
 
-def _corpora(spec: StudySpec, data_dir: Path, base: Path | None, faults: list[Fault]) -> dict[str, Corpus]:
+def _corpora(spec: StudySpec, find: Callable[[str], Path], faults: FaultLog) -> dict[str, Corpus]:
     found: dict[str, Corpus] = {}
     first_use = {task.dataset: place for place, task in reversed(list(enumerate(spec.tasks)))}
     for dataset, place in sorted(first_use.items(), key=lambda item: item[1]):
         try:
-            manifest = resolve_dataset(dataset, base or data_dir, data_dir, allow_paths=base is not None)
+            manifest = find(dataset)
         except InvalidInput as error:
-            faults.extend(_within(f"tasks.{place}", error))
+            faults.include(within(f"tasks.{place}", error))
             continue
         try:
-            found[dataset] = read_corpus(manifest)
+            found[dataset] = read_corpus(manifest, dataset)
         except InvalidInput as error:
-            faults.extend(Fault(f"tasks.{place}.dataset", str(fault)) for fault in error.faults)
+            listed = [Fault(f"tasks.{place}.dataset", str(fault)) for fault in error.faults]
+            faults.include(InvalidInput(listed, error.more))
     return found
 
 
 def _labelled(task: TaskSpec, corpus: Corpus) -> LabelledTask:
     targets = task_targets(corpus, task.target, task.kind)
     return LabelledTask(Task(task.name, task.kind, len(targets.label_set)), task.dataset, task.metric, targets)
-
-
-def _within(where: str, error: InvalidInput) -> Iterator[Fault]:
-    for fault in error.faults:
-        yield Fault(f"{where}.{fault.where}" if fault.where else where, fault.message)

@@ -1,4 +1,7 @@
-"""The runner: takes queued studies under a lease, one at a time, and takes over those whose runner is gone."""
+"""The runner: takes queued studies under a lease, one at a time, and takes over those whose runner is gone.
+
+Datasets that wait for their check are taken by a thread beside it.
+"""
 
 import argparse
 import logging
@@ -12,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from taskgraft.errors import NotFound, TaskgraftError, Unavailable
+from taskgraft.search.checking import Checker
 from taskgraft.search.lease import LEASE_SECONDS
 from taskgraft.search.pipeline import StudyRun
 from taskgraft.search.store import Store
@@ -32,10 +36,12 @@ class Runner:
         self._stopping = threading.Event()
         self._run: StudyRun | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._checker = Checker(store, data_dir, self.owner)
 
     def stop(self) -> None:
         """Let go of the study at hand (another runner may take it up) and end."""
         self._stopping.set()
+        self._checker.stop()
         if self._run:
             self._run.lease.stop()
 
@@ -43,6 +49,7 @@ class Runner:
         """Work until `stop`."""
         alive = threading.Thread(target=self._show_life, name="sign-of-life", daemon=True)
         alive.start()
+        self._checker.start()
         while not self._stopping.is_set():
             try:
                 worked = self._work_once()
@@ -52,6 +59,7 @@ class Runner:
             if not worked:
                 self._stopping.wait(_IDLE_SECONDS)
         alive.join()
+        self._checker.join()
 
     def _work_once(self) -> bool:
         study = self._store.acquire(self.owner, LEASE_SECONDS)

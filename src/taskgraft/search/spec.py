@@ -52,8 +52,8 @@ class Strategy(StrEnum):
     """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
 
 
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
+def _a_number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):  # pydantic would read them as numbers
         raise ValueError("is a number")
     return value
 
@@ -72,8 +72,13 @@ _Repeats = Annotated[
         {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_GIVEN_REPEATS}, {"type": "string", "const": AUTO}]}
     ),
 ]
-_Number = Annotated[float, BeforeValidator(_no_bool)]
-"""Texts of numbers are numbers, since YAML takes ``1e-3`` for a text."""
+_Number = Annotated[float, BeforeValidator(_a_number)]
+
+
+def _at_least_one_if_given(schema: dict[str, Any]) -> None:
+    """Describe a list whose default is not the empty list that stands for it in the model."""
+    schema["minItems"] = 1
+    del schema["default"]
 
 
 class _Value(BaseModel):
@@ -140,7 +145,12 @@ class StudySpec(_Value):
     ar_threshold: _Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     template: str = "cnn8"
-    depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field((), validate_default=True)
+    depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field(
+        default=(),
+        validate_default=True,
+        description="by default the template's upper half",
+        json_schema_extra=_at_least_one_if_given,
+    )
     strategy: Strategy = Strategy.ADAPTIVE
     synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
@@ -177,6 +187,14 @@ class StudySpec(_Value):
         if name not in TEMPLATES:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
         return name
+
+    @field_validator("depths", mode="before")
+    @classmethod
+    def _one_depth_or_more(cls, depths: object) -> object:
+        """Refuse an empty list; the empty tuple is the default."""
+        if depths == []:
+            raise ValueError("one depth or more; leave this out for the template's upper half")
+        return depths
 
     @field_validator("depths")
     @classmethod

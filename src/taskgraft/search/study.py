@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taskgraft.search.spec import StudySpec
+from taskgraft.search.verdict import FinalVerdict, TaskResult
 
 
 class Stage(StrEnum):
@@ -82,23 +83,37 @@ class RunningTrial:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished study found. ``ar`` and its 95 % interval are measured on the test split."""
+    """What a finished study found, on the test split.
 
-    verified: bool
+    ``verdict`` is about the weights in the bundle; ``scope`` says what they were compared with. ``verified_for`` is the
+    smallest threshold that they would be verified for, None when there is none below 1. ``ar`` and its 95 % interval,
+    and ``tasks``, are what it follows from. Results from before verdicts had bounds have no tasks.
+    """
+
+    verdict: FinalVerdict
     ar: float
     ar_interval: tuple[float, float]
     parameters: int
     independent_parameters: int
     macs_per_second: int
+    verified_for: float | None = None
+    scope: str = ""
+    tasks: tuple[TaskResult, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether the verdict is ``verified``."""
+        return self.verdict is FinalVerdict.VERIFIED
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
     """A study as the store knows it.
 
-    ``facts`` holds what was found when it first started: fingerprints of its datasets, which a resumed study checks,
-    and what its tasks are. ``tree`` is the tree that is delivered, in the public form. ``parent`` is the study whose
-    tree this one makes for another threshold; it may have been deleted since.
+    ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
+    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the
+    public form. ``parent`` is the study whose tree this one makes for another threshold; that one may have been
+    deleted.
     """
 
     id: str
@@ -114,3 +129,9 @@ class Study:
     tree: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     parent: str | None = None
+
+    @property
+    def datasets(self) -> Mapping[str, int]:
+        """The version of each registered dataset that it uses."""
+        versions: Mapping[str, int] = self.facts.get("datasets", {})
+        return versions

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
 from types import MappingProxyType
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -136,6 +137,18 @@ class ReductionMatrix:
         for pair in self.pairs():
             by_depth = self.cells.get(pair, {})
             yield from ((pair, depth, by_depth[depth]) for depth in sorted(by_depth))
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one flat record per cell, sorted by pair and depth: ``pandas.DataFrame(matrix.to_records())``.
+
+        Keys are ``task_a``, ``task_b``, ``depth``, ``ar``, ``low``, ``high`` (None where no interval was measured) and
+        ``at_most`` (True if ``ar`` is an upper bound).
+        """
+        return [
+            {"task_a": first, "task_b": second, "depth": depth, "ar": cell.ar, "low": cell.low, "high": cell.high}
+            | {_BOUND: cell.is_bound}
+            for (first, second), depth, cell in self._rows()
+        ]
 
     def pairs(self) -> Iterator[Pair]:
         """Every pair of tasks in task order, measured or not."""

@@ -12,6 +12,17 @@ from typer.testing import CliRunner
 from taskgraft.api.cli.main import app
 
 PROGRAM = [sys.executable, "-m", "taskgraft"]
+_HEAVY = ("torch", "torchaudio", "ray", "optuna")
+LIST_HEAVY_MODULES = f"""
+import sys
+from taskgraft.api.cli import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+print(code, *(name for name in {_HEAVY!r} if name in sys.modules), file=sys.stderr)
+"""
+"""A program that is `taskgraft` and says last, on standard error, its exit code and what it imported."""
 
 
 class Said(NamedTuple):

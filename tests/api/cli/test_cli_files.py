@@ -37,8 +37,8 @@ def content(data: bytes) -> Callable[[Path], object]:
         (content(b"tasks: []\nname: 'open\n"), ":3", "is not YAML: found unexpected end of stream"),
         (content(b"tasks: [\n  {name: a\n"), ":3", "is not YAML"),
         (content(b"a: \x00"), "", "is not YAML"),
-        (content(b"when: 2026-13-45\n"), "", "is not YAML: month must be in 1..12"),
-        (content(b"[" * 5_000), "", "is not YAML"),
+        (content(b"when: !!timestamp 2026-13-45\n"), ":1", "tags (!) are not taken"),
+        (content(b"[" * 5_000), ":1", "values are nested at most 100 levels deep"),
         (content(b"- name: a\n"), "", "holds keys and values at its top; got list"),
         (content(b""), "", "holds keys and values at its top; got NoneType"),
         (content(b"#" * (1 << 20) + b"\n"), "", "has at most 1,048,576 bytes; this one has more"),
@@ -85,6 +85,18 @@ def test_json_is_yaml(tmp_path: Path) -> None:
 )
 def test_tasks_that_break_a_rule(tmp_path: Path, text: str, faults: list[tuple[str, str]]) -> None:
     assert refused("size", write(tmp_path / "tasks.yaml", text)) == faults
+
+
+def test_numbers_that_look_like_times_or_octals_are_refused_as_texts(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "study.yaml",
+        "ar_threshold: 0:01\nseed: 010\ndepths: []\ntasks: [{name: a, dataset: b, target: c}]\n",
+    )
+    assert refused("plan", path) == [
+        ("ar_threshold", "is a number; got '0:01'"),
+        ("depths", "one depth or more; leave this out for the template's upper half; got []"),
+        ("seed", "Input should be a valid integer; got '010'"),
+    ]
 
 
 def test_a_study_tells_all_its_faults_at_once(tmp_path: Path) -> None:

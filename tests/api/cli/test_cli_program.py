@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from taskgraft.api.cli.main import app
-from tests.api.cli.commands import PROGRAM, process, taskgraft, write
+from tests.api.cli.commands import LIST_HEAVY_MODULES, PROGRAM, process, taskgraft, write
 from tests.evaluators.datasets.corpora import sound_corpus
 from tests.space import paper
 
 COMMANDS = (
-    *("demo", "serve", "runner", "run", "plan", "submit", "status", "watch", "cancel", "download"),
+    *("demo", "serve", "runner", "run", "plan", "submit", "status", "watch"),
+    *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
     *("synthesize", "size", "predict", "datasets"),
 )
-HEAVY = ("torch", "torchaudio", "ray", "optuna")
 
 
 def test_help_shows_every_command() -> None:
@@ -55,17 +55,6 @@ def test_a_wrong_command_line_is_bad_input(arguments: Sequence[str]) -> None:
     assert said.code == 2
     assert "Usage:" in said.err
     assert said.out == ""
-
-
-LIST_HEAVY_MODULES = f"""
-import sys
-from taskgraft.api.cli import main
-try:
-    main()
-except SystemExit as end:
-    code = end.code
-print(code, *(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
-"""
 
 
 def test_light_commands_start_without_torch_ray_or_a_database(tmp_path: Path) -> None:

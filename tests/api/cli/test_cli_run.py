@@ -1,9 +1,11 @@
 """`taskgraft run` as people run it: to its end, interrupted, killed, and in a folder that is not its own."""
 
 import fcntl
+import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import psutil
 import pytest
 
 from taskgraft.search.store import Store, sqlite_url
-from tests.api.cli.commands import PROGRAM, Said, process, taskgraft, write
+from tests.api.cli.commands import LIST_HEAVY_MODULES, PROGRAM, Said, process, taskgraft, write
 from tests.evaluators.tones import write_tones
 
 pytestmark = pytest.mark.slow
@@ -131,12 +133,27 @@ def test_a_run_ends_with_a_model(finished: dict[str, Any], root: Path) -> None:
     assert {"tree.json", "model.onnx", "model.safetensors", "README.md"} <= {file.name for file in artifacts.iterdir()}
 
 
-def test_the_same_command_again_trains_nothing(finished: dict[str, Any], root: Path) -> None:
-    assert Workshop(root).run("--json").document == finished
+def test_the_same_command_again_answers_at_once(finished: dict[str, Any], root: Path) -> None:
+    """Nothing is trained, nothing that trains is imported, and the data sets may be gone."""
+    with (root / "first" / "manifest.csv").open("r+") as manifest:
+        kept = manifest.read()
+        manifest.truncate(0)
+    try:
+        listing = [sys.executable, "-c", LIST_HEAVY_MODULES, "run", "my study.yaml", "--json"]
+        said = subprocess.run(listing, cwd=root, check=False, capture_output=True, text=True)
+    finally:
+        (root / "first" / "manifest.csv").write_text(kept)
+    assert json.loads(said.stdout) == finished
+    assert said.stderr.splitlines() == ["0 optuna"]
+
+
+def test_the_same_command_again_shows_the_tree_and_the_files(finished: dict[str, Any], root: Path) -> None:
     text = Workshop(root).run()
     assert text.code == 0
     assert "pitch, shape, tone  blocks 1-8" in text.out
-    assert text.out.splitlines()[-1] == f"files: {finished['artifacts']}"
+    assert text.out.splitlines()[-2:] == [f"picture: {finished['picture']}", f"files: {finished['artifacts']}"]
+    assert Path(finished["picture"]).read_text().startswith("<svg")
+    assert Path(finished["picture"]).parent == Path(finished["artifacts"]).parent
 
 
 def test_the_bundle_answers_and_can_be_weighed(finished: dict[str, Any], root: Path) -> None:
@@ -153,14 +170,34 @@ def test_the_bundle_answers_and_can_be_weighed(finished: dict[str, Any], root: P
 
 @pytest.mark.parametrize(
     ("bundle", "clip", "words"),
-    [("nowhere", "first/0.wav", "there is no such bundle"), (None, "first/manifest.csv", "manifest.csv")],
+    [("nowhere", "first/0.wav", "there is no such bundle"), ("first", "first/0.wav", "preprocessing.json")],
 )
-def test_predictions_of_nothing(
-    finished: dict[str, Any], root: Path, bundle: str | None, clip: str, words: str
-) -> None:
-    said = taskgraft("predict", bundle or finished["artifacts"], root / clip, "--json")
+def test_predictions_of_nothing(finished: dict[str, Any], root: Path, bundle: str, clip: str, words: str) -> None:
+    said = taskgraft("predict", root / bundle, root / clip, "--json")
     assert said.code == 2
     assert words in said.document["errors"][0]["field"] + said.document["errors"][0]["message"]
+
+
+def test_good_recordings_are_answered_whatever_the_others_are(finished: dict[str, Any], tmp_path: Path) -> None:
+    write_tones(tmp_path / "clips" / "deep" / "er", 2)
+    clips = [tmp_path / "clips" / "deep" / "er" / f"{place}.wav" for place in range(2)]
+    upper = clips[0].rename(clips[0].with_name("A.WAV"))
+    broken = write(tmp_path / "clips" / "broken.flac", "no sound")
+    (tmp_path / "clips" / "round").symlink_to(tmp_path / "clips")
+    (tmp_path / "empty").mkdir()
+    paths = [tmp_path / "clips", tmp_path / "empty", tmp_path / "missing.wav"]
+    said = taskgraft("predict", finished["artifacts"], *paths, "--json")
+    assert said.code == 2
+    assert list(said.document) == [str(path) for path in (broken, clips[1], upper, *paths[1:])]
+    failed = {name: answer["error"] for name, answer in said.document.items() if "error" in answer}
+    assert list(failed) == [str(broken), str(paths[1]), str(paths[2])]
+    assert said.err.splitlines() == [f"error: {name}: {message}" for name, message in failed.items()]
+    assert failed[str(paths[1])].startswith("holds no recording (.aif")
+    text = taskgraft("predict", finished["artifacts"], *paths)
+    assert (text.code, text.err) == (2, said.err)
+    assert [line for line in text.out.splitlines() if not line.startswith(" ")] == [str(clips[1]), str(upper)]
+    good = taskgraft("predict", finished["artifacts"], tmp_path / "clips" / "deep")
+    assert (good.code, good.err) == (0, "")
 
 
 def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop: Workshop) -> None:

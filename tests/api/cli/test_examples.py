@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from taskgraft.api.cli.demo import demo_study
-from taskgraft.api.cli.files import read_study
+from taskgraft.api.study_files import read_study
 from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import StudySpec
 from taskgraft.space.template import get_template

@@ -57,7 +57,7 @@ def test_all_faults_come_at_once_each_with_its_line(tmp_path: Path) -> None:
     faults = faults_of(lambda: read_corpus(manifest))
     expected = [
         ("manifest.csv:3", "a split is one of train, validation, test; got 'training'"),
-        ("manifest.csv:5", "a clip appears once; 'a.wav' is already at line 2"),
+        ("manifest.csv:5", "a clip appears once; 'a.wav' is already at manifest.csv:2"),
         ("manifest.csv:6", "stays inside the manifest's folder; got '../c.wav'"),
         ("manifest.csv:7", "stays inside the manifest's folder; got '/d.wav'"),
         ("manifest.csv:7", "got 'dev'"),
@@ -103,5 +103,5 @@ def test_a_flood_of_faults_is_cut_and_counted(tmp_path: Path) -> None:
     manifest = write_lines(tmp_path / "manifest.csv", "path,split", *(f"{place}.wav,dev" for place in range(2_000)))
     with pytest.raises(InvalidInput) as raised:
         read_corpus(manifest)
-    assert len(raised.value.faults) == 1_001
-    assert "2,000 faults in all" in raised.value.faults[-1].message
+    assert len(raised.value.faults) == 100
+    assert raised.value.listed()[-1].message == "and 1,900 more"

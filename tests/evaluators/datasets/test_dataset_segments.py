@@ -61,26 +61,26 @@ def test_a_bare_path_says_that_nothing_sounds_and_silence_says_nothing(tmp_path:
 def test_faults_say_their_line(tmp_path: Path, row: str, message: str) -> None:
     segments, log = read(tmp_path, "b.wav,0,1,dog", row, "c.wav,0,1,dog")
     assert log.count == 1
-    assert found(log.listed(), "segments.csv:3", message)
+    assert found(log.faults, "segments.csv:3", message)
     assert segments.regions == {"dog": {1: ((0.0, 1.0),), 2: ((0.0, 1.0),)}}
 
 
 def test_one_row_may_have_several_faults(tmp_path: Path) -> None:
     _, log = read(tmp_path, "z.wav,2,1,")
-    assert [fault.where for fault in log.listed()] == ["segments.csv:2"] * 3
+    assert [fault.where for fault in log.faults] == ["segments.csv:2"] * 3
 
 
 def test_overlap_is_a_fault_within_one_event_of_one_clip_only(tmp_path: Path) -> None:
     _, log = read(tmp_path, "a.wav,0,2,dog", "a.wav,1,3,cat", "b.wav,1,3,dog", "a.wav,1.5,1.7,dog")
     assert log.count == 1
-    assert found(log.listed(), "segments.csv:5", "don't overlap; 1.5 lies before 2")
+    assert found(log.faults, "segments.csv:5", "don't overlap; 1.5 lies before 2")
 
 
 def test_a_broken_file_is_a_fault_of_the_data_set(tmp_path: Path) -> None:
     log = FaultLog()
     read_segments(write_lines(tmp_path / "segments.csv", "path,start,end,event"), PLACES, log)
-    assert found(log.listed(), "segments.csv:1", "column 'onset' is missing")
-    assert found(log.listed(), "segments.csv:1", "column 'offset' is missing")
+    assert found(log.faults, "segments.csv:1", "column 'onset' is missing")
+    assert found(log.faults, "segments.csv:1", "column 'offset' is missing")
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 6)), min_size=1, max_size=8))

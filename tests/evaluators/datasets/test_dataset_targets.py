@@ -59,7 +59,7 @@ def test_labels_that_nothing_can_be_learned_from(tmp_path: Path, rows: list[str]
 
 def test_all_reasons_are_given_at_once(tmp_path: Path) -> None:
     unseen = [f"v{place},validation,new{place:02}" for place in range(12)]
-    found = messages(corpus_of(tmp_path, "a,train,cat", *unseen), "word")
+    found = messages(corpus_of(tmp_path, "a,train,cat", "t,test,", *unseen), "word")
     assert len(found) == 3
     assert found[2].endswith("'new09' and 2 more")
 
@@ -94,3 +94,14 @@ def test_an_event_that_is_not_there_or_not_everywhere(tmp_path: Path) -> None:
 def test_without_segments_there_are_no_events(tmp_path: Path) -> None:
     (message,) = messages(read_corpus(sound_corpus(tmp_path), "zoo"), "speech", TaskKind.FRAMES)
     assert message.endswith("there are none")
+
+
+def test_a_target_of_the_other_kind_is_told_what_to_write(tmp_path: Path) -> None:
+    rows = [f"{split}-cat.wav,0.01,0.02,meow" for split in ALL]
+    corpus = read_corpus(sound_corpus(tmp_path, rows), "zoo")
+    assert messages(corpus, "meow") == [
+        "zoo has no label column 'meow'; 'meow' is an event of its segments: write kind: frames"
+    ]
+    assert messages(corpus, "animal", TaskKind.FRAMES) == [
+        "zoo has no event 'animal' in its segments; 'animal' is a label column: write kind: clip, or leave kind out"
+    ]

@@ -1,13 +1,15 @@
+import pickle
+
 import pytest
 
-from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.datasets.faultlog import MAX_LISTED, FaultLog
+from taskgraft.errors import MAX_FAULTS, Fault, InvalidInput
+from taskgraft.evaluators.datasets.faultlog import FaultLog
 
 
 def test_an_empty_log_raises_nothing() -> None:
     log = FaultLog()
     log.raise_if_any()
-    assert log.listed() == ()
+    assert log.faults == ()
 
 
 def test_all_faults_are_raised_together_in_order() -> None:
@@ -20,15 +22,23 @@ def test_all_faults_are_raised_together_in_order() -> None:
 
 
 def test_a_flood_is_counted_but_not_kept() -> None:
-    log = FaultLog()
-    for line in range(MAX_LISTED + 500):
+    log, outer = FaultLog(), FaultLog()
+    for line in range(MAX_FAULTS + 500):
         log.add(f"a:{line}", "bad")
-    assert log.count == MAX_LISTED + 500
-    assert len(log.listed()) == MAX_LISTED + 1
-    assert log.listed()[-1].message == "1,500 faults in all; the first 1,000 are listed"
+    assert log.count == MAX_FAULTS + 500
+    assert len(log.faults) == MAX_FAULTS
+    outer.add("b", "bad")
+    outer.include(log.error())
+    error = outer.error()
+    assert (outer.count, len(error.faults)) == (MAX_FAULTS + 501, MAX_FAULTS)
+    assert error.listed()[-1] == Fault("", "and 501 more")
+    assert str(error).startswith("b: bad; a:0: bad; ")
+    assert str(error).endswith(f"; and {MAX_FAULTS + 491} more")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.faults, again.more) == (error.faults, error.more)
 
 
 def test_a_full_log_has_no_closing_line() -> None:
     log = FaultLog()
-    log.extend(Fault("a", "bad") for _ in range(MAX_LISTED))
-    assert len(log.listed()) == MAX_LISTED
+    log.extend(Fault("a", "bad") for _ in range(MAX_FAULTS))
+    assert len(log.error().listed()) == MAX_FAULTS

@@ -46,7 +46,7 @@ def demo(
 
 def demo_study() -> dict[str, Any]:
     """The study that the demo posts."""
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.study_files import read_study
 
     with resources.as_file(resources.files("taskgraft.api.cli") / "demo.yaml") as path:
         return read_study(path).to_plain()

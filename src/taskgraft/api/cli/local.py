@@ -2,18 +2,23 @@
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs, so that the others and --help start at once
 import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from taskgraft.api.cli.output import AsJson, console, count, errors_as_exit_codes, print_json
+from taskgraft.api.cli.output import AsJson, console, count, errors_as_exit_codes, print_json, show_error
+from taskgraft.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from taskgraft.evaluators.prediction import Bundle
 
 StudyFile = Annotated[Path, typer.Argument(help="A study file (YAML).", metavar="STUDY.yaml")]
 
-_EXIT_CODES = {"succeeded": 0, "paused": 130}
-"""What `run` ends with by the state of its study; 1 in any other. A shell says 130 after Ctrl-C."""
+EXIT_CODES = {"succeeded": 0, "paused": 130}
+"""What `run` and `watch` end with by the state of its study; 1 in any other. A shell says 130 after Ctrl-C."""
 
 
 def run(
@@ -27,7 +32,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.study_files import read_study
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)  # before the slow import of what trains
@@ -43,7 +48,7 @@ def run(
             print_json(outcome)
         else:
             _show_run(outcome)
-    raise typer.Exit(_EXIT_CODES.get(outcome["study"]["state"], 1))
+    raise typer.Exit(EXIT_CODES.get(outcome["study"]["state"], 1))
 
 
 def _show_run(outcome: dict[str, Any]) -> None:
@@ -57,16 +62,14 @@ def _show_run(outcome: dict[str, Any]) -> None:
 
 def plan(study_file: StudyFile, as_json: AsJson = False) -> None:
     """Say what a study would cost: trainings, parameters, time. Trains nothing."""
-    from taskgraft.api.cli.corpora import prepare_with_bar
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.cli.corpora import outline_with_bar
     from taskgraft.api.cli.text import show_plan
-    from taskgraft.api.settings import Settings
+    from taskgraft.api.study_files import read_study
     from taskgraft.search.plan import plan_study
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)
-        prepared = prepare_with_bar(spec, Settings.from_environment().data_dir, study_file.parent)
-        cost = plan_study(spec, prepared).to_json()
+        cost = plan_study(spec, outline_with_bar(spec, study_file.parent)).to_json()
         print_json(cost) if as_json else show_plan(spec.name, cost)
 
 
@@ -107,35 +110,55 @@ def size(
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A downloaded bundle: folder or zip.", metavar="BUNDLE")],
-    clips: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="CLIP.wav...")],
+    clips: Annotated[list[Path], typer.Argument(help="Recordings, and folders of them.", metavar="CLIP.wav...")],
     as_json: AsJson = False,
 ) -> None:
-    """Run a downloaded bundle on recordings."""
+    """Run a downloaded bundle on recordings. Exit code 2 if one of them could not be read; the others are answered."""
     from taskgraft.api.cli.text import show_answer
     from taskgraft.evaluators.prediction import load_bundle
 
     with errors_as_exit_codes(as_json):
-        model = load_bundle(bundle)
-        answers = {str(clip): model.predict(clip) for clip in clips}
+        answers: dict[str, Any] = {}
+        for clip, answer in _answers(load_bundle(bundle), clips):
+            answers[clip] = answer
+            if not as_json and not _failed(answer):
+                show_answer(clip, answer)
         if as_json:
             print_json(answers)
-            return
-        for clip, answer in answers.items():
-            show_answer(clip, answer)
+    if any(map(_failed, answers.values())):
+        raise typer.Exit(2)
+
+
+def _failed(answer: dict[str, Any]) -> bool:
+    """Return whether there is a message in place of the answers; a task may be called "error", too."""
+    return isinstance(answer.get("error"), str)
+
+
+def _answers(model: "Bundle", paths: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each recording with its answers; with ``{"error": MESSAGE}`` if there are none, which is printed, too."""
+    from taskgraft.api.cli.clips import find_clips
+
+    for clip in find_clips(paths):
+        try:
+            if isinstance(clip, InvalidInput):
+                raise clip
+            yield str(clip), model.predict(clip)
+        except InvalidInput as error:
+            for fault in error.faults:
+                show_error(fault)
+            yield error.faults[0].where, {"error": "; ".join(fault.message for fault in error.faults)}
 
 
 def check(
-    manifest: Annotated[Path, typer.Argument(help="A manifest (CSV or Parquet).", metavar="MANIFEST.csv")],
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or a folder that holds one.", metavar="MANIFEST.csv")],
     as_json: AsJson = False,
 ) -> None:
     """Check a manifest and every clip it names: all faults with their lines, counts per label and split."""
-    from taskgraft.api.cli.live import counting
+    from taskgraft.api.cli.corpora import check_with_bar
     from taskgraft.api.cli.text import show_check
-    from taskgraft.evaluators.datasets.check import check_manifest
 
     with errors_as_exit_codes(as_json):
-        with counting("reading", "clips") as progress:
-            report = check_manifest(manifest, progress)
+        report = check_with_bar(manifest)
         print_json(report.to_json()) if as_json else show_check(report)
     if not report.ok:
         raise typer.Exit(2)

@@ -31,15 +31,20 @@ def errors_as_exit_codes(as_json: bool = False) -> Iterator[None]:
         yield
         sys.stdout.flush()  # here and not when the interpreter ends, where nobody could hear of a closed pipe
     except TaskgraftError as error:
-        faults = error.faults if isinstance(error, InvalidInput) else (Fault("", str(error)),)
+        faults = error.listed() if isinstance(error, InvalidInput) else (Fault("", str(error)),)
         for fault in faults:
-            errors.print(f"[red]error:[/red] {escape(str(fault))}")
+            show_error(fault)
         if as_json:
             print_json({"errors": [{"field": fault.where, "message": fault.message} for fault in faults]})
         raise typer.Exit(exit_code(error)) from None
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+
+
+def show_error(fault: Fault) -> None:
+    """Print one fault on standard error."""
+    errors.print(f"[red]error:[/red] {escape(str(fault))}")
 
 
 def print_json(document: object) -> None:

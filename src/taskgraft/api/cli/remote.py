@@ -1,4 +1,4 @@
-"""Commands around a service: serve, and submit, status, watch, cancel, download through its HTTP."""
+"""Commands around a service: serve, and everything that its HTTP offers on studies."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs, so that the others and --help start at once
 import sys
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from taskgraft.api.cli.local import StudyFile
-from taskgraft.api.cli.output import AsJson, console, errors_as_exit_codes, print_json
+from taskgraft.api.cli.local import EXIT_CODES, StudyFile
+from taskgraft.api.cli.output import AsJson, console, errors, errors_as_exit_codes, print_json
+from taskgraft.errors import Unavailable
 
 if TYPE_CHECKING:
     from taskgraft.api.client import Client
@@ -39,6 +40,9 @@ def serve(
     ] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Datasets, features, artifacts, the SQLite file.")] = None,
+    datasets_root: Annotated[
+        list[Path] | None, typer.Option(help="A folder whose manifests may be registered; may be repeated.")
+    ] = None,
     no_runner: Annotated[bool, typer.Option("--no-runner", help="Leave the work to runners elsewhere.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +63,7 @@ def serve(
             "database_url": database_url,
             "ray_address": ray_address,
             "data_dir": data_dir,
+            "datasets_root": tuple(datasets_root) if datasets_root else None,
         }
         serve_settings(_settings(given), on_ready=on_ready, with_runner=not no_runner)
 
@@ -91,7 +96,7 @@ def _settings(given: Mapping[str, Any]) -> "Settings":
 
 def submit(study_file: StudyFile, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
     """Post a study to a service; prints its id."""
-    from taskgraft.api.cli.files import read_study
+    from taskgraft.api.study_files import read_study
 
     with _service(url, token, as_json) as client:
         study = client.create_study(read_study(study_file).to_plain())
@@ -123,15 +128,24 @@ def _show(client: "Client", study: dict[str, Any]) -> None:
     show_outcome(study, client.matrix(study["id"]), tree)
 
 
-def watch(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Follow a study until it ends, with progress bars. Exit code 0 where it succeeded."""
+def watch(
+    study_id: StudyId,
+    url: Url = _URL,
+    token: Token = None,
+    through_pauses: Annotated[
+        bool, typer.Option("--through-pauses", help="Keep watching a study that is paused, until somebody resumes it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a study with progress bars until it ends or is paused. Exit code 0 if it succeeded, 130 if paused."""
     from taskgraft.api.cli.live import follow
 
     with _service(url, token, as_json) as client:
-        study = dict(follow(client.watch(study_id)))
+        study = dict(follow(client.watch(study_id, stop_when_paused=not through_pauses)))
         print_json(study) if as_json else _show(client, study)
-    if study["state"] != "succeeded":
-        raise typer.Exit(1)
+        if study["state"] == "paused":
+            errors.print(f"the study is paused; taskgraft resume {escape(study_id)} continues it")
+    raise typer.Exit(EXIT_CODES.get(study["state"], 1))
 
 
 def cancel(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
@@ -139,6 +153,71 @@ def cancel(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJ
     with _service(url, token, as_json) as client:
         study = client.cancel(study_id)
         print_json(study) if as_json else console.print(study["state"])
+
+
+def pause(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Pause a study; what it measured is kept, and `resume` continues it."""
+    with _service(url, token, as_json) as client:
+        study = client.pause(study_id)
+        print_json(study) if as_json else console.print(study["state"])
+
+
+def resume(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Queue a paused study again."""
+    with _service(url, token, as_json) as client:
+        study = client.resume(study_id)
+        print_json(study) if as_json else console.print(study["state"])
+
+
+def delete(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Delete a study that does not run, with its trials and its model. This cannot be undone."""
+    with _service(url, token, as_json) as client:
+        client.delete(study_id)
+        print_json({"deleted": study_id}) if as_json else console.print("deleted")
+
+
+def matrix(
+    study_id: StudyId,
+    url: Url = _URL,
+    token: Token = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as `synthesize` reads it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the reduction matrix of a study as far as it is known: AR of every pair by blocks shared."""
+    from taskgraft.api.cli.text import show_matrix
+
+    with _service(url, token, as_json) as client:
+        if as_csv:
+            sys.stdout.write(client.matrix_csv(study_id))
+        elif as_json:
+            print_json(client.matrix(study_id))
+        else:
+            show_matrix(client.matrix(study_id), client.study(study_id)["spec"]["ar_threshold"])
+
+
+def tree(
+    study_id: StudyId,
+    url: Url = _URL,
+    token: Token = None,
+    threshold: Annotated[float | None, typer.Option(help="Q, a fraction; the study's own by default.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="A file for the picture.", metavar="FILE.svg")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the tree of a study; at another threshold, the one that its matrix gives, without training."""
+    from taskgraft.api.cli.text import show_tree
+
+    with _service(url, token, as_json) as client:
+        document = client.tree(study_id, threshold)
+        if svg:
+            _write(svg, client.tree_svg(study_id, threshold))
+        print_json(document) if as_json else show_tree(document)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise Unavailable(f"{path} can't be written: {error.strerror}") from error
 
 
 def download(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from taskgraft.api.cli.files import read_mapping, read_tasks, read_text, tasks_of
+from taskgraft.api.cli.files import read_tasks, tasks_of
+from taskgraft.api.study_files import read_mapping, read_text
 from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.document import TreeDocument, read_tree_document, tree_document

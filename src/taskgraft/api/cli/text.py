@@ -1,17 +1,19 @@
 """What commands print for people: matrices, trees, results, answers, reports."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
 from taskgraft.api.cli.output import console, count, errors, percent
+from taskgraft.search.verdict import FinalVerdict, percent_up
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
 
 if TYPE_CHECKING:
-    from taskgraft.evaluators.datasets.check import CheckReport, EventReport, LabelReport
+    from taskgraft.evaluators.datasets.report import CheckReport, EventReport, LabelReport
 
 JSON = Mapping[str, Any]
 
@@ -25,9 +27,19 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
         console.print(_tree_text(tree))
         _show_branchings(tree)
     if study["result"]:
+        if study["result"]["tasks"]:
+            console.print(_task_table(study["result"]["tasks"]))
         console.print(_result_table(study))
     else:
         console.print(f"{study['state']}: {escape(study['reason'] or 'no result yet')}")
+
+
+def show_matrix(matrix: JSON, threshold: float) -> None:
+    """The reduction matrix of a study."""
+    if matrix["cells"]:
+        console.print(_matrix_table(matrix, threshold))
+    else:
+        console.print("no pair has been trained yet")
 
 
 def _matrix_table(matrix: JSON, threshold: float) -> Table:
@@ -99,15 +111,54 @@ def _label(node: JSON) -> str:
     return f"[bold]{escape(names)}[/bold]  {blocks}" + ("" if node["children"] else " + head")
 
 
+def _task_table(tasks: Sequence[JSON]) -> Table:
+    """What every task can do alone and in the model, and what is sure about the difference."""
+    table = Table(
+        title="every task on the test split, in per cent; bounds are one-sided, 95 %", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
+    has_groups = any(task["test_groups"] is not None for task in tasks)
+    for name in ("task", "metric"):
+        table.add_column(name)
+    for name in ("alone", "here", "reduction", "bounds", "clips", *(["groups"] if has_groups else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    for task in tasks:
+        groups = [str(task["test_groups"] or "")] if has_groups else []
+        figures = (_hundredths(task["baseline"]), _hundredths(task["final"]), *_reduction(task))
+        table.add_row(escape(task["name"]), task["metric"], *figures, count(task["test_clips"]), *groups)
+    return table
+
+
+def _reduction(task: JSON) -> tuple[str, str]:
+    if task["at_chance"]:
+        return "at chance", ""
+    upper = percent_up(task["upper"]).removesuffix(" %")
+    return _hundredths(task["reduction"]), f"{_hundredths(task['lower'])} to {upper}"
+
+
+def _hundredths(fraction: float) -> str:
+    return percent(fraction).removesuffix(" %")
+
+
+def _verdict(result: JSON) -> str:
+    words = FinalVerdict(result["verdict"]).words
+    if result["verified"] or result["verified_for"] is None:
+        return words
+    return f"{words}; verified for Q >= {percent_up(result['verified_for'])}"
+
+
 def _result_table(study: JSON) -> Table:
     """What a finished study found."""
     result = study["result"]
     low, high = result["ar_interval"]
     saved = 1 - result["parameters"] / result["independent_parameters"]
     table = Table(show_header=False)
-    table.add_row("verified", "yes" if result["verified"] else "no")
+    table.add_row("verdict", _verdict(result))
+    if at_chance := [escape(task["name"]) for task in result["tasks"] if task["at_chance"]]:
+        table.add_row("at chance, not judged", ", ".join(at_chance))
     table.add_row("AR on test", f"{percent(result['ar'])}  (95 % interval {percent(low)} to {percent(high)})")
     table.add_row("threshold", percent(study["spec"]["ar_threshold"]))
+    if result["scope"]:
+        table.add_row("about", escape(result["scope"]))
     table.add_row(
         "parameters",
         f"{count(result['parameters'])} (independent models: {count(result['independent_parameters'])}; "
@@ -127,12 +178,15 @@ def _trainings(counts: JSON) -> str:
 
 def show_studies(studies: Iterable[JSON]) -> None:
     """One line per study."""
-    table = Table("id", "name", "state", "stage", "done", "AR")
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("id", "name", "state", "stage", "done", "verdict", "AR"):
+        table.add_column(name, no_wrap=name != "name")
     for study in studies:
         result = study["result"]
+        verdict = FinalVerdict(result["verdict"]).words if result else ""
         ar = percent(result["ar"]) if result else ""
         done = f"{100 * study['progress']['fraction']:.0f} %"
-        table.add_row(study["id"], escape(study["name"]), study["state"], study["stage"] or "", done, ar)
+        table.add_row(study["id"], escape(study["name"]), study["state"], study["stage"] or "", done, verdict, ar)
     console.print(table)
 
 
@@ -163,6 +217,8 @@ def show_check(report: "CheckReport") -> None:
     """Faults and warnings of a data set on standard error, what it holds on standard output."""
     for fault in report.faults:
         errors.print(f"[red]error:[/red] {escape(str(fault))}")
+    if left_out := report.fault_count - len(report.faults):
+        errors.print(f"[red]error:[/red] and {left_out:,} more")
     for warning in report.warnings:
         errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
     console.print(f"{report.clips:,} clips, {report.seconds:,.1f} s of audio")
@@ -185,4 +241,4 @@ def _show_labels(column: str, found: "LabelReport") -> None:
 
 def _show_event(event: str, heard: "EventReport") -> None:
     clips = ", ".join(f"{number:,} {split}" for split, number in heard.clips.items())
-    console.print(f"{escape(event)}: {heard.seconds:,.1f} s in clips of {clips}")
+    console.print(f"{escape(event)}: {heard.seconds or 0:,.1f} s in clips of {clips}")

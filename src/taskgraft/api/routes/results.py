@@ -8,6 +8,7 @@ from taskgraft.api.context import StoreDep, StudyDep, problems
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.findings import find_matrix, find_tree
 from taskgraft.api.schemas import MatrixView, TreeView, TrialList
+from taskgraft.search.verdict import summarize
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["results"], responses=problems(404, 422, 503))
 
@@ -42,4 +43,8 @@ def get_tree(
 ) -> Any:
     """The study's tree; at another threshold, the one that the stored matrix gives. Nothing is trained."""
     document = find_tree(study, store.ledger(study.id).trials(), ar_threshold)
-    return Response(draw_tree(document), media_type="image/svg+xml") if output == "svg" else document
+    if output != "svg":
+        return document
+    result = study.result if document == study.tree else None  # the verdict is about the delivered tree alone
+    caption = summarize(result.verdict, result.ar, result.verified_for) if result else None
+    return Response(draw_tree(document, caption), media_type="image/svg+xml")

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
+from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
 from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.artifacts import remove_study_files
 from taskgraft.search.plan import Plan, plan_study
-from taskgraft.search.preparation import prepare
 from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import State
+from taskgraft.search.study import State, Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=problems(422, 503))
 
@@ -24,7 +24,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 413, 415))
+@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 409, 413, 415))
 def create_study(
     spec: StudySpec,
     request: Request,
@@ -35,11 +35,16 @@ def create_study(
     dry_run: Annotated[bool, Query(description="say what it would cost, and queue nothing")] = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """Queue a study; or, with `dry_run`, answer what it would cost."""
-    prepared = prepare(spec, data_dir=settings.data_dir)
+    """Queue a study; or, with `dry_run`, answer what it would cost.
+
+    A study may name datasets that are still being checked: it waits for them, and fails if one turns out broken.
+    """
+    catalog = Catalog(store, settings)
     if dry_run:
-        return JSONResponse(plan_study(spec, prepared).to_json())
-    study, _ = store.create_study(spec, idempotency_key=idempotency_key)
+        return JSONResponse(plan_study(spec, catalog.outline(spec)).to_json())
+    if not store.knows_key(idempotency_key):  # a study that was posted before is not judged by what changed since
+        catalog.outline(spec)
+    study, _ = store.create_study(spec, idempotency_key=idempotency_key, datasets=catalog.versions)
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=study.id)
     return StudyView.of(study)
 
@@ -95,10 +100,22 @@ def create_tree(
         rule = f"only one that is {' or '.join(sorted(_GROWS_TREES))} gives trees for other thresholds"
         raise Conflict(f"study {study.id} is {study.state}: {rule}")
     spec = study.spec.at_threshold(wanted.ar_threshold)
-    prepare(spec, data_dir=settings.data_dir)
-    child, _ = store.create_study(spec, idempotency_key=idempotency_key, parent=study.id)
+    catalog = Catalog(store, settings, study.datasets)
+    if not store.knows_key(idempotency_key):
+        _check_datasets(catalog, study, spec)
+    child, _ = store.create_study(
+        spec, idempotency_key=idempotency_key, datasets=catalog.versions or study.datasets, parent=study.id
+    )
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=child.id)
     return StudyView.of(child)
+
+
+def _check_datasets(catalog: Catalog, study: Study, spec: StudySpec) -> None:
+    """Check that the datasets of a study are still what it used."""
+    try:
+        catalog.outline(spec)
+    except InvalidInput as error:
+        raise Conflict(f"study {study.id} can't be taken further: {error}") from error
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))

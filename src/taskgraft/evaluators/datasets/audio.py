@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from taskgraft.errors import InvalidInput
 
@@ -42,17 +41,24 @@ def read_audio(path: Path, sample_rate: int) -> Waveform:
             is not finite, or its rate or channels lie outside what a recording has.
     """
     with _open(path) as file:
-        waveform = np.concatenate([_mono(block) for block in _blocks(file, path)])
+        waveform = np.concatenate([to_mono(block) for block in _blocks(file, path)])
         rate = file.samplerate
+    return resampled_to(waveform, rate, sample_rate)
+
+
+def resampled_to(waveform: Waveform, rate: int, sample_rate: int) -> Waveform:
+    """Return a waveform of ``rate`` hertz at ``sample_rate`` hertz."""
     if rate == sample_rate:
         return waveform
+    from scipy.signal import resample_poly  # noqa: PLC0415  # half a second that most programs never need
+
     common = gcd(rate, sample_rate)
     resampled: Waveform = resample_poly(waveform, sample_rate // common, rate // common).astype(np.float32)
     return resampled
 
 
-def _mono(block: NDArray[np.float32]) -> Waveform:
-    """The mean of the channels, summed in double precision so that large finite samples stay finite."""
+def to_mono(block: NDArray[np.float32]) -> Waveform:
+    """Return the mean of the channels of a block [samples, channels]; summed in double precision, it stays finite."""
     mean: NDArray[np.float64] = block.mean(axis=1, dtype=np.float64)
     return mean.astype(np.float32)
 

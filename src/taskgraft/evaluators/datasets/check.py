@@ -1,18 +1,21 @@
-"""The check of a data set: every fault with its line, and what the data set holds."""
+"""The check of a dataset: every fault with its line, and what the dataset holds."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.audio import AudioFacts, probe
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.manifest import Scan, scan_manifest
-from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
+from taskgraft.evaluators.datasets.report import CheckReport, EventReport, LabelReport
+from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Segments
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import (
+    FRAME_LABELS,
     ClassCounts,
     count_event_clips,
     count_labels,
@@ -26,94 +29,103 @@ IMBALANCE = 20
 """The largest class may have this many times the clips of the smallest before the report warns."""
 MAX_CLASSES = 100
 """A column with more distinct values is taken for a measure (an age, an identifier), not for classes."""
+MAX_LABEL = 256
+"""A column with longer values is taken for text, not for classes."""
+_FITTING = 0.95
 
 Progress = Callable[[int, int], None]
 """Told how many clips are done, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelReport:
-    """A label column: its distinct values, and the clips per split and label (left out beyond `MAX_CLASSES`)."""
+@dataclass(slots=True)
+class _Heard:
+    """What the audio of the readable clips says."""
 
-    distinct: int
-    counts: ClassCounts
-
-
-@dataclass(frozen=True, slots=True)
-class EventReport:
-    """An event: how long it sounds altogether, in seconds, and in how many clips of each split."""
-
-    seconds: float
-    clips: Mapping[Split, int]
+    lengths: list[float] = field(default_factory=list)
+    rates: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What a check found; the data set is sound where there are no faults."""
+class Contents:
+    """What the tables of a dataset say, without its audio."""
 
-    faults: tuple[Fault, ...]
-    fault_count: int
-    warnings: tuple[str, ...]
-    clips: int
-    seconds: float
-    sample_rates: Mapping[int, int]
-    """Hertz -> clips."""
     splits: Mapping[Split, int]
+    groups: int
     labels: Mapping[str, LabelReport]
     events: Mapping[str, EventReport]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no rule is broken."""
-        return not self.fault_count
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain dictionaries, lists and numbers."""
-        report = asdict(self)
-        report["sample_rates"] = {str(rate): clips for rate, clips in self.sample_rates.items()}
-        return {"ok": self.ok, **report}
+    warnings: tuple[str, ...]
 
 
 def check_manifest(manifest: Path, progress: Progress | None = None) -> CheckReport:
-    """Check the tables and decode every clip, one after the other; never raises for what the data set breaks."""
+    """Check the tables and decode every clip, one after the other; never raises for what the dataset breaks.
+
+    ``progress`` may raise to end the check early.
+    """
+    return _check(manifest, lambda scan, faults: _check_audio(scan, faults, progress))
+
+
+def check_tables(manifest: Path) -> CheckReport:
+    """Check the tables alone: no audio is opened, so lengths and rates stay unknown."""
+    return _check(manifest, lambda scan, faults: _Heard())
+
+
+def _check(manifest: Path, listen: Callable[[Scan, FaultLog], _Heard]) -> CheckReport:
     faults = FaultLog()
     try:
         scan = scan_manifest(manifest, faults)
     except InvalidInput as error:
-        faults.extend(error.faults)
-        return CheckReport(faults.listed(), faults.count, (), 0, 0.0, {}, {}, {}, {})
-    seconds, rates = _check_audio(scan, manifest.parent, faults, progress)
-    splits = Counter(split for split in scan.splits if split is not None)
-    labels = {name: count_labels(cells, scan.splits) for name, cells in scan.labels.items()}
-    _check_targets(scan, splits, labels, faults)
+        faults.include(error)
+        return CheckReport(faults.faults, faults.count, (), 0, 0.0, 0.0, {}, {}, 0, {}, {})
+    heard = listen(scan, faults)
+    contents = read_contents(scan.labels, scan.splits, scan.groups, scan.segments)
+    left_out = (f"column {name!r} holds lists or objects, so it is no label" for name in scan.table.left_out)
     return CheckReport(
-        faults=faults.listed(),
+        faults=faults.faults,
         fault_count=faults.count,
-        warnings=tuple(_warnings(scan, labels)),
+        warnings=(*left_out, *contents.warnings),
         clips=len(scan.paths),
-        seconds=round(seconds, 3),
-        sample_rates=dict(sorted(rates.items())),
-        splits={split: splits[split] for split in Split},
-        labels={name: _label_report(counts) for name, counts in labels.items()},
-        events=_event_reports(scan),
+        seconds=round(sum(heard.lengths), 3),
+        clip_seconds=round(float(np.quantile(heard.lengths or [0.0], _FITTING)), 3),
+        sample_rates=dict(sorted(heard.rates.items())),
+        splits=contents.splits,
+        groups=contents.groups,
+        labels=contents.labels,
+        events=contents.events,
     )
 
 
-def _check_audio(scan: Scan, root: Path, faults: FaultLog, progress: Progress | None) -> tuple[float, Counter[int]]:
-    """Seconds altogether and clips per rate, of the clips that can be read."""
-    total, rates = 0.0, Counter[int]()
+def read_contents(
+    labels: Mapping[str, Sequence[str]], splits: Sequence[Split | None], groups: Sequence[str], segments: Segments
+) -> Contents:
+    """Count the clips of every label and event, and say what can't be a target, or may mislead."""
+    counted = {name: count_labels(cells, splits) for name, cells in labels.items()}
+    found = Counter(split for split in splits if split is not None)
+    events = {name: _event_report(name, segments, splits) for name in sorted(segments.regions)}
+    warnings = [*_label_warnings(counted), *_event_warnings(events), *_divided_groups(groups, splits)]
+    return Contents(
+        splits={split: found[split] for split in Split},
+        groups=len(set(groups) - {""}),
+        labels={name: _label_report(counts) for name, counts in counted.items()},
+        events=events,
+        warnings=tuple(warnings),
+    )
+
+
+def _check_audio(scan: Scan, faults: FaultLog, progress: Progress | None) -> _Heard:
+    """Decode every clip; lengths and rates are of those that can be read."""
+    heard = _Heard()
     for clip, path in enumerate(scan.paths):
         try:
-            facts = probe(root / path)
+            facts = probe(scan.layout.root / path)
         except InvalidInput as error:
             faults.extend(Fault(scan.at(clip), f"{path}: {fault.message}") for fault in error.faults)
         else:
-            total += facts.seconds
-            rates[facts.sample_rate] += 1
+            heard.lengths.append(facts.seconds)
+            heard.rates[facts.sample_rate] += 1
             _check_end(scan, clip, facts, faults)
         if progress is not None:
             progress(clip + 1, len(scan.paths))
-    return total, rates
+    return heard
 
 
 def _check_end(scan: Scan, clip: int, facts: AudioFacts, faults: FaultLog) -> None:
@@ -124,29 +136,24 @@ def _check_end(scan: Scan, clip: int, facts: AudioFacts, faults: FaultLog) -> No
             )
 
 
-def _check_targets(scan: Scan, splits: Counter[Split], labels: Mapping[str, ClassCounts], faults: FaultLog) -> None:
-    for split in Split:
-        if scan.paths and not splits[split]:
-            faults.add(scan.table.header, f"every split has clips; {split} has none")
-    for name, counts in labels.items():
-        values = _distinct(counts)
-        if len(values) == 1:
-            faults.add(scan.table.header, f"label column {name!r} has one class only, {next(iter(values))!r}")
-
-
 def _distinct(counts: ClassCounts) -> set[str]:
     return {label for found in counts.values() for label in found}
 
 
-def _warnings(scan: Scan, labels: Mapping[str, ClassCounts]) -> Iterator[str]:
-    for name, counts in labels.items():
-        if len(_distinct(counts)) != 1 and len(_distinct(counts)) <= MAX_CLASSES:
+def _are_classes(labels: set[str]) -> bool:
+    return len(labels) <= MAX_CLASSES and all(len(label) <= MAX_LABEL for label in labels)
+
+
+def _label_warnings(counted: Mapping[str, ClassCounts]) -> Iterator[str]:
+    for name, counts in counted.items():
+        if _are_classes(_distinct(counts)):
             yield from (f"label column {name!r} can't be a target: {reason}" for reason in label_faults(counts))
             yield from _imbalance(name, counts[Split.TRAIN])
-    for event, sounding in scan.segments.regions.items():
-        reasons = event_faults(count_event_clips(sounding, scan.segments.annotated, scan.splits))
-        yield from (f"event {event!r} can't be a target: {reason}" for reason in reasons)
-    yield from _divided_groups(scan)
+
+
+def _event_warnings(events: Mapping[str, EventReport]) -> Iterator[str]:
+    for event, report in events.items():
+        yield from (f"event {event!r} can't be a target: {reason}" for reason in report.faults)
 
 
 def _imbalance(name: str, train: Mapping[str, int]) -> Iterator[str]:
@@ -158,24 +165,32 @@ def _imbalance(name: str, train: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def _divided_groups(scan: Scan) -> Iterator[str]:
+def _divided_groups(groups: Sequence[str], splits: Sequence[Split | None]) -> Iterator[str]:
     held: dict[str, set[Split]] = {}
-    for group, split in zip(scan.groups, scan.splits, strict=True):
+    for group, split in zip(groups, splits, strict=True):
         if group and split is not None:
             held.setdefault(group, set()).add(split)
-    if divided := [group for group, splits in held.items() if len(splits) > 1]:
+    if divided := [group for group, found in held.items() if len(found) > 1]:
         yield f"{len(divided):,} groups lie in more than one split, {divided[0]!r} first: accuracies will flatter"
 
 
 def _label_report(counts: ClassCounts) -> LabelReport:
-    distinct = len(_distinct(counts))
-    return LabelReport(distinct, counts if distinct <= MAX_CLASSES else {})
+    labels = _distinct(counts)
+    return LabelReport(
+        distinct=len(labels),
+        counts=counts if _are_classes(labels) else {},
+        labelled={split: sum(counts[split].values()) for split in Split},
+        classes=len(counts[Split.TRAIN]),
+        faults=tuple(label_faults(counts)),
+    )
 
 
-def _event_reports(scan: Scan) -> dict[str, EventReport]:
-    reports = {}
-    for event, regions in sorted(scan.segments.regions.items()):
-        seconds = sum(offset - onset for found in regions.values() for onset, offset in found)
-        clips = Counter(scan.splits[clip] for clip in regions)
-        reports[event] = EventReport(round(seconds, 3), {split: clips[split] for split in Split})
-    return reports
+def _event_report(event: str, segments: Segments, splits: Sequence[Split | None]) -> EventReport:
+    regions = segments.regions[event]
+    counts = count_event_clips(regions, segments.annotated, splits)
+    return EventReport(
+        seconds=round(sum(offset - onset for found in regions.values() for onset, offset in found), 3),
+        clips={split: counts[split].get(FRAME_LABELS[1], 0) for split in Split},
+        annotated={split: sum(counts[split].values()) for split in Split},
+        faults=tuple(event_faults(counts)),
+    )

@@ -17,6 +17,7 @@ import numpy as np
 
 from taskgraft.errors import Conflict, Unavailable
 from taskgraft.evaluators.datasets.cast import SHARES, Shares, Take, cast_clips
+from taskgraft.evaluators.datasets.demo_table import GROUP, LABELS, SPEECH, labels_of
 from taskgraft.evaluators.datasets.noise import Signal
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 from taskgraft.evaluators.datasets.staging import SAMPLE_RATE, Clip, stage
@@ -67,12 +68,11 @@ def _make(folder: Path, takes: Sequence[Take], seed: int, progress: Progress | N
         for place, (take, clip) in enumerate(zip(takes, _recorded(synthesizer, takes, seed), strict=True)):
             path = f"clips/{place:05}.wav"
             _write_wave(folder / path, clip)
-            who = take.speaker
-            rows.append((path, take.split, who.gender, who.age_group, who.dialect, take.word, who.name))
-            segments.append((path, *(f"{time:.7f}" for time in clip.speech), "speech"))
+            rows.append((path, take.split, *labels_of(take), take.speaker.name))
+            segments.append((path, *(f"{time:.7f}" for time in clip.speech), SPEECH))
             if progress is not None:
                 progress(place + 1, len(takes))
-    header = ("path", "split", "gender", "age_group", "dialect", "word", "group")
+    header = ("path", "split", *LABELS, GROUP)
     _write_table(folder / MANIFEST_NAME, [header, *rows])
     _write_table(folder / SEGMENTS_NAME, [("path", "onset", "offset", "event"), *segments])
 

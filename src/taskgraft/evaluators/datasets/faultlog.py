@@ -1,11 +1,9 @@
-"""Collects the faults of a data set: all of them counted, the first thousand kept."""
+"""Collects the faults of a data set: all of them counted, the first hundred kept."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from taskgraft.errors import Fault, InvalidInput
-
-MAX_LISTED = 1_000
+from taskgraft.errors import MAX_FAULTS, Fault, InvalidInput
 
 
 @dataclass(slots=True)
@@ -16,9 +14,9 @@ class FaultLog:
     _listed: list[Fault] = field(default_factory=list)
 
     def add(self, where: str, message: str) -> None:
-        """Count one more fault, and keep it while fewer than `MAX_LISTED` are kept."""
+        """Count one more fault, and keep it while fewer than `MAX_FAULTS` are kept."""
         self.count += 1
-        if len(self._listed) < MAX_LISTED:
+        if len(self._listed) < MAX_FAULTS:
             self._listed.append(Fault(where, message))
 
     def extend(self, faults: Iterable[Fault]) -> None:
@@ -26,17 +24,25 @@ class FaultLog:
         for fault in faults:
             self.add(fault.where, fault.message)
 
-    def listed(self) -> tuple[Fault, ...]:
-        """What was kept, ending with a line that says so where some faults were not."""
-        if self.count == len(self._listed):
-            return tuple(self._listed)
-        return (*self._listed, Fault("", f"{self.count:,} faults in all; the first {MAX_LISTED:,} are listed"))
+    def include(self, error: InvalidInput) -> None:
+        """Add the faults of an error, those that it does not list too."""
+        self.extend(error.faults)
+        self.count += error.more
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that were kept."""
+        return tuple(self._listed)
+
+    def error(self) -> InvalidInput:
+        """Return all that was found as one error."""
+        return InvalidInput(self._listed, self.count - len(self._listed))
 
     def raise_if_any(self) -> None:
-        """End here where anything was found.
+        """End here if anything was found.
 
         Raises:
-            InvalidInput: with `listed`.
+            InvalidInput: with the faults that were kept, and how many more there are.
         """
         if self.count:
-            raise InvalidInput(self.listed())
+            raise self.error()

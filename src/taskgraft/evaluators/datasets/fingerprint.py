@@ -1,24 +1,33 @@
 """A data set's fingerprint, to notice that it changed between a stop and a resume."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 
+Progress = Callable[[int, int], None]
 
-def fingerprint(corpus: Corpus) -> str:
-    """SHA-256, in hexadecimal, over the bytes of the manifest, the segments and every clip, in the manifest's order.
 
-    Where the data set lies and what it is called make no difference.
+def fingerprint(corpus: Corpus, progress: Progress = lambda done, total: None) -> str:
+    """Return the SHA-256, in hexadecimal, over the bytes of the tables, the segments and every clip, in their order.
+
+    Where the dataset lies and what it is called make no difference. If several tables or none say what its clips
+    are, the names of files and folders are part of what they say, so paths and splits count too. ``progress`` is told
+    how many files were read, of how many; it may raise to end this early.
 
     Raises:
         InvalidInput: a file that can't be read.
     """
     total = hashlib.sha256()
-    for path in _files(corpus):
+    if len(corpus.layout.tables) != 1:
+        total.update(json.dumps([corpus.paths, corpus.splits]).encode())
+    files = list(_files(corpus))
+    for done, path in enumerate(files):
+        progress(done, len(files))
         try:
             if not path.is_file():
                 raise InvalidInput.at(str(path), "is no file that can be read")
@@ -30,7 +39,7 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 def _files(corpus: Corpus) -> Iterator[Path]:
-    yield corpus.manifest
+    yield from corpus.layout.files
     segments = corpus.root / SEGMENTS_NAME
     if segments.exists():
         yield segments

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from taskgraft.evaluators.datasets.faultlog import FaultLog
+from taskgraft.evaluators.datasets.layout import Layout, find_layout, read_tables
 from taskgraft.evaluators.datasets.paths import Containment, normalise
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Region, Segments, read_segments
 from taskgraft.evaluators.datasets.splits import Split, make_splits
-from taskgraft.evaluators.datasets.table import Table, read_table
+from taskgraft.evaluators.datasets.table import Table
 
 _PATH, _SPLIT, _GROUP = "path", "split", "group"
 
@@ -21,9 +25,8 @@ class Corpus:
     """
 
     name: str
-    root: Path
-    """Folder of the manifest; the clips' paths start there."""
-    manifest: Path
+    layout: Layout
+    """Folder and tables; the clips' paths start at the folder."""
     paths: tuple[str, ...]
     """Relative, with ``/``, each once."""
     splits: tuple[Split, ...]
@@ -33,19 +36,35 @@ class Corpus:
     """Event -> clip -> regions in seconds, in order and apart."""
     annotated: frozenset[int]
     """Clips that the segments speak of; any other clip is unlabelled for frames tasks."""
+    groups: tuple[str, ...] | None = None
+    """The clips' values in the column ``group``, an empty one where a clip stands alone; None without that column."""
 
     def __len__(self) -> int:
         return len(self.paths)
 
+    @property
+    def root(self) -> Path:
+        """The folder that the clips' paths start at."""
+        return self.layout.root
+
     def audio(self, clip: int) -> Path:
-        """The file of a clip."""
+        """Return the file of a clip."""
         return self.root / self.paths[clip]
+
+    def group_numbers(self) -> NDArray[np.int64] | None:
+        """Return a number for every clip that clips of one group share [clips]; None without the column ``group``."""
+        if self.groups is None:
+            return None
+        # A path is never empty and a clip's own, but it may be the name of a group: so it is marked.
+        names = [f"g{group}" if group else f"p{path}" for group, path in zip(self.groups, self.paths, strict=True)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """The sound part of a manifest: rows whose path can be used, while the faults of the others are in a log."""
 
+    layout: Layout
     table: Table
     rows: tuple[int, ...]
     """Place of every kept clip in the table."""
@@ -63,9 +82,10 @@ class Scan:
 
 
 def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
-    """Read a CSV or Parquet manifest, and ``segments.csv`` beside it; audio files are not opened.
+    """Read a manifest in any of the `forms`, and ``segments.csv`` beside it; audio files are not opened.
 
-    ``name`` is the folder's name where not given. Splits that the manifest does not have are made by `make_splits`.
+    ``manifest`` is a file, or a folder that holds one. ``name`` is the folder's name if it is not given. Splits that
+    the manifest does not have are made by `make_splits`.
 
     Raises:
         MalformedInput: the manifest is no table at all.
@@ -75,14 +95,14 @@ def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
     scan = scan_manifest(manifest, faults)
     faults.raise_if_any()
     return Corpus(
-        name=name or manifest.absolute().parent.name,
-        root=manifest.parent,
-        manifest=manifest,
+        name=name or scan.layout.root.absolute().name,
+        layout=scan.layout,
         paths=scan.paths,
         splits=tuple(split for split in scan.splits if split is not None),
         labels=scan.labels,
         segments=scan.segments.regions,
         annotated=frozenset(scan.segments.annotated),
+        groups=scan.groups if _GROUP in scan.table.columns else None,
     )
 
 
@@ -90,25 +110,30 @@ def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
     """Read all that can be read, and log every fault of the rest.
 
     Raises:
-        InvalidInput: there is no table, or it has no column ``path``.
+        InvalidInput: there is no table, or it has no column of paths.
     """
-    table = read_table(manifest, [_PATH], faults)
+    layout = find_layout(manifest)
+    table = read_tables(layout, faults)
     if not table.lines:
         faults.add(table.source, "a manifest has at least one clip; got none")
-    kept = _usable_paths(table, manifest.parent, faults)
+    kept = _usable_paths(table, layout.root, faults)
     rows, paths = tuple(kept.values()), tuple(kept)
     columns = {name: tuple(map(cells.__getitem__, rows)) for name, cells in table.columns.items()}
     groups = columns.get(_GROUP, ("",) * len(rows))
+    if _SPLIT in columns:
+        splits = _read_splits(table, rows, faults)
+        _check_splits(table, splits, faults)
+    else:
+        splits = _make_splits(table, paths, groups, faults)
     return Scan(
+        layout=layout,
         table=table,
         rows=rows,
         paths=paths,
-        splits=_read_splits(table, rows, faults) if _SPLIT in columns else _make_splits(table, paths, groups, faults),
+        splits=splits,
         labels={name: cells for name, cells in columns.items() if name not in (_PATH, _SPLIT, _GROUP)},
         groups=groups,
-        segments=read_segments(
-            manifest.parent / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults
-        ),
+        segments=read_segments(layout.root / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults),
     )
 
 
@@ -123,7 +148,7 @@ def _usable_paths(table: Table, root: Path, faults: FaultLog) -> dict[str, int]:
             faults.add(table.at(row), str(error))
             continue
         if path in kept:
-            faults.add(table.at(row), f"a clip appears once; {path!r} is already at line {table.lines[kept[path]]}")
+            faults.add(table.at(row), f"a clip appears once; {path!r} is already at {table.at(kept[path])}")
         elif not inside.holds(path):
             faults.add(table.at(row), f"a path stays inside the manifest's folder; {path!r} is a link out of it")
         else:
@@ -135,6 +160,13 @@ def _read_splits(table: Table, rows: Sequence[int], faults: FaultLog) -> tuple[S
     """The splits of ``rows``; the words of all rows are checked."""
     splits = [_split(word, table.at(row), faults) for row, word in enumerate(table.columns[_SPLIT])]
     return tuple(splits[row] for row in rows)
+
+
+def _check_splits(table: Table, splits: Sequence[Split | None], faults: FaultLog) -> None:
+    """No task can be learned and measured without clips in every split."""
+    for split in Split if splits and None not in splits else ():
+        if split not in splits:
+            faults.add(table.header, f"every split has clips; {split} has none")
 
 
 def _make_splits(

@@ -1,12 +1,17 @@
-"""Data sets known by name, and the way from a study's word to a manifest."""
+"""Datasets known by name, and the way from a study's word to a manifest."""
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
-from taskgraft.errors import Conflict, InvalidInput
+from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators.datasets.cast import Shares
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE, build_demo_speech
+from taskgraft.evaluators.datasets.demo_table import demo_report
+from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 
 DEMO_CLIPS = 8_000
@@ -18,50 +23,102 @@ Progress = Callable[[int, int], None]
 """Told how many clips are made, of how many."""
 
 
+class KnownDataset(Protocol):
+    """A dataset that Taskgraft makes itself."""
+
+    def report(self) -> CheckReport:
+        """Return what it holds, without making it."""
+        ...
+
+    def manifest(self, data_dir: Path, progress: Progress | None = None) -> Path:
+        """Return its manifest below ``data_dir``; it is made on first use.
+
+        Raises:
+            Unavailable: it can't be made.
+        """
+        ...
+
+
+class DemoSpeech:
+    """The corpus ``demo-speech``: see `demo_speech`."""
+
+    def report(self) -> CheckReport:
+        """Return what the corpus holds, from its cast."""
+        return demo_report(DEMO_CLIPS, DEMO_SEED, tuple(DEMO_SHARES.items()))
+
+    def manifest(self, data_dir: Path, progress: Progress | None = None) -> Path:
+        """Return the manifest; several processes that ask at once make the corpus once."""
+        root = data_dir / "corpora" / f"demo-speech-{RECIPE}"
+        manifest = root / MANIFEST_NAME
+        if manifest.is_file():
+            return manifest
+        with _alone(root):
+            if not manifest.is_file():
+                build_demo_speech(root, DEMO_CLIPS, DEMO_SEED, progress, shares=DEMO_SHARES)
+        return manifest
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Wait for whoever makes ``root`` already; the system frees the lock however a process ends."""
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        lock = root.with_name(f".{root.name}.lock").open("w")
+    except OSError as error:
+        raise Unavailable(f"{root.parent} can't be written: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+KNOWN: Mapping[str, KnownDataset] = MappingProxyType({"demo-speech": DemoSpeech()})
+
+
 def known_datasets() -> tuple[str, ...]:
-    """The names that `resolve_dataset` knows, sorted."""
-    return tuple(sorted(_CORPORA))
+    """Return the names that `resolve_dataset` knows, sorted."""
+    return tuple(sorted(KNOWN))
 
 
 def resolve_dataset(
     dataset: str, base: Path, data_dir: Path, *, allow_paths: bool, progress: Progress | None = None
 ) -> Path:
-    """The manifest of a data set: of a known name, or where ``allow_paths`` of a path relative to ``base``.
+    """Return the manifest of a dataset: of a known name, or if ``allow_paths`` of a path relative to ``base``.
 
     A corpus that Taskgraft makes itself is made under ``data_dir`` on first use.
 
     Raises:
-        InvalidInput: at ``dataset``: neither a known name nor, where allowed, a file.
+        InvalidInput: at ``dataset``: neither a known name nor, if allowed, a file or folder.
         Unavailable: the corpus can't be made.
     """
-    if dataset in _CORPORA:
-        return _CORPORA[dataset](data_dir / "corpora", progress)
-    if allow_paths and _is_file(base / dataset):
+    if dataset in KNOWN:
+        return KNOWN[dataset].manifest(data_dir, progress)
+    if not allow_paths:
+        raise InvalidInput.at("dataset", f"a dataset is one of {', '.join(known_datasets())}; got {dataset!r:.300}")
+    return find_manifest(dataset, base)
+
+
+def find_manifest(dataset: str, base: Path) -> Path:
+    """Return the manifest, or the folder that holds one, at a path relative to ``base``.
+
+    Raises:
+        InvalidInput: at ``dataset``: there is nothing.
+    """
+    if dataset and _exists(base / dataset):
         return base / dataset
-    rule = f"a data set is one of {', '.join(known_datasets())}"
-    if allow_paths:
-        rule += f", or the path of a manifest relative to {base}"
-    raise InvalidInput.at("dataset", f"{rule}; got {dataset!r}")
+    known = ", ".join(known_datasets())
+    if not dataset or not _is_path(dataset):
+        rule = f"a dataset is one of {known}, or the path of a manifest relative to {base}"
+        raise InvalidInput.at("dataset", f"{rule}; got {dataset!r:.300}")
+    raise InvalidInput.at("dataset", f"the manifest does not exist: {base / dataset}")
 
 
-def _is_file(path: Path) -> bool:
+def _is_path(dataset: str) -> bool:
+    """Whether somebody who writes this means a file."""
+    return "/" in dataset or Path(dataset).suffix in (".csv", ".parquet", ".json", ".jsonl")
+
+
+def _exists(path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):
         return False
-
-
-def _demo_speech(corpora: Path, progress: Progress | None) -> Path:
-    root = corpora / f"demo-speech-{RECIPE}"
-    manifest = root / MANIFEST_NAME
-    if manifest.is_file():
-        return manifest
-    try:
-        return build_demo_speech(root, DEMO_CLIPS, DEMO_SEED, progress, shares=DEMO_SHARES)
-    except Conflict:
-        if manifest.is_file():
-            return manifest
-        raise
-
-
-_CORPORA: dict[str, Callable[[Path, Progress | None], Path]] = {"demo-speech": _demo_speech}

@@ -1,12 +1,11 @@
 """How a clip of the demo corpus is staged: a voice is trimmed, aged, placed in time and put before a noise."""
 
+# ruff: noqa: PLC0415  # scipy.signal takes half a second to import, and who only names the corpus needs none of it
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
-from scipy.signal import butter, sosfiltfilt
 
 from taskgraft.evaluators.datasets.cast import Speaker
 from taskgraft.evaluators.datasets.noise import KINDS, Signal, level, noise
@@ -48,6 +47,9 @@ def stage(voice: Signal, voice_rate: int, speaker: Speaker, random: np.random.Ge
 def age(voice: Signal, voice_rate: int, speaker: Speaker, random: np.random.Generator) -> Signal:
     """Give a voice its tract, tremor and breath, and the corpus's rate."""
     steps = _playback(len(voice), voice_rate, speaker, random)
+    from scipy.ndimage import map_coordinates
+    from scipy.signal import sosfiltfilt
+
     passed = sosfiltfilt(_low_pass(voice_rate), voice)
     spoken: Signal = map_coordinates(passed, [steps], order=3, mode="nearest")
     loudness = np.abs(spoken)
@@ -59,6 +61,8 @@ def age(voice: Signal, voice_rate: int, speaker: Speaker, random: np.random.Gene
 @cache
 def _low_pass(rate: int) -> NDArray[np.float64]:
     """Keeps what the corpus's rate can hold; second-order sections."""
+    from scipy.signal import butter
+
     return np.asarray(butter(8, _PASS_HERTZ, fs=rate, output="sos"))
 
 

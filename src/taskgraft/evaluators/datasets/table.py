@@ -1,7 +1,9 @@
-"""CSV and Parquet tables as columns of text, each row with the line where it stands."""
+"""CSV, JSON lines and Parquet tables as columns of text, each row with the line that it stands in."""
 
 import csv
 import io
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +14,17 @@ import pyarrow.parquet as pq
 
 from taskgraft.errors import Fault, InvalidInput, MalformedInput
 from taskgraft.evaluators.datasets.faultlog import FaultLog
+from taskgraft.evaluators.datasets.json_lines import read_rows
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 10_000_000
+MAX_COLUMNS = 1_000
+MAX_CELLS = 50_000_000
+"""Rows times columns; JSON lines and Parquet can hold far more cells than bytes."""
+JSON_LINES = (".jsonl", ".json")
 _BATCH_ROWS = 8_192
 
 
@@ -25,30 +32,53 @@ _BATCH_ROWS = 8_192
 class Table:
     """A table by columns: the cells of every column in row order, and the line where each row starts.
 
-    Cells have no white space around them; a missing value is an empty cell.
+    Cells have no white space around them; a missing value is an empty cell. ``parts`` are the files that a joined
+    table was read from, each with its first row. Line 0 says that a row stands in no file.
     """
 
     source: str
     columns: dict[str, list[str]]
     lines: list[int]
+    parts: tuple[tuple[int, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Columns that hold lists or objects, which are no labels."""
 
     def at(self, row: int) -> str:
-        """Where a row stands: ``manifest.csv:12``."""
-        return f"{self.source}:{self.lines[row]}"
+        """Return where a row stands: ``manifest.csv:12``."""
+        source = self.source
+        if self.parts:
+            source = self.parts[bisect_right(self.parts, row, key=lambda part: part[0]) - 1][1]
+        return f"{source}:{self.lines[row]}" if self.lines[row] else source
 
     @property
     def header(self) -> str:
         """Where the names of the columns stand."""
-        return f"{self.source}:1"
+        in_one_file = len(self.parts) < 2 and 0 not in self.lines[:1]
+        return f"{self.source}:1" if in_one_file else self.source
+
+
+def join_tables(source: str, tables: Sequence[Table]) -> Table:
+    """Return the rows of several tables as one; a column that a table does not have is empty there."""
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    columns: dict[str, list[str]] = {name: [] for name in names}
+    lines: list[int] = []
+    parts: list[tuple[int, str]] = []
+    for table in tables:
+        parts.append((len(lines), table.source))
+        lines += table.lines
+        for name in names:
+            columns[name] += table.columns.get(name) or [""] * len(table.lines)
+    left_out = dict.fromkeys(name for table in tables for name in table.left_out)
+    return Table(source, columns, lines, tuple(parts), tuple(left_out))
 
 
 def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
-    """Read a table by its ending, ``.parquet`` or else CSV; rows that don't fit the header are logged and left out.
+    """Read a table by its ending: Parquet, JSON lines, or else CSV. Rows that don't fit are logged and left out.
 
-    Lines of a CSV file count from 1, the header; rows of a Parquet file count from 1, the first row.
+    Lines of a file count from 1, the header of a CSV file; rows of a Parquet file count from 1, the first row.
 
     Raises:
-        MalformedInput: a file that can't be opened, is too large, or is neither UTF-8 CSV nor Parquet.
+        MalformedInput: a file that does not exist, can't be opened, is too large, or is no table of its kind.
         InvalidInput: a column of ``required`` is missing or a column name appears twice.
     """
     try:
@@ -56,21 +86,47 @@ def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
             raise MalformedInput.at(path.name, f"a table has at most {MAX_BYTES:,} bytes; got {path.stat().st_size:,}")
         if path.suffix == ".parquet":
             return _read_parquet(path, required, faults)
+        if path.suffix in JSON_LINES:
+            return _read_json_lines(path, required, faults)
         return _read_csv(path, required, faults)
     except pa.ArrowException as error:
         raise MalformedInput.at(path.name, f"is no Parquet table: {error}") from error
+    except FileNotFoundError as error:
+        raise MalformedInput.at(path.name, f"does not exist: {path}") from error
     except OSError as error:
         raise MalformedInput.at(path.name, f"cannot be read: {error.strerror or error}") from error
 
 
 def _check_names(where: str, names: Sequence[str], required: Sequence[str]) -> None:
     missing = [name for name in required if name not in names]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    found = [Fault(where, f"column {name!r} is missing; there are {list(names)}") for name in missing]
+    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
+    found = [Fault(where, f"column {name!r} is missing; there are {_some(names)}") for name in missing]
     found += [Fault(where, f"column {name!r} appears more than once") for name in doubled]
     found += [Fault(where, "every column has a name; got an empty one")] if "" in names else []
+    if len(names) > MAX_COLUMNS:
+        found = [Fault(where, f"a table has at most {MAX_COLUMNS:,} columns; got {len(names):,}")]
     if found:
         raise InvalidInput(found)
+
+
+def _some(names: Sequence[str]) -> str:
+    """A list of names that fits into a message."""
+    return f"{list(names)!r:.1000}"
+
+
+def _check_cells(where: str, rows: int, columns: int) -> None:
+    if rows > MAX_ROWS:
+        raise MalformedInput.at(where, f"at most {MAX_ROWS:,} rows; got {rows:,}")
+    if rows * columns > MAX_CELLS:
+        raise MalformedInput.at(where, f"at most {MAX_CELLS:,} cells; got {rows:,} rows of {columns:,} columns")
+
+
+def _read_json_lines(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
+    rows = read_rows(path.name, _decode(path), faults)
+    _check_names(path.name, list(rows.names), required)
+    _check_cells(path.name, len(rows.cells), len(rows.names))
+    columns = {name: [row.get(name, "") for row in rows.cells] for name in rows.names}
+    return Table(path.name, columns, rows.lines, left_out=tuple(sorted(rows.left_out)))
 
 
 def _read_csv(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
@@ -107,7 +163,7 @@ def _decode(path: Path) -> str:
         for number, line in enumerate(content.split(b"\n"), start=1):
             if not _is_utf8(line):
                 faults.add(f"{path.name}:{number}", "the encoding is UTF-8; this line has bytes that are not")
-        raise MalformedInput(faults.listed()) from None
+        raise MalformedInput(faults.faults, faults.count - len(faults.faults)) from None
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -120,9 +176,8 @@ def _is_utf8(line: bytes) -> bool:
 
 def _read_parquet(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
     with pq.ParquetFile(path) as file:
-        if file.metadata.num_rows > MAX_ROWS:
-            raise MalformedInput.at(path.name, f"at most {MAX_ROWS:,} rows; got {file.metadata.num_rows:,}")
         _check_names(path.name, file.schema_arrow.names, required)
+        _check_cells(path.name, file.metadata.num_rows, len(file.schema_arrow.names))
         columns: dict[str, list[str]] = {}
         for field in file.schema_arrow:
             if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):

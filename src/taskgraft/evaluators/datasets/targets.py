@@ -1,6 +1,6 @@
 """Targets: what a task's labels are, clip by clip."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +59,9 @@ def task_targets(corpus: Corpus, target: str, kind: TaskKind) -> Targets:
         InvalidInput: at ``target``: no such column or event; or labels that nothing can be learned from or measured on
             (a split without any, a single class, a label that train never shows).
     """
+    check_target(corpus.name, target, kind, corpus.labels, corpus.segments)
     if kind is TaskKind.FRAMES:
         return _frame_targets(corpus, target)
-    if target not in corpus.labels:
-        raise _unknown(f"{corpus.name} has no label column {target!r}", sorted(corpus.labels))
     cells = corpus.labels[target]
     counts = count_labels(cells, corpus.splits)
     if messages := label_faults(counts):
@@ -94,8 +93,6 @@ def label_faults(counts: ClassCounts) -> list[str]:
 
 
 def _frame_targets(corpus: Corpus, event: str) -> FrameTargets:
-    if event not in corpus.segments:
-        raise _unknown(f"{corpus.name} has no event {event!r} in its segments", sorted(corpus.segments))
     found = corpus.segments[event]
     labelled = np.zeros(len(corpus), np.bool_)
     labelled[list(corpus.annotated)] = True
@@ -129,5 +126,19 @@ def _named(labels: Sequence[str]) -> str:
     return shown if len(labels) <= _MAX_NAMED else f"{shown} and {len(labels) - _MAX_NAMED:,} more"
 
 
-def _unknown(message: str, known: Sequence[str]) -> InvalidInput:
-    return InvalidInput.at("target", f"{message}; there are {_named(known) or 'none'}")
+def check_target(dataset: str, target: str, kind: TaskKind, columns: Iterable[str], events: Iterable[str]) -> None:
+    """Check that a dataset has a task's target: a column (``clip``) or an event (``frames``).
+
+    Raises:
+        InvalidInput: at ``target``: there is none of that name, or only one of the other kind.
+    """
+    clip, frames = set(columns), set(events)
+    if target in (frames if kind is TaskKind.FRAMES else clip):
+        return
+    if kind is TaskKind.FRAMES:
+        known, message = frames, f"{dataset} has no event {target!r} in its segments"
+        other = f"{target!r} is a label column: write kind: clip, or leave kind out" if target in clip else ""
+    else:
+        known, message = clip, f"{dataset} has no label column {target!r}"
+        other = f"{target!r} is an event of its segments: write kind: frames" if target in frames else ""
+    raise InvalidInput.at("target", f"{message}; " + (other or f"there are {_named(sorted(known)) or 'none'}"))

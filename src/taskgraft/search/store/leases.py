@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, not_, or_, select, update
 
 from taskgraft.errors import InvalidInput
+from taskgraft.search.store.datasets import waits_for_data
 from taskgraft.search.store.rows import from_progress, from_result, from_running, has_id, no_study, to_study
 from taskgraft.search.store.studies import StudyTable, next_state
 from taskgraft.search.store.tables import studies
@@ -31,10 +32,11 @@ class LeaseTable(StudyTable):
     def acquire(self, owner: str, lease_seconds: float) -> Study | None:
         """Take the oldest study that waits: queued, or running or cancelling under a lease that ran out.
 
-        No two callers ever get the same one. ``owner`` names the runner and is unique to it.
+        A study whose datasets are still being checked waits for them. No two callers ever get the same one. ``owner``
+        names the runner and is unique to it.
         """
         now = time.time()
-        waits = and_(studies.c.state.in_(_WAITING), _is_free(now))
+        waits = and_(studies.c.state.in_(_WAITING), _is_free(now), not_(waits_for_data()))
         oldest = select(studies.c.id).where(waits).order_by(studies.c.id).limit(1).with_for_update(skip_locked=True)
         statement = (
             update(studies)

@@ -13,6 +13,7 @@ from taskgraft.errors import NotFound
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study import Progress, Result, RunningTrial, Study
+from taskgraft.search.verdict import FinalVerdict, TaskResult
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5
@@ -67,8 +68,16 @@ def to_study(row: Row[Any]) -> Study:
 
 
 def _to_result(plain: Mapping[str, Any]) -> Result:
-    low, high = plain["ar_interval"]
-    return Result(**{**plain, "ar_interval": (low, high)})
+    """A result as it was kept; those from before there were three verdicts only say whether it was verified."""
+    fields = dict(plain)
+    earlier = FinalVerdict.VERIFIED if fields.pop("verified", False) else FinalVerdict.NOT_REFUTED
+    low, high = fields.pop("ar_interval")
+    return Result(
+        verdict=FinalVerdict(fields.pop("verdict", earlier)),
+        ar_interval=(low, high),
+        tasks=tuple(TaskResult(**task) for task in fields.pop("tasks", ())),
+        **fields,
+    )
 
 
 def from_progress(progress: Progress) -> dict[str, Any]:

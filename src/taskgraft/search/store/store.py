@@ -1,4 +1,4 @@
-"""The store: studies, their leases and their ledgers in one database."""
+"""The store: studies, their leases and their ledgers, and datasets, in one database."""
 
 import threading
 from types import TracebackType
@@ -7,6 +7,7 @@ from typing import Self
 from sqlalchemy import text
 
 from taskgraft.search.store.database import Database
+from taskgraft.search.store.datasets import DatasetTable
 from taskgraft.search.store.ledger import Ledger
 from taskgraft.search.store.runners import RunnerTable
 from taskgraft.search.store.trainings import TrainingIndex
@@ -28,6 +29,7 @@ class Store(RunnerTable):
     def __init__(self, url: str) -> None:
         super().__init__(Database(url))
         self.trainings = TrainingIndex(self._database)
+        self.datasets = DatasetTable(self._database)
         self._ledgers: dict[str, Ledger] = {}
         self._ledgers_change = threading.Lock()
 

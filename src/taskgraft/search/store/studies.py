@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.database import Database
+from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
 from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
@@ -45,29 +46,37 @@ class StudyTable:
         self._database = database
 
     def create_study(
-        self, spec: StudySpec, *, idempotency_key: str | None = None, parent: str | None = None
+        self,
+        spec: StudySpec,
+        *,
+        idempotency_key: str | None = None,
+        datasets: Mapping[str, int] = MappingProxyType({}),
+        parent: str | None = None,
     ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
 
-        ``parent`` is the study whose tree this one makes for another threshold; it is a part of the body.
+        ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed. ``parent`` is
+        the study whose tree this one makes for another threshold; it is a part of the body.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
                 characters.
-            Conflict: the first study of the key was deleted at this very moment.
+            Conflict: the first study of the key, or a dataset, was deleted at this very moment.
         """
         _check_key(idempotency_key)
-        values: dict[str, Any] = {
+        values = {
             "id": new_id(),
             "idempotency_key": idempotency_key,
             "spec": spec.to_plain(),
             "state": State.QUEUED,
+            "facts": {"datasets": dict(datasets)} if datasets else None,
+            "parent": parent,
         }
-        values["parent"] = parent
         insert = _insert(self._database.dialect).values(values)
         statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
         with self._database.begin() as connection:
             if row := connection.execute(statement).one_or_none():
+                use(connection, row.id, datasets)
                 return to_study(row), True
             first = connection.execute(
                 select(studies).where(studies.c.idempotency_key == idempotency_key)
@@ -79,6 +88,14 @@ class StudyTable:
                 "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
             )
         return study, False
+
+    def knows_key(self, key: str | None) -> bool:
+        """Return whether a study was created with this key."""
+        if key is None or not key.isprintable():
+            return False
+        query = select(studies.c.id).where(studies.c.idempotency_key == key)
+        with self._database.begin() as connection:
+            return connection.execute(query).one_or_none() is not None
 
     def get_study(self, study_id: str) -> Study:
         """One study.

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from taskgraft.search.dataset import DatasetState
 from taskgraft.search.study import Stage, State
 
 
@@ -42,12 +43,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-def _words(kind: type[State] | type[Stage]) -> Enum:
+def _words(kind: type[State] | type[Stage] | type[DatasetState]) -> Enum:
     return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
 
 
 _ID = String(16).with_variant(String(16, collation="C"), "postgresql")
 """Compared byte by byte everywhere: a server's language must not change the order of ids."""
+_NAME = String(64).with_variant(String(64, collation="C"), "postgresql")
 _PLAIN = JSON(none_as_null=True)
 
 metadata = MetaData()
@@ -97,3 +99,31 @@ runners = Table(
     Column("owner", String(255), primary_key=True),
     Column("seen_at", UtcDateTime, nullable=False),
 )
+
+datasets = Table(
+    "taskgraft_datasets",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("state", _words(DatasetState), nullable=False),
+    Column("source", _PLAIN, nullable=False),
+    Column("content", String(64)),
+    Column("fingerprint", String(64)),
+    Column("report", _PLAIN),
+    Column("progress", _PLAIN),
+    Column("created_at", UtcDateTime, nullable=False, default=utc_now),
+    Column("updated_at", UtcDateTime, nullable=False, default=utc_now, onupdate=utc_now),
+    Column("owner", String(255)),
+    Column("lease_until", Float(53)),
+    Index("taskgraft_datasets_by_state", "state"),
+)
+
+study_datasets = Table(
+    "taskgraft_study_datasets",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Index("taskgraft_study_datasets_by_name", "name", "version"),
+)
+"""Which versions a study uses. A study's facts say the same; here the database can search for it."""

@@ -1,0 +1,67 @@
+"""What a study's word for a dataset stands for in a service, from the database alone."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from taskgraft.api.roots import is_inside
+from taskgraft.api.settings import Settings
+from taskgraft.errors import InvalidInput, NotFound
+from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
+from taskgraft.evaluators.datasets.report import CheckReport
+from taskgraft.search.dataset import Dataset, DatasetState, Registered
+from taskgraft.search.outline import StudyOutline, outline_study
+from taskgraft.search.sources import find_files
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.store import Store
+
+_NAMED = 10
+
+
+class Catalog:
+    """The datasets that a study may name, for one request.
+
+    They are taken in the versions that are ``pinned``, others in their newest one.
+    """
+
+    def __init__(self, store: Store, settings: Settings, pinned: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._pinned = pinned
+        self._store = store
+        self._settings = settings
+        self.versions: dict[str, int] = {}
+        """The version of every registered dataset that was asked for."""
+
+    def outline(self, spec: StudySpec) -> StudyOutline:
+        """Check a study's tasks against the datasets that it names.
+
+        Raises:
+            InvalidInput: with the faults of every task, each naming its field.
+        """
+        return outline_study(spec, self._find)
+
+    def _find(self, name: str) -> CheckReport | None:
+        if name in KNOWN:
+            return KNOWN[name].report()
+        try:
+            dataset = self._store.datasets.get(name, self._pinned.get(name))
+        except NotFound:
+            raise self._unknown(name) from None
+        self.versions[name] = dataset.version
+        if dataset.state is DatasetState.CHECKING:
+            return None
+        self._check_files(dataset)
+        return dataset.report
+
+    def _check_files(self, dataset: Dataset) -> None:
+        manifest = find_files(dataset, self._settings.data_dir)
+        if isinstance(dataset.source, Registered) and not is_inside(manifest, self._settings.datasets_root):
+            raise InvalidInput.at(
+                "dataset",
+                f"{dataset.name} can't be used: {manifest} is no longer under a root of this service (--datasets-root)",
+            )
+
+    def _unknown(self, name: str) -> InvalidInput:
+        page = self._store.datasets.page(_NAMED)
+        names = [*known_datasets(), *(dataset.name for dataset in page.items)]
+        more = ", ..." if page.next_cursor else ""
+        rule = f"a dataset is one of {', '.join(names)}{more}; POST or PUT /v1/datasets adds one"
+        return InvalidInput.at("dataset", f"{rule}; got {name!r:.300}")

@@ -1,0 +1,154 @@
+"""Where the tables of a dataset lie: one file, or the files of a folder in a form that is known."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from taskgraft.errors import InvalidInput, MalformedInput
+from taskgraft.evaluators.datasets.faultlog import FaultLog
+from taskgraft.evaluators.datasets.forms import FORMS, PATH, SPLIT, form_of, split_of_file, split_of_folder
+from taskgraft.evaluators.datasets.table import JSON_LINES, MAX_ROWS, Table, join_tables, read_table
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".caf"})
+RULE = "manifest.csv, manifest.parquet, metadata.csv, metadata.jsonl, or JSON lines with audio_filepath"
+_LABEL = "label"
+_MAX_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A dataset's folder, and its tables relative to it; without tables the folders of its clips are the labels."""
+
+    root: Path
+    tables: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The tables' files."""
+        return tuple(self.root / name for name in self.tables)
+
+
+def find_layout(path: Path) -> Layout:
+    """Return the layout of a manifest, or of a folder that holds one.
+
+    Raises:
+        InvalidInput: ``path`` does not exist, or the folder has no manifest or more than one.
+    """
+    if path.is_dir():
+        return Layout(path, find_tables(list(_walk(path)), path.name))
+    if not path.exists():
+        raise InvalidInput.at(path.name, f"does not exist: {path}")
+    return Layout(path.parent, (path.name,))
+
+
+def find_tables(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return which of a folder's files, by their relative names, are its tables; none if folders are the labels.
+
+    Raises:
+        InvalidInput: at ``where``: no manifest, or more than one.
+    """
+    kinds: tuple[Callable[[str], bool], ...] = (_is_own, _is_metadata, _is_nemo)
+    candidates = [name for name in names if name.endswith((".csv", ".parquet", *JSON_LINES))]
+    found = [sorted(filter(is_kind, candidates)) for is_kind in kinds]
+    tables = [name for group in found for name in group]
+    if not tables and any(map(_label_of, names)):
+        return ()
+    if not tables:
+        raise InvalidInput.at(where, f"a dataset has a manifest ({RULE}); got none")
+    if sum(map(bool, found)) > 1 or not _belong_together(tables):
+        shown = ", ".join(tables[:_MAX_NAMED]) + (" ..." if len(tables) > _MAX_NAMED else "")
+        raise InvalidInput.at(where, f"a dataset has one manifest, or one for each split; got {shown}")
+    return tuple(tables)
+
+
+def read_tables(layout: Layout, faults: FaultLog) -> Table:
+    """Read the tables in our own form.
+
+    Raises:
+        InvalidInput: a table can't be read, or has no column of paths.
+    """
+    if not layout.tables:
+        return _read_folders(layout.root, faults)
+    tables = [_read(layout.root, name, faults) for name in layout.tables]
+    if len(tables) == 1:
+        return tables[0]
+    return join_tables(layout.root.name, tables)
+
+
+def _read(root: Path, name: str, faults: FaultLog) -> Table:
+    table = read_table(root / name, (), faults)
+    if "/" in name:  # files of several folders have the same name
+        table = Table(name, table.columns, table.lines, left_out=table.left_out)
+    form = form_of(table, name)
+    if form is None:
+        others = " or ".join(repr(form.path_column) for form in FORMS[1:])
+        where = table.source if name.endswith((*JSON_LINES, ".parquet")) else table.header
+        message = f"column {PATH!r} is missing ({others} would do too); there are {list(table.columns)!r:.1000}"
+        raise InvalidInput.at(where, message)
+    return form.to_manifest(table, root, name, faults)
+
+
+def _is_own(name: str) -> bool:
+    return name in ("manifest.csv", "manifest.parquet")
+
+
+def _is_metadata(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.name in ("metadata.csv", "metadata.jsonl", "metadata.parquet") and len(path.parts) <= 3
+
+
+def _is_nemo(name: str) -> bool:
+    path = PurePosixPath(name)
+    if len(path.parts) > 1 or path.suffix not in JSON_LINES or _is_metadata(name):
+        return False
+    return path.suffix == ".jsonl" or "manifest" in path.stem.lower() or bool(split_of_file(name))
+
+
+def _belong_together(tables: Sequence[str]) -> bool:
+    """Whether there is one table, or each says another split by its folder or its name."""
+    splits = [split_of_folder(name) or split_of_file(name) for name in tables]
+    return len(tables) == 1 or (all(splits) and len(set(splits)) == len(splits))
+
+
+def _label_of(name: str) -> tuple[str, str] | None:
+    """Split and label of ``split/label/clip.wav``; None for any other file."""
+    path = PurePosixPath(name)
+    if len(path.parts) != 3 or path.suffix.lower() not in AUDIO_SUFFIXES:
+        return None
+    split = split_of_folder(f"{path.parts[0]}/{path.name}")
+    return (split, path.parts[1]) if split else None
+
+
+def _read_folders(root: Path, faults: FaultLog) -> Table:
+    """A folder without tables: the first folder of a clip is its split, the second its label."""
+    labels = {name: found for name in _walk(root) if (found := _label_of(name))}
+    if len(labels) > MAX_ROWS:
+        raise MalformedInput.at(root.name, f"at most {MAX_ROWS:,} clips; got {len(labels):,}")
+    for name in [name for name in labels if not _is_text(name)]:
+        faults.add(root.name, f"names of files are UTF-8; got {os.fsencode(name)!r}")
+        del labels[name]
+    columns = {
+        PATH: list(labels),
+        SPLIT: [split for split, _ in labels.values()],
+        _LABEL: [label for _, label in labels.values()],
+    }
+    return Table(root.name, columns, [0] * len(labels))
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Names of all files below ``root``, relative and in order; hidden ones are left out, links of folders too."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = os.path.relpath(folder, root)
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield name if prefix == "." else f"{prefix}/{name}"
