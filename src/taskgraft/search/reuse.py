@@ -17,11 +17,13 @@ from taskgraft.search.store import KeptTraining, TrainingIndex
 
 
 def may_be_delivered(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
-    """Return whether the weights of a finished training may become part of the study's model.
+    """Return whether the weights of a finished training may be needed at the end of the study.
 
     Those of a probe may if the budget can end before its model is trained to the end. With several repeats, one that
-    breaks the threshold may be the one that is chosen.
+    breaks the threshold may be the one that is chosen. Those that confirm a tree are measured on test by their weights.
     """
+    if job.training.is_confirming:
+        return True
     breaks = spec.repeats == 1 and reduction(job, measurement) > spec.ar_threshold
     return not breaks and (not job.training.is_probe or spec.budget.is_limited)
 
