@@ -3,22 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.evaluators.metrics import accuracy_reduction
-from taskgraft.evaluators.stopping import Stopping
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.forecast import Forecast
+from taskgraft.search.jobs import Job, job_for
 from taskgraft.search.pace import Pace
 from taskgraft.search.remaining import trainings_left
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.reuse import Reuse, reduction
+from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study import Progress, RunningTrial, Stage
 from taskgraft.search.trial import Training, Trial, TrialState
-from taskgraft.search.tuner import Job
 
 
 @dataclass(slots=True)
@@ -28,21 +27,11 @@ class _Running:
     worker: str = ""
 
 
-def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
-    """A training with all that its result depends on; its tasks' baselines must be known."""
-    seed, tasks = spec.seed + training.repeat, training.tasks
-    if len(tasks) == 1:
-        return Job(training, seed, {})
-    curves = evidence.curves(tasks)
-    stops = spec.stops_early and all(curves.values())
-    stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
-    is_first_group = training.tree == evidence.whole_group() and not evidence.affinities()
-    asks_affinities = spec.strategy is Strategy.GROUPS and is_first_group
-    return Job(training, seed, evidence.first_references(tasks), stopping, asks_affinities)
-
-
 class StudyDriver:
-    """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread."""
+    """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread.
+
+    With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
+    """
 
     def __init__(
         self,
@@ -51,7 +40,11 @@ class StudyDriver:
         checkpoints: Checkpoints,
         busy_before: float = 0.0,
         should_stop: Callable[[], bool] = lambda: False,
+        reuse: Reuse | None = None,
+        digest_of: Callable[[Job], str] = lambda job: "",
     ) -> None:
+        self._reuse = reuse
+        self._digest_of = digest_of
         self._spec = spec
         self._ledger = ledger
         self._checkpoints = checkpoints
@@ -93,17 +86,42 @@ class StudyDriver:
 
     def next_job(self) -> Job | None:
         """The most urgent training that is not under way; see `Driver`."""
+        self.take_over()
         decision = self.decision()
         if isinstance(decision, Settled):
             raise StopIteration
-        training = next((one for one in decision.trainings if one not in self._running), None)
-        if training is None:
+        job = self._most_urgent()
+        if job is None:
             return None
         with self._lock:
-            self._running[training] = _Running(time.monotonic())
+            self._running[job.training] = _Running(time.monotonic())
             self._workers = max(self._workers, len(self._running))
         self._decided = None
-        return job_for(training, self._spec, self.evidence)
+        return job
+
+    def _most_urgent(self) -> Job | None:
+        """Return the first training that is asked for and not under way; None if there is none."""
+        decision = self.decision()
+        asked = decision.trainings if isinstance(decision, Ask) else ()
+        training = next((one for one in asked if one not in self._running), None)
+        return job_for(training, self._spec, self.evidence) if training else None
+
+    def take_over(self) -> None:
+        """Take over what is asked next and other studies have finished, until something has to be trained."""
+        while self._reuse and not self.should_stop() and (job := self._most_urgent()):
+            found = self._reuse.take(job, self._digest_of(job))
+            if found is None:
+                return
+            self._end(
+                self._ledger.record(
+                    job.training,
+                    job.seed,
+                    TrialState.COMPLETE,
+                    found.measurement,
+                    value=reduction(job, found.measurement),
+                    taken_over_from=self._reuse.origin_of(found),
+                )
+            )
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""
@@ -112,11 +130,17 @@ class StudyDriver:
             running.fraction, running.worker = fraction, worker
 
     def on_measured(self, job: Job, measurement: Measurement) -> None:
-        """Record the measurement; keep the weights of whatever may become part of the final model. See `Driver`."""
-        ar = accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
+        """Record the measurement; keep the weights of whatever may become part of a final model. See `Driver`.
+
+        That may be the model of another study: at another threshold, any training that took all its steps.
+        """
+        ar = reduction(job, measurement)
         is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
-        if measurement.weights and not is_out:
+        if measurement.weights and not (is_out and measurement.is_censored):
             self._checkpoints.save(job.training, measurement.weights)
+        if self._reuse:
+            # Before the ledger: if this process is killed in between, the study takes over its own training.
+            self._reuse.keep(job, self._digest_of(job), measurement)
         self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
 
     def on_failed(self, job: Job, error: str) -> None:
@@ -125,7 +149,7 @@ class StudyDriver:
 
     def _end(self, trial: Trial) -> None:
         with self._lock:
-            del self._running[trial.training]
+            self._running.pop(trial.training, None)
         self.evidence.add(trial)
         self._decided = None
 
@@ -146,7 +170,7 @@ class StudyDriver:
         return self._progress([trial.fraction for trial in shown]), shown
 
     def _progress(self, under_way: Sequence[float]) -> Progress:
-        done = self.evidence.count
+        done, taken_over = self.evidence.count, self.evidence.taken_over
         if forecast := self._forecast:
-            return forecast.progress(done, under_way, self._workers)
-        return Progress(done, done, 1.0 if done else 0.0)
+            return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
+        return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

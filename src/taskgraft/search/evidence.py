@@ -49,6 +49,7 @@ class Evidence:
         self._spec = spec
         self._depth = get_template(spec.template).depth
         self._known: dict[Training, Measurement] = {}
+        self._taken_over = 0
         self._failed: dict[Training, str] = {}
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
@@ -59,6 +60,7 @@ class Evidence:
 
     def add(self, trial: Trial) -> None:
         """Take in one more finished training."""
+        self._taken_over += trial.taken_over_from is not None
         if trial.state is TrialState.COMPLETE and trial.measurement:
             self._known[trial.training] = trial.measurement
             if self._tests:
@@ -70,6 +72,16 @@ class Evidence:
     def count(self) -> int:
         """How many trainings have ended."""
         return len(self._known) + len(self._failed)
+
+    @property
+    def taken_over(self) -> int:
+        """How many of the trainings that have ended were taken over from other studies."""
+        return self._taken_over
+
+    @property
+    def trained(self) -> int:
+        """How many of the trainings that have ended were trained by this study: what its budget counts."""
+        return self.count - self._taken_over
 
     @property
     def failures(self) -> Mapping[Training, str]:
@@ -292,10 +304,9 @@ class Evidence:
         """Every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
 
-    @property
-    def broken_groups(self) -> int:
-        """How many trees of three tasks or more were trained and do not keep the threshold."""
-        return sum(not self.keeps(tree) for tree in self._measured_trees() if len(tree.tasks) > 2)
+    def broken_trees(self) -> Iterator[BranchTree]:
+        """Yield every tree of several tasks that was trained and does not keep the threshold."""
+        return (tree for tree in self._measured_trees() if not self.keeps(tree))
 
     def undecided(self) -> tuple[BranchTree, ...]:
         """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""

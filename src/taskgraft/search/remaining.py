@@ -89,7 +89,7 @@ def _likely_repairs(evidence: Evidence) -> int:
     The chance that the next tree breaks the threshold is taken from the trees of three tasks or more so far, by the
     rule of succession.
     """
-    broken = evidence.broken_groups
+    broken = sum(len(tree.tasks) > 2 for tree in evidence.broken_trees())
     return math.ceil(math.log(1 - _CREDIBLE) / math.log((broken + 1) / (broken + 2)))
 
 
@@ -169,7 +169,7 @@ def _repeats(spec: StudySpec) -> int:
 
 def _within_budget(spec: StudySpec, evidence: Evidence, trainings: int, least: int) -> int:
     """Return as many of these trainings as the budget has room for; those at least are counted by the strategy."""
-    room = trainings if spec.budget.trials is None else min(trainings, spec.budget.trials - evidence.count)
+    room = trainings if spec.budget.trials is None else min(trainings, spec.budget.trials - evidence.trained)
     return max(least, room)
 
 
