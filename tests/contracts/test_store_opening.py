@@ -80,7 +80,7 @@ def test_ping(store: Store) -> None:
 
 def test_an_outside_change_of_the_tables_is_reported_as_unavailable(store: Store, url: str) -> None:
     study = make_study(store)
-    on_connection(url, lambda one: one.execute(text("ALTER TABLE taskgraft_studies RENAME TO gone")))
+    on_connection(url, lambda one: one.execute(text("ALTER TABLE taskgraft_studies RENAME TO elsewhere")))
     with pytest.raises(Unavailable, match="taskgraft_studies"):
         store.get_study(study.id)
 

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,15 @@ from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, ope
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Any]:
+def undisturbed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the study runs to which nothing happens."""
+    return new_folder(tmp_path_factory.mktemp("undisturbed") / "my data")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_folder: Path) -> tuple[str, Any, Any]:
     """What the study finds out when nothing happens."""
-    folder = new_folder(tmp_path_factory.mktemp("undisturbed") / "my data")
+    folder = undisturbed_folder
     with open_store(folder) as store:
         study = take(store, store.create_study(lenient_spec())[0], folder).run()
         assert (study.state, study.reason) == (State.SUCCEEDED, None)

@@ -8,8 +8,9 @@ import psutil
 from benchmarks.loop import simulated_data
 
 from taskgraft.evaluators.training import Schedule
+from taskgraft.search.jobs import Job
 from taskgraft.search.trial import Training
-from taskgraft.search.tuner import Job, ray_session, run_jobs
+from taskgraft.search.tuner import ray_session, run_jobs
 from taskgraft.space.tree import BranchTree
 from tests.search.test_tuner import Queue
 

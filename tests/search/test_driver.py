@@ -9,12 +9,12 @@ import pytest
 from taskgraft.errors import TrainingFailed, Unavailable
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.driver import StudyDriver
+from taskgraft.search.jobs import Job
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategy import Ask, Settled
 from taskgraft.search.study import Stage
 from taskgraft.search.trial import TrialState
-from taskgraft.search.tuner import Job
 from taskgraft.space.tree import BranchTree
 from tests.search.worlds import World, make_spec, measurement
 
@@ -94,19 +94,31 @@ def test_a_study_is_driven_to_its_end_and_resumed_there(store: Store, tmp_path: 
     assert drive(again, world) == []
 
 
-@pytest.mark.parametrize(("repeats", "kept"), [(1, False), (2, True)])
-def test_weights_are_kept_where_the_model_may_be_needed(store: Store, tmp_path: Path, repeats: int, kept: bool) -> None:
-    """One repeat of a pair may break the threshold that their mean keeps, and be the one that is chosen."""
+@pytest.mark.parametrize(("repeats", "left", "kept"), [(1, 60, False), (1, 0, True), (2, 0, True)])
+def test_weights_are_kept_where_a_model_may_need_them(
+    store: Store, tmp_path: Path, repeats: int, left: int, kept: bool
+) -> None:
+    """A pair that was given up is no part of any model; one that took all its steps may be, at another threshold."""
     spec = make_spec(2, repeats=repeats, depths=[4, 8])
     study = new_study(store, spec)
-    done = drive(make_driver(store, spec, tmp_path, study), World({("a", "b", 4): 0.0, ("a", "b", 8): 0.5}))
-    checkpoints = Checkpoints(tmp_path, study)
-    for job in done:
-        if job.training.shared == 8 and len(job.training.tasks) == 2 and not kept:
+    driver = make_driver(store, spec, tmp_path, study)
+    world, checkpoints, done = (
+        World({("a", "b", 4): 0.0, ("a", "b", 8): 0.5}),
+        Checkpoints(tmp_path, study),
+        list[Job](),
+    )
+    while not isinstance(driver.decision(), Settled):
+        job = next_job(driver)
+        is_out = job.training.shared == 8 and len(job.training.tasks) == 2
+        measured = replace(world.measure(job.training), weights=job.training.key.encode())
+        driver.on_measured(job, replace(measured, steps_left=left) if is_out else measured)
+        done.append(job)
+        if is_out and not kept:
             with pytest.raises(Unavailable):
                 checkpoints.load(job.training)
         else:
             assert checkpoints.load(job.training) == job.training.key.encode()
+    assert len(done) > 2
 
 
 def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_path: Path) -> None:
@@ -117,19 +129,27 @@ def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_pa
     stage, progress, running = driver.report()
     assert (stage, progress.trials_done, progress.trials_planned) == (Stage.BASELINES, 0, 3 + 3 + 1)
     assert progress.fraction == pytest.approx(0.5 / 7)
-    assert progress.eta_seconds is not None
+    assert (progress.eta_seconds, progress.eta_seconds_at_most) == (None, None)  # nobody knows how long one takes
+    assert progress.trials_at_most == 3 + 3 * 5 + 2 * 8 + 1
     assert [(one.tasks, one.shared, one.fraction, one.worker) for one in running] == [
         (("a",), 8, 0.0, ""),
         (("b",), 8, 0.5, "host:7"),
     ]
     finish(driver, first, a=0.8)
-    assert driver.snapshot()[0].trials_done == 1
+    progress = driver.snapshot()[0]
+    assert (progress.trials_done, progress.trials_planned, progress.eta_seconds) == (1, 7, None)
+    driver.decision()
+    progress = driver.snapshot()[0]
+    assert (progress.trials_done, progress.trials_planned) == (1, 7)
+    assert progress.eta_seconds is not None
+    assert progress.eta_seconds_at_most is not None
+    assert 0 < progress.eta_seconds < progress.eta_seconds_at_most
     assert [one.tasks for one in driver.snapshot()[1]] == [("b",)]
     finish(driver, second, b=0.8)
     drive(driver, World(elsewhere=0.0, worst_tree=0.0))
     progress, running = driver.snapshot()
     assert (progress.trials_done, progress.trials_planned, progress.fraction, running) == (7, 7, 1.0, ())
-    assert progress.eta_seconds is None
+    assert (progress.eta_seconds, progress.eta_seconds_at_most, progress.trials_at_most) == (None, None, None)
 
 
 def test_a_failed_training_is_recorded_and_ends_the_study(store: Store, tmp_path: Path) -> None:

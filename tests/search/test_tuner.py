@@ -18,8 +18,9 @@ from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
+from taskgraft.search.jobs import Job
 from taskgraft.search.trial import Training
-from taskgraft.search.tuner import Job, ray_session, run_jobs
+from taskgraft.search.tuner import ray_session, run_jobs
 from taskgraft.space.tree import BranchTree
 
 SCHEDULE = Schedule(epochs=4, batch_size=12, learning_rate=0.003)

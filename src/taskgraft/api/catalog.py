@@ -1,5 +1,8 @@
 """What a study's word for a dataset stands for in a service, from the database alone."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from taskgraft.api.roots import is_inside
 from taskgraft.api.settings import Settings
 from taskgraft.errors import InvalidInput, NotFound
@@ -15,16 +18,20 @@ _NAMED = 10
 
 
 class Catalog:
-    """The datasets that a study may name, for one request."""
+    """The datasets that a study may name, for one request.
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    They are taken in the versions that are ``pinned``, others in their newest one.
+    """
+
+    def __init__(self, store: Store, settings: Settings, pinned: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._pinned = pinned
         self._store = store
         self._settings = settings
         self.versions: dict[str, int] = {}
         """The version of every registered dataset that was asked for."""
 
     def outline(self, spec: StudySpec) -> StudyOutline:
-        """Check a study's tasks against the datasets that it names, in their newest versions.
+        """Check a study's tasks against the datasets that it names.
 
         Raises:
             InvalidInput: with the faults of every task, each naming its field.
@@ -35,7 +42,7 @@ class Catalog:
         if name in KNOWN:
             return KNOWN[name].report()
         try:
-            dataset = self._store.datasets.get(name)
+            dataset = self._store.datasets.get(name, self._pinned.get(name))
         except NotFound:
             raise self._unknown(name) from None
         self.versions[name] = dataset.version

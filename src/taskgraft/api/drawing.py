@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from taskgraft.space.branching import describe_branching, describe_unknown
 from taskgraft.space.document import TreeDocument, read_tree_document
 from taskgraft.space.tree import BranchTree, Node
 
@@ -15,6 +16,7 @@ _ROW, _MARGIN, _HEAD, _FOOT, _CAPTION = 34, 24, 84, 48, 28
 _LETTER = 9
 """Width of a letter of the task names, rounded up."""
 _SHARED, _OWN, _LINE, _INK, _MUTED = "#2f6db5", "#e3ebf4", "#8aa4c0", "#1b2733", "#5b6b7b"
+_WARNING = "#9a5b00"
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
@@ -28,16 +30,22 @@ def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
     """
     drawn = read_tree_document(document)
     tree = drawn.tree
-    sheet = _Sheet.of(tree, caption)
+    unknown = _unknown_words(document)
+    sheet = _Sheet.of(tree, caption, lines=bool(caption) + bool(unknown))
     svg = sheet.svg
     _element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
-    _element(svg, "desc", describe(tree))
+    reasons = map(describe_branching, document.get("branchings", ()))
+    _element(svg, "desc", " ".join([describe(tree), *(f"{_sentence(reason)}" for reason in reasons)]))
     _element(svg, "rect", width="100%", height="100%", fill="#ffffff")
     _heading(svg, drawn)
     _draw_node(sheet, tree.root)
     _legend(sheet)
     if caption:
         _text(svg, caption, _MARGIN, _HEAD + len(sheet.rows) * _ROW + _FOOT + 8, size=14, weight="600")
+    if unknown:
+        y = _HEAD + len(sheet.rows) * _ROW + _FOOT + 8 + _CAPTION * bool(caption)
+        text = _text(svg, unknown, _MARGIN, y, size=12, fill=_WARNING)
+        _element(text, "title", describe_unknown(document["unknown"]))
     return ET.tostring(svg, encoding="unicode", xml_declaration=False)
 
 
@@ -72,13 +80,14 @@ class _Sheet:
     """Where the tree ends and the names begin."""
 
     @classmethod
-    def of(cls, tree: BranchTree, caption: str | None) -> "_Sheet":
+    def of(cls, tree: BranchTree, caption: str | None, lines: int) -> "_Sheet":
+        """Return an empty sheet with room for so many lines below the legend."""
         rows = {task: row for row, task in enumerate(_leaves(tree.root))}
         names = max(len(task) for task in rows) * _LETTER
         left = _MARGIN if tree.root.length else _MARGIN + _GAP
         end = left + tree.depth * (_CELL + _GAP) + _GAP
         width = max(end + names + _MARGIN, 580, 2 * _MARGIN + len(caption or "") * _LETTER)
-        height = _HEAD + len(rows) * _ROW + _FOOT + (_CAPTION if caption else 0)
+        height = _HEAD + len(rows) * _ROW + _FOOT + lines * _CAPTION
         size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
         svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": _FONT, **size})
         return cls(svg, rows, left, end)
@@ -165,6 +174,13 @@ def _legend(sheet: _Sheet) -> None:
         x += 40 + len(words) * 7
 
 
+def _unknown_words(document: Mapping[str, Any]) -> str:
+    """Return what tells tasks that are apart for want of an answer from tasks that are incompatible."""
+    if not (unknown := document.get("unknown")):
+        return ""
+    return f"{_count(len(unknown), 'pair')} not asked at every depth: they are apart because nothing is known"
+
+
 def _text(
     svg: ET.Element,
     words: str,
@@ -175,15 +191,17 @@ def _text(
     fill: str = _INK,
     weight: str = "400",
     anchor: str = "start",
-) -> None:
+) -> ET.Element:
     style = {"font-size": f"{size}", "fill": fill, "font-weight": weight, "text-anchor": anchor}
-    _element(svg, "text", words, x=f"{x}", y=f"{y}", **style)
+    return _element(svg, "text", words, x=f"{x}", y=f"{y}", **style)
 
 
-def _element(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> None:
+def _element(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
     # XML has no way to write control characters, not even escaped.
     printable = None if text is None else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    ET.SubElement(parent, tag, attributes).text = printable
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = printable
+    return element
 
 
 def _count(number: int, noun: str) -> str:

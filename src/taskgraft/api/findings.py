@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskgraft.errors import Conflict
-from taskgraft.search.evidence import Evidence, decisive, reduction_matrix
+from taskgraft.search.elsewhere import evidence_at
+from taskgraft.search.evidence import Evidence, reduction_matrix
+from taskgraft.search.explanation import explanation
 from taskgraft.search.preparation import tasks_from_facts
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Stage, Study
 from taskgraft.search.trial import Trial
 from taskgraft.space.document import tree_document
-from taskgraft.space.matrix import Decision, ReductionMatrix
+from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template
 
@@ -26,7 +28,10 @@ def find_matrix(spec: StudySpec, trials: tuple[Trial, ...]) -> ReductionMatrix:
 
 
 def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | None) -> Mapping[str, Any]:
-    """The tree form of ``study`` at a threshold, by default its own; sizes with heads are null before its first start.
+    """Return the tree form of ``study`` at a threshold, by default its own.
+
+    Sizes with heads are null before its first start. At another threshold, the tree shares what the trainings so far
+    show to keep it; cells that they leave open are listed as unknown.
 
     Raises:
         Conflict: pairs that the tree depends on are still to be trained.
@@ -35,15 +40,20 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     threshold = spec.ar_threshold if ar_threshold is None else ar_threshold
     if study.tree is not None and threshold == spec.ar_threshold:
         return study.tree
-    if spec.decision is Decision.CONFIDENT:
-        matrix = find_matrix(spec, trials)
-    else:
-        matrix = Evidence(spec, trials).matrix(with_intervals=False)
-    if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix, spec)):
+    if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(Evidence(spec, trials).matrix(False), spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
     template = get_template(spec.template)
-    tree = synthesize(decisive(matrix, threshold, spec.decision), threshold, template, spec.decision, spec.synthesis)
-    return tree_document(tree, template, threshold, tasks_from_facts(study.facts))
+    there = spec.at_threshold(threshold)
+    evidence = _evidence_at(there, trials)
+    tree = synthesize(evidence.decisive_matrix(), threshold, template, spec.decision, spec.synthesis)
+    document = tree_document(tree, template, threshold, tasks_from_facts(study.facts))
+    return document | explanation(there, evidence, tree)
+
+
+@functools.lru_cache(maxsize=_MATRICES_KEPT)
+def _evidence_at(spec: StudySpec, trials: tuple[Trial, ...]) -> Evidence:
+    """Return `evidence_at`, whose intervals take a while, too."""
+    return evidence_at(spec, trials)
 
 
 def _open_pairs(matrix: ReductionMatrix, spec: StudySpec) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
-from taskgraft.errors import Conflict, InvalidInput, TaskgraftError, Unavailable
+from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
 from taskgraft.search.artifacts import artifacts_dir, remove_study_files, study_dir
 from taskgraft.search.evidence import reduction_matrix
@@ -28,7 +28,7 @@ from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.tree import BranchTree
 
 _KEY = "run"
-"""A folder holds one study: the one of this key."""
+"""A folder holds one study, the one of this key, and its trees at other thresholds, whose keys name them."""
 _OWNER = "run"
 """Who holds the lease. The folder's lock lets one run in at a time, so it may take up what a run that died held."""
 PICTURE = "tree.svg"
@@ -115,7 +115,7 @@ class Outcome:
         """Return study, matrix, tree and files as plain data."""
         return {
             "study": StudyView.of(self.study).model_dump(mode="json"),
-            "matrix": MatrixView.of(self.matrix).model_dump(mode="json"),
+            "matrix": MatrixView.of(self.matrix, self.study.spec.depths).model_dump(mode="json"),
             "tree": None if self.study.tree is None else dict(self.study.tree),
             "artifacts": str(artifacts_dir(self.folder, self.study.id)),
             "picture": None if self.picture is None else str(self.picture),
@@ -134,10 +134,13 @@ def run_study(
     ray_address: str | None,
     observer: Observer,
     pause_on: Iterable[signal.Signals] = (),
+    ar_threshold: float | None = None,
 ) -> Outcome:
     """Start the study, or continue it, and return how it ended; a study that succeeded before is returned at once.
 
-    Manifests are relative to ``base``. The signals ``pause_on`` pause the study, if this is the main thread.
+    Manifests are relative to ``base``. The signals ``pause_on`` pause the study, if this is the main thread. With
+    ``ar_threshold`` it is the study's tree at that threshold: another study in the same folder, which takes over what
+    is finished there and trains what is missing.
 
     Raises:
         InvalidInput: with every fault of the study and its datasets; nothing was made then.
@@ -145,11 +148,12 @@ def run_study(
         Unavailable: the folder can't be written, or its database fails.
     """
     folder = folder.absolute()
+    own, spec = spec, spec if ar_threshold is None else spec.at_threshold(ar_threshold)
     if outcome := _finished(spec, folder):
         return outcome
     prepare_study(spec, folder, base, observer)
     with _alone_in(folder), Store(sqlite_url(_database(folder))) as store:
-        study = _study_of(store, spec, folder)
+        study = _study_of(store, own, spec, folder)
         if study.state is not State.SUCCEEDED:
             study = _work_on(store, study, folder, base, ray_address, observer, pause_on)
         return _outcome(store, study, folder)
@@ -213,16 +217,22 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _study_of(store: Store, spec: StudySpec, folder: Path) -> Study:
-    """Return the folder's study; a new one if there is none, or if it failed or was cancelled."""
-    try:
-        study, _ = store.create_study(spec, idempotency_key=_KEY)
-    except InvalidInput:
-        raise Conflict(f"{folder} holds another study: name another folder with --out, or delete this one") from None
-    if study.state in (State.FAILED, State.CANCELLED):
+def _study_of(store: Store, own: StudySpec, spec: StudySpec, folder: Path) -> Study:
+    """Return the folder's study, or with another ``spec`` than its ``own`` the one at that threshold.
+
+    It is a new one if there is none, or if it failed or was cancelled.
+    """
+    key = _KEY if spec == own else f"{_KEY} at {spec.ar_threshold!r}"
+    parent, study = store.study_of_key(_KEY), store.study_of_key(key)
+    if (parent and parent.spec != own) or (study and study.spec != spec):
+        raise Conflict(f"{folder} holds another study: name another folder with --out, or delete this one")
+    if study and study.state in (State.FAILED, State.CANCELLED):
         store.delete_study(study.id)
         remove_study_files(folder, study.id)
-        study, _ = store.create_study(spec, idempotency_key=_KEY)
+        study = None
+    if study is None:
+        of = parent.id if parent and key != _KEY else None
+        study, _ = store.create_study(spec, idempotency_key=key, parent=of)
     return study
 
 

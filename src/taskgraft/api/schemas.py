@@ -1,17 +1,18 @@
 """What the answers look like: typed, so that the OpenAPI document is."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Progress, RunningTrial, Stage, State, Study
 from taskgraft.search.trial import Trial, TrialState
 from taskgraft.search.verdict import FinalVerdict
+from taskgraft.space.branching import Reason
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.template import Template
 
@@ -64,10 +65,12 @@ class StudyView(BaseModel):
     stage: Stage | None = Field(description="null before it first starts")
     progress: Progress
     running: tuple[RunningTrial, ...] = Field(description="the trainings under way")
+    trainings: "TrainingCounts"
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
     result: ResultView | None = Field(description="null until the study has succeeded")
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
+    parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
     created_at: datetime
     updated_at: datetime
 
@@ -81,13 +84,37 @@ class StudyView(BaseModel):
             stage=study.stage,
             progress=study.progress,
             running=study.running,
+            trainings=TrainingCounts.of(study.progress),
             reason=study.reason,
             result=None if study.result is None else ResultView.model_validate(study.result),
             datasets=dict(study.datasets),
             spec=study.spec,
+            parent=study.parent,
             created_at=study.created_at,
             updated_at=study.updated_at,
         )
+
+
+class TrainingCounts(BaseModel):
+    """The trainings of a study that have ended, by who trained them."""
+
+    trained: int = Field(description="by this study")
+    taken_over: int = Field(description="by other studies of this service, with the very same result")
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        """Return what the API shows of ``progress``."""
+        return cls(trained=progress.trials_done - progress.taken_over, taken_over=progress.taken_over)
+
+
+class TreeRequest(BaseModel):
+    """Another threshold for a study's tree."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    ar_threshold: Annotated[float, Strict()] = Field(
+        ge=0, lt=1, description="Q: the accuracy reduction that is still accepted", examples=[0.05]
+    )
 
 
 class StudyPage(BaseModel):
@@ -114,6 +141,7 @@ class TrialView(BaseModel):
     worker: str | None
     ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
     error: str | None = Field(description="why there is no measurement")
+    taken_over_from: str | None = Field(description="the study that trained it, if that is another one")
 
     @classmethod
     def of(cls, trial: Trial, baselines: Mapping[str, float]) -> Self:
@@ -138,6 +166,7 @@ class TrialView(BaseModel):
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
             error=trial.error,
+            taken_over_from=trial.taken_over_from,
         )
 
 
@@ -154,6 +183,14 @@ class TrialList(BaseModel):
             if trial.measurement is not None and len(trial.training.tasks) == 1:
                 baselines[trial.training.repeat] |= trial.measurement.metrics
         return cls(items=[TrialView.of(trial, baselines[trial.training.repeat]) for trial in trials])
+
+
+class UnknownView(BaseModel):
+    """Depths at which nothing was trained that tells whether the pair keeps the threshold."""
+
+    task_a: str
+    task_b: str
+    depths: list[int]
 
 
 class CellView(BaseModel):
@@ -174,10 +211,11 @@ class MatrixView(BaseModel):
 
     tasks: tuple[str, ...]
     cells: list[CellView]
+    not_asked: list[UnknownView] = Field([], description="depths of the study at which a pair has no cell")
 
     @classmethod
-    def of(cls, matrix: ReductionMatrix) -> Self:
-        """How the API shows ``matrix``."""
+    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = ()) -> Self:
+        """Return what the API shows of ``matrix``, whose pairs might have a cell at each of ``depths``."""
         cells = [
             CellView(
                 task_a=first,
@@ -190,7 +228,12 @@ class MatrixView(BaseModel):
             for first, second in matrix.pairs()
             for depth, cell in sorted(matrix.cells.get((first, second), {}).items())
         ]
-        return cls(tasks=matrix.tasks, cells=cells)
+        missing = {
+            (first, second): sorted(set(depths) - set(matrix.cells.get((first, second), ())))
+            for first, second in matrix.pairs()
+        }
+        not_asked = [UnknownView(task_a=a, task_b=b, depths=there) for (a, b), there in missing.items() if there]
+        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked)
 
     def to_matrix(self) -> ReductionMatrix:
         """Return the matrix that `of` shows.
@@ -213,6 +256,33 @@ class NodeView(BaseModel):
     children: list["NodeView"]
 
 
+class CauseView(BaseModel):
+    """One reason why tasks do not share more."""
+
+    reason: Reason
+    tasks: list[str] = Field(description="trained together; for `chance`, the tasks at chance")
+    depth: int = Field(description="how many blocks they shared in that training")
+    ar: float | None = Field(description="of that training, on validation; null if there was none")
+    at_most: bool = Field(description="ar is an upper bound")
+
+
+class BranchingView(BaseModel):
+    """Tasks that share so many blocks and then part."""
+
+    tasks: list[str]
+    blocks: int
+    parts: list[list[str]]
+    because: list[CauseView]
+
+
+class NeededView(BaseModel):
+    """How many trainings answer what is unknown; `POST /v1/studies/{id}/trees` runs them."""
+
+    at_least: int
+    at_most: int
+    to_verify: int = Field(description="further trainings that verify this tree, if it need not be repaired")
+
+
 class TreeView(BaseModel):
     """The tree form."""
 
@@ -223,6 +293,11 @@ class TreeView(BaseModel):
     encoder_parameters: int
     parameters: int | None
     independent_parameters: int | None
+    branchings: list[BranchingView] = Field([], description="where tasks part, and what forced it")
+    unknown: list[UnknownView] = Field(
+        [], description="cells that were not asked about and could let a pair share more"
+    )
+    trainings_needed: NeededView | None = Field(None, description="trainings that would answer what is unknown")
 
 
 class ArtifactView(BaseModel):

@@ -4,7 +4,7 @@ Source: the cosine between the gradients of two losses is the measure of Yu et a
 learning, 2020. docs/search.md has how well it foretells what pairs lose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations, islice
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from taskgraft.evaluators.batches import Batch, train_batches
 from taskgraft.evaluators.losses import task_loss
+from taskgraft.evaluators.measurement import mean_affinities
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.matrix import Pair
@@ -40,9 +41,14 @@ class AffinityMeter:
                 cosines.append(float(torch.cosine_similarity(slopes[first], slopes[second], dim=0)))
 
     @property
+    def cosines(self) -> Mapping[Pair, Sequence[float]]:
+        """What was seen of every pair: of each look, one cosine for each batch."""
+        return {pair: tuple(cosines) for pair, cosines in self._seen.items()}
+
+    @property
     def means(self) -> Mapping[Pair, float]:
         """Mean over batches and looks, of every pair, -1..1; at least one look was taken."""
-        return {pair: float(np.mean(cosines)) for pair, cosines in self._seen.items()}
+        return mean_affinities(self._seen)
 
 
 def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tensor]:

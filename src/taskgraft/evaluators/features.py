@@ -82,6 +82,11 @@ class FeaturePack:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int32]
 
+    @property
+    def content(self) -> str:
+        """Digest of the corpus's content and the front end."""
+        return self.folder.name
+
     def frames(self) -> NDArray[np.float16]:
         """All frames [rows, f], mapped read-only."""
         return _mapped(self.folder / "frames.npy")

@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
@@ -52,6 +52,31 @@ class Outcomes:
         return cls(*table)
 
 
+def mean_affinities(cosines: Mapping[Pair, Sequence[float]]) -> dict[Pair, float]:
+    """Return the affinity of every pair: the mean of its cosines."""
+    return {pair: float(np.mean(seen)) for pair, seen in cosines.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A checkpoint that was the best one for a while: the step it was taken at, and what it is worth."""
+
+    step: int
+    metrics: Mapping[str, float]
+    outcomes: Mapping[str, Outcomes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        outcomes = {task: said.to_text() for task, said in self.outcomes.items()}
+        return {"step": self.step, "metrics": dict(self.metrics), "outcomes": outcomes}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        outcomes = {task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}
+        return cls(value["step"], value["metrics"], outcomes)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
     """The result of one training, on the validation split: metrics (fractions of 1) and outcomes per task.
@@ -61,6 +86,10 @@ class Measurement:
 
     ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
     worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, where they were asked for.
+
+    ``earlier`` are the checkpoints that were the best before this one, oldest first; only trainings that can be stopped
+    early have them. ``cosines`` are what ``affinities`` are means of, as many at every evaluation. Both tell what the
+    training would have measured if it had been stopped earlier, and are no part of the JSON form either.
     """
 
     metrics: Mapping[str, float]
@@ -73,6 +102,8 @@ class Measurement:
     weights: bytes | None = field(default=None, repr=False)
     steps_left: int = 0
     affinities: Mapping[Pair, float] = field(default_factory=dict)
+    earlier: tuple[Checkpoint, ...] = field(default=(), repr=False)
+    cosines: Mapping[Pair, Sequence[float]] = field(default_factory=dict, repr=False)
 
     @property
     def planned_steps(self) -> int:
@@ -85,7 +116,7 @@ class Measurement:
         return self.steps_left > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the weights as plain data."""
+        """Return everything but the weights and the earlier checkpoints as plain data."""
         return {
             "metrics": dict(self.metrics),
             "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
@@ -98,9 +129,17 @@ class Measurement:
             "affinities": [[*pair, value] for pair, value in self.affinities.items()],
         }
 
+    def to_full_json(self) -> dict[str, Any]:
+        """Return everything but the weights as plain data."""
+        return {
+            **self.to_json(),
+            "earlier": [checkpoint.to_json() for checkpoint in self.earlier],
+            "cosines": [[*pair, list(values)] for pair, values in self.cosines.items()],
+        }
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` or `to_full_json` wrote."""
         return cls(
             metrics=MappingProxyType(dict(value["metrics"])),
             outcomes=MappingProxyType({task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}),
@@ -111,4 +150,6 @@ class Measurement:
             worker=value["worker"],
             curve=tuple(value["curve"]),
             affinities={(first, second): one for first, second, one in value.get("affinities", ())},
+            earlier=tuple(map(Checkpoint.from_json, value.get("earlier", ()))),
+            cosines={(first, second): tuple(all_of) for first, second, all_of in value.get("cosines", ())},
         )

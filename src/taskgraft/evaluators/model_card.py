@@ -7,6 +7,7 @@ from typing import Any
 from taskgraft.evaluators import bundle
 from taskgraft.evaluators.bundle import Preprocessing, TaskLabels
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.space.branching import describe_branching
 from taskgraft.space.tasks import TaskKind
 
 _LISTED_LABELS = 12
@@ -64,8 +65,14 @@ def _size(document: Mapping[str, Any]) -> str:
     return (
         f"{document['parameters']:,} parameters; one model per task would have "
         f"{document['independent_parameters']:,}. Blocks of the template `{document['template']}`, and who shares them:"
-        f"\n\n```\n{outline}\n```"
+        f"\n\n```\n{outline}\n```{_branchings(document)}"
     )
+
+
+def _branchings(document: Mapping[str, Any]) -> str:
+    """Return what forced each branching as a list."""
+    found = [f"- {_cell(describe_branching(branching))}" for branching in document.get("branchings", ())]
+    return "\n\nWhy tasks part (AR on validation):\n\n" + "\n".join(found) if found else ""
 
 
 def _outline(node: Mapping[str, Any], level: int) -> Iterator[str]:

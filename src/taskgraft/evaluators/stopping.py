@@ -74,6 +74,16 @@ class Stopping:
                 return Verdict.HOPELESS
         return Verdict.GO_ON
 
+    def end_of(self, curve: Curve, references: Mapping[str, float], clips: Mapping[str, int]) -> int | None:
+        """Return how many points of a recorded curve a training under this rule would have had.
+
+        None if the rule would not have stopped it anywhere on the curve.
+        """
+        for seen in range(1, len(curve) + 1):
+            if self.verdict(curve[:seen], references, clips) is not Verdict.GO_ON:
+                return seen
+        return None
+
     def _keeps(self, point: Mapping[str, float], references: Mapping[str, float]) -> bool:
         return accuracy_reduction(references, {task: point[task] for task in references}) <= self.threshold
 

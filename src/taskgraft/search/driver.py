@@ -2,20 +2,22 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.evaluators.metrics import accuracy_reduction
-from taskgraft.evaluators.stopping import Stopping
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.forecast import Forecast
+from taskgraft.search.jobs import Job, job_for
+from taskgraft.search.pace import Pace
+from taskgraft.search.remaining import trainings_left
+from taskgraft.search.reuse import Reuse, reduction
+from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study import Progress, RunningTrial, Stage
 from taskgraft.search.trial import Training, Trial, TrialState
-from taskgraft.search.tuner import Job
 
 
 @dataclass(slots=True)
@@ -25,21 +27,11 @@ class _Running:
     worker: str = ""
 
 
-def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
-    """A training with all that its result depends on; its tasks' baselines must be known."""
-    seed, tasks = spec.seed + training.repeat, training.tasks
-    if len(tasks) == 1:
-        return Job(training, seed, {})
-    curves = evidence.curves(tasks)
-    stops = spec.stops_early and all(curves.values())
-    stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
-    is_first_group = training.tree == evidence.whole_group() and not evidence.affinities()
-    asks_affinities = spec.strategy is Strategy.GROUPS and is_first_group
-    return Job(training, seed, evidence.first_references(tasks), stopping, asks_affinities)
-
-
 class StudyDriver:
-    """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread."""
+    """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread.
+
+    With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
+    """
 
     def __init__(
         self,
@@ -48,7 +40,11 @@ class StudyDriver:
         checkpoints: Checkpoints,
         busy_before: float = 0.0,
         should_stop: Callable[[], bool] = lambda: False,
+        reuse: Reuse | None = None,
+        digest_of: Callable[[Job], str] = lambda job: "",
     ) -> None:
+        self._reuse = reuse
+        self._digest_of = digest_of
         self._spec = spec
         self._ledger = ledger
         self._checkpoints = checkpoints
@@ -58,33 +54,74 @@ class StudyDriver:
         self._lock = threading.Lock()
         self.should_stop = should_stop
         self.evidence = Evidence(spec, ledger.trials())
-        self._done_before = self.evidence.count
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
+        self._forecast: Forecast | None = None
+        self._workers = 1
+        """The most trainings that were under way at once."""
 
     def decision(self) -> Ask | Settled:
         """What is to be done next, given what is known and what it cost; the same until a training starts or ends."""
         if self._decided is None:
             spent = Spent(frozenset(self._running), self._seconds())
             self._decided = self._shown = decide(self._spec, self.evidence, spent)
+            self._forecast = self._look_ahead(self._decided)
         return self._decided
+
+    def _look_ahead(self, decision: Ask | Settled) -> Forecast | None:
+        """Return what follows from a decision for the rest of the study: a value that other threads may read."""
+        if isinstance(decision, Settled):
+            return None
+        return Forecast(
+            tasks=len(self._spec.tasks),
+            done=self.evidence.count,
+            at_least=decision.at_least,
+            left=trainings_left(self._spec, self.evidence, decision),
+            pace=Pace.of(self.evidence.measurements),
+        )
 
     def _seconds(self) -> float:
         return self._busy_before + time.monotonic() - self._started
 
     def next_job(self) -> Job | None:
         """The most urgent training that is not under way; see `Driver`."""
+        self.take_over()
         decision = self.decision()
         if isinstance(decision, Settled):
             raise StopIteration
-        training = next((one for one in decision.trainings if one not in self._running), None)
-        if training is None:
+        job = self._most_urgent()
+        if job is None:
             return None
         with self._lock:
-            self._running[training] = _Running(time.monotonic())
+            self._running[job.training] = _Running(time.monotonic())
+            self._workers = max(self._workers, len(self._running))
         self._decided = None
-        return job_for(training, self._spec, self.evidence)
+        return job
+
+    def _most_urgent(self) -> Job | None:
+        """Return the first training that is asked for and not under way; None if there is none."""
+        decision = self.decision()
+        asked = decision.trainings if isinstance(decision, Ask) else ()
+        training = next((one for one in asked if one not in self._running), None)
+        return job_for(training, self._spec, self.evidence) if training else None
+
+    def take_over(self) -> None:
+        """Take over what is asked next and other studies have finished, until something has to be trained."""
+        while self._reuse and not self.should_stop() and (job := self._most_urgent()):
+            found = self._reuse.take(job, self._digest_of(job))
+            if found is None:
+                return
+            self._end(
+                self._ledger.record(
+                    job.training,
+                    job.seed,
+                    TrialState.COMPLETE,
+                    found.measurement,
+                    value=reduction(job, found.measurement),
+                    taken_over_from=self._reuse.origin_of(found),
+                )
+            )
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""
@@ -93,11 +130,17 @@ class StudyDriver:
             running.fraction, running.worker = fraction, worker
 
     def on_measured(self, job: Job, measurement: Measurement) -> None:
-        """Record the measurement; keep the weights of whatever may become part of the final model. See `Driver`."""
-        ar = accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
+        """Record the measurement; keep the weights of whatever may become part of a final model. See `Driver`.
+
+        That may be the model of another study: at another threshold, any training that took all its steps.
+        """
+        ar = reduction(job, measurement)
         is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
-        if measurement.weights and not is_out:
+        if measurement.weights and not (is_out and measurement.is_censored):
             self._checkpoints.save(job.training, measurement.weights)
+        if self._reuse:
+            # Before the ledger: if this process is killed in between, the study takes over its own training.
+            self._reuse.keep(job, self._digest_of(job), measurement)
         self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
 
     def on_failed(self, job: Job, error: str) -> None:
@@ -106,7 +149,7 @@ class StudyDriver:
 
     def _end(self, trial: Trial) -> None:
         with self._lock:
-            del self._running[trial.training]
+            self._running.pop(trial.training, None)
         self.evidence.add(trial)
         self._decided = None
 
@@ -124,13 +167,10 @@ class StudyDriver:
             RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker)
             for one, state in running.items()
         )
-        return self._progress(sum(trial.fraction for trial in shown)), shown
+        return self._progress([trial.fraction for trial in shown]), shown
 
-    def _progress(self, under_way: float) -> Progress:
-        done = self.evidence.count
-        left = self._shown.at_least if isinstance(self._shown, Ask) else 0
-        planned = done + left
-        here = done - self._done_before + under_way
-        rate = here / max(time.monotonic() - self._started, 1e-9)
-        eta = (left - under_way) / rate if here > 0 and left else None
-        return Progress(done, planned, min(1.0, (done + under_way) / planned) if planned else 0.0, eta)
+    def _progress(self, under_way: Sequence[float]) -> Progress:
+        done, taken_over = self.evidence.count, self.evidence.taken_over
+        if forecast := self._forecast:
+            return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
+        return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

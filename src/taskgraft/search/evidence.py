@@ -49,6 +49,7 @@ class Evidence:
         self._spec = spec
         self._depth = get_template(spec.template).depth
         self._known: dict[Training, Measurement] = {}
+        self._taken_over = 0
         self._failed: dict[Training, str] = {}
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
@@ -59,6 +60,7 @@ class Evidence:
 
     def add(self, trial: Trial) -> None:
         """Take in one more finished training."""
+        self._taken_over += trial.taken_over_from is not None
         if trial.state is TrialState.COMPLETE and trial.measurement:
             self._known[trial.training] = trial.measurement
             if self._tests:
@@ -72,9 +74,24 @@ class Evidence:
         return len(self._known) + len(self._failed)
 
     @property
+    def taken_over(self) -> int:
+        """How many of the trainings that have ended were taken over from other studies."""
+        return self._taken_over
+
+    @property
+    def trained(self) -> int:
+        """How many of the trainings that have ended were trained by this study: what its budget counts."""
+        return self.count - self._taken_over
+
+    @property
     def failures(self) -> Mapping[Training, str]:
         """Trainings that failed, and why."""
         return MappingProxyType(self._failed)
+
+    @property
+    def measurements(self) -> Iterable[Measurement]:
+        """What the finished trainings measured."""
+        return self._known.values()
 
     # Which trainings tell about a tree
 
@@ -286,6 +303,10 @@ class Evidence:
     def kept_trees(self) -> tuple[BranchTree, ...]:
         """Every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
+
+    def broken_trees(self) -> Iterator[BranchTree]:
+        """Yield every tree of several tasks that was trained and does not keep the threshold."""
+        return (tree for tree in self._measured_trees() if not self.keeps(tree))
 
     def undecided(self) -> tuple[BranchTree, ...]:
         """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""

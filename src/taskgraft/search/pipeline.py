@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,19 @@ from numpy.typing import NDArray
 from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.digest import training_digest
 from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.driver import StudyDriver
+from taskgraft.search.explanation import explanation
 from taskgraft.search.final import FinalReport, final_report
+from taskgraft.search.jobs import Job
 from taskgraft.search.lease import Lease
 from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
+from taskgraft.search.reuse import Reuse
 from taskgraft.search.sources import StudySources
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store
@@ -131,6 +137,7 @@ class StudyRun:
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
         result = _result(report, data.template, prepared.tasks)
         document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
+        document |= explanation(self._study.spec, driver.evidence, report.tree)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
         self._end(State.SUCCEEDED, reason, result=result, tree=document)
@@ -171,11 +178,23 @@ class StudyRun:
         """Train until the tree is settled or the work is to stop."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
-        driver = StudyDriver(spec, self._store.ledger(self._study.id), self._checkpoints, busy, stop)
+        checkpoints = self._checkpoints
+        driver = StudyDriver(
+            spec,
+            self._store.ledger(self._study.id),
+            checkpoints,
+            busy,
+            stop,
+            Reuse(spec, self._store.trainings, checkpoints),
+            partial(_digest, data=data, spec=spec),
+        )
         self.lease.report(driver.report)
+        driver.take_over()
+        folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule_of(spec), tune_dir(self._data_dir, self._study.id))
+                run_jobs(driver, data, schedule_of(spec), folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
@@ -202,6 +221,17 @@ class StudyRun:
             raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
+
+
+def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
+    """Return what two trainings share exactly if they give the same result."""
+    recipe = asdict(schedule_of(spec)) | {
+        "algorithm": spec.training.algorithm,
+        "loss_weighting": spec.training.loss_weighting,
+    }
+    return training_digest(
+        job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
+    )
 
 
 def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir: Path) -> StudyData:

@@ -60,6 +60,12 @@ def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
     )
 
 
+def known_answers(spec: StudySpec, evidence: Evidence, first: str, second: str) -> dict[int, bool]:
+    """Return at which depths it is known whether a pair keeps the threshold, and whether it does."""
+    cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
+    return {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
+
+
 def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[tuple[int, BranchTree]]:
     """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first.
 
@@ -70,7 +76,7 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
     cells = {depth: evidence.pair(first, second, depth) for depth in sorted(spec.depths)}
     if spec.strategy is Strategy.EXHAUSTIVE:
         return list(enumerate((tree for tree in cells.values() if not evidence.is_known(tree)), 1))
-    known = {depth: evidence.keeps(tree) for depth, tree in cells.items() if evidence.is_known(tree)}
+    known = known_answers(spec, evidence, first, second)
     depth = _asked_next(spec.strategy, tuple(cells), known)
     if depth is None:
         return []
@@ -116,6 +122,48 @@ def most_questions(
     if depth is None:
         return 0
     return 1 + max(most_questions(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
+
+
+def expected_questions(
+    strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]], chance: float
+) -> float:
+    """Return how many questions about a pair come on average, if each depth keeps the threshold with that chance.
+
+    >>> [expected_questions(Strategy.ADAPTIVE, (4, 6, 8), frozenset(), chance) for chance in (0.0, 0.5, 1.0)]
+    [3.0, 1.75, 1.0]
+    """
+    depth = _asked_next(strategy, depths, dict(known))
+    if depth is None:
+        return 0.0
+    kept, broken = (expected_questions(strategy, depths, known | {(depth, answer)}, chance) for answer in (True, False))
+    return 1 + chance * kept + (1 - chance) * broken
+
+
+@cache
+def fewest_questions(
+    strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]] = frozenset()
+) -> int:
+    """Return how many questions about a pair have to come in the best case; see `most_questions`."""
+    depth = _asked_next(strategy, depths, dict(known))
+    if depth is None:
+        return 0
+    return 1 + min(fewest_questions(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
+
+
+@cache
+def open_depths(
+    strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]] = frozenset()
+) -> frozenset[int]:
+    """Return the depths that a pair may still be asked about, of ``depths`` (ascending) some of them known.
+
+    >>> sorted(open_depths(Strategy.ADAPTIVE, (4, 5, 6, 7, 8), frozenset({(8, False), (6, True)})))
+    [7]
+    """
+    depth = _asked_next(strategy, depths, dict(known))
+    if depth is None:
+        return frozenset()
+    after = (open_depths(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
+    return frozenset({depth}).union(*after)
 
 
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:

@@ -1,5 +1,6 @@
 """Study specifications: what a user asks for."""
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -24,9 +25,11 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
-from taskgraft.space.tasks import NAME_RULE, TaskKind, is_valid_name
+from taskgraft.space.tasks import MAX_NAME, NAME_RULE, TaskKind, is_valid_name
 from taskgraft.space.template import TEMPLATES, get_template
 
+_SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
+"""What `StudySpec.at_threshold` appends to a study's name."""
 AUTO = "auto"
 MAX_TASKS = 64
 MAX_GIVEN_REPEATS = 20
@@ -121,10 +124,18 @@ class TrainingSpec(_Value):
 
 
 class BudgetSpec(_Value):
-    """Where to stop asking; null means no limit. Baselines are trained in any case."""
+    """Where to stop asking; null means no limit. Baselines are trained in any case.
+
+    ``trials`` counts what this study trains; what it takes over from other studies is free.
+    """
 
     trials: _Whole | None = Field(default=None, ge=1)
     seconds: _Number | None = Field(default=None, gt=0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.trials is not None or self.seconds is not None
 
 
 class StudySpec(_Value):
@@ -222,6 +233,18 @@ class StudySpec(_Value):
         if synthesis is Synthesis.EXACT and tasks > MAX_EXACT_TASKS:
             raise ValueError(f"exact takes at most {MAX_EXACT_TASKS} tasks, and this study has {tasks}")
         return synthesis
+
+    def at_threshold(self, ar_threshold: float) -> Self:
+        """Return the same study at another threshold, named after both; this one if the threshold is its own.
+
+        Raises:
+            InvalidInput: a threshold that is not at least 0 and below 1.
+        """
+        if ar_threshold == self.ar_threshold:
+            return self
+        suffix = f"-q{ar_threshold:g}" if isinstance(ar_threshold, int | float) else ""
+        name = f"{_SUFFIX.sub('', self.name)[: MAX_NAME - len(suffix)]}{suffix}"
+        return self.parse({**self.to_plain(), "ar_threshold": ar_threshold, "name": name})
 
     @property
     def stops_early(self) -> bool:

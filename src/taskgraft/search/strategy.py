@@ -81,7 +81,7 @@ def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
 
 def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
     if spec.budget.trials is not None:
-        left = max(len(wanted), min(left, spec.budget.trials - evidence.count))
+        left = max(len(wanted), min(left, spec.budget.trials - evidence.trained))
     return Ask(Stage.BASELINES if baselines else Stage.PAIRS, tuple(wanted), left)
 
 
@@ -101,7 +101,7 @@ def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -
         return 0
     if budget.trials is None:
         return sys.maxsize
-    return max(0, budget.trials - evidence.count - len(spent.under_way) - reserve)
+    return max(0, budget.trials - evidence.trained - len(spent.under_way) - reserve)
 
 
 def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questions) -> Ask | Settled:
@@ -166,6 +166,20 @@ def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:
     while tree.is_shared:
         tree = repair(tree, _blamed(evidence, tree))
         yield tree
+
+
+def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) -> tuple[BranchTree, ...]:
+    """Return the trees that were trained, and broke the threshold, on the way to the one that is delivered.
+
+    The synthesized tree comes first. Empty if the first was delivered, or the budget ended before any was judged.
+    """
+    tree = open_questions(spec, evidence).tree()
+    found: list[BranchTree] = []
+    for candidate in _candidates(evidence, tree) if tree else ():
+        if candidate == delivered or evidence.unfinished(candidate):
+            break
+        found.append(candidate)
+    return tuple(found)
 
 
 def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:

@@ -58,14 +58,19 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 class Progress:
     """How far a study is.
 
-    ``trials_planned`` counts what is done and what is still to come as far as can be known, so it may change; seconds
-    are wall time.
+    ``trials_planned`` counts what is done and what is still to come at least, as far as can be known, so it may grow;
+    ``trials_at_most`` counts the worst case. The time left is likely between ``eta_seconds`` and
+    ``eta_seconds_at_most``, in wall seconds; both are None before the first training has ended. ``taken_over`` of the
+    trials that are done were trained by other studies.
     """
 
     trials_done: int = 0
     trials_planned: int = 0
     fraction: float = 0.0
     eta_seconds: float | None = None
+    eta_seconds_at_most: float | None = None
+    trials_at_most: int | None = None
+    taken_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ class Study:
 
     ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
     its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the
-    public form.
+    public form. ``parent`` is the study whose tree this one makes for another threshold; that one may have been
+    deleted.
     """
 
     id: str
@@ -126,6 +132,7 @@ class Study:
     result: Result | None = None
     tree: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    parent: str | None = None
 
     @property
     def datasets(self) -> Mapping[str, int]:

@@ -54,7 +54,10 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A training that ended: with a measurement, or with the reason why there is none."""
+    """A training that ended: with a measurement, or with the reason why there is none.
+
+    ``taken_over_from`` is the study that trained it, if that is another one.
+    """
 
     number: int
     training: Training
@@ -62,3 +65,4 @@ class Trial:
     state: TrialState
     measurement: Measurement | None = None
     error: str | None = None
+    taken_over_from: str | None = None

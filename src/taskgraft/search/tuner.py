@@ -13,9 +13,8 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -28,9 +27,9 @@ from ray.tune.stopper import Stopper
 
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.search.jobs import Job
 from taskgraft.search.trial import Training
 
 _RETRIES = 2
@@ -50,17 +49,6 @@ _SETTINGS = MappingProxyType(
     }
 )
 """What Ray and Tune read from the environment; a user's own settings go first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A training with everything that its result depends on beside the data."""
-
-    training: Training
-    seed: int
-    references: Mapping[str, float]
-    stopping: Stopping | None = None
-    with_affinities: bool = False
 
 
 class Driver(Protocol):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from taskgraft.errors import InvalidInput
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MAX_NAME = 64
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 
 

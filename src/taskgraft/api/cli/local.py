@@ -25,6 +25,10 @@ def run(
     study_file: StudyFile,
     out: Annotated[Path | None, typer.Option(help="Where results go; taskgraft-runs/NAME by default.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="The tree at another Q: takes over what the folder has, trains what is missing."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
@@ -37,7 +41,9 @@ def run(
 
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)
-        outcome = run_study(spec, folder, study_file.parent, ray_address, Terminal(), pause_on).to_json()
+        outcome = run_study(
+            spec, folder, study_file.parent, ray_address, Terminal(), pause_on, ar_threshold=threshold
+        ).to_json()
         if as_json:
             print_json(outcome)
         else:

@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from taskgraft.api.cli.output import console, count, percent
 from taskgraft.search.verdict import FinalVerdict, percent_up
+from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
 
 JSON = Mapping[str, Any]
 
@@ -18,8 +19,10 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
     """Matrix, tree and result of a study."""
     if matrix["cells"]:
         console.print(_matrix_table(matrix, study["spec"]["ar_threshold"]))
+        _show_legend(matrix)
     if tree:
         console.print(_tree_text(tree))
+        _show_branchings(tree)
     if study["result"]:
         if study["result"]["tasks"]:
             console.print(_task_table(study["result"]["tasks"]))
@@ -59,9 +62,29 @@ def _cell(cell: JSON | None, threshold: float) -> str:
     return f"[{colour}]{at_most}{percent(cell['ar'])}[/{colour}]"
 
 
+def _show_legend(matrix: JSON) -> None:
+    """Say what the marks in the matrix mean, if it has any."""
+    pairs = {(cell["task_a"], cell["task_b"]) for cell in matrix["cells"]}
+    depths = {cell["depth"] for cell in matrix["cells"]}
+    if any(cell["at_most"] for cell in matrix["cells"]):
+        console.print("≤  at most: the training ended early, or a group stands for the pair")
+    if len(matrix["cells"]) < len(pairs) * len(depths):
+        console.print("·  not asked at this depth")
+
+
+def _show_branchings(tree: JSON) -> None:
+    """Say what forced each branching, and what nobody asked about."""
+    for branching in tree.get("branchings", ()):
+        console.print(escape(describe_branching(branching)))
+    if unknown := tree.get("unknown"):
+        console.print(f"not asked, and so not shared: {escape(describe_unknown(unknown))}")
+        console.print(describe_needed(tree["trainings_needed"]))
+
+
 def show_tree(document: JSON) -> None:
-    """A tree and its sizes, as far as they are known."""
+    """Print a tree, what it rests on, and its sizes, as far as they are known."""
     console.print(_tree_text(document))
+    _show_branchings(document)
     console.print(f"encoder parameters: {count(document['encoder_parameters'])}")
     if document["parameters"] is not None:
         console.print(f"parameters: {count(document['parameters'])}")
@@ -139,9 +162,15 @@ def _result_table(study: JSON) -> Table:
         f"{percent(saved)} saved)",
     )
     table.add_row("MACs per second of audio", count(result["macs_per_second"]))
+    table.add_row("trainings", _trainings(study["trainings"]))
     if study["reason"]:
         table.add_row("remark", escape(study["reason"]))
     return table
+
+
+def _trainings(counts: JSON) -> str:
+    taken_over = counts["taken_over"]
+    return f"{count(counts['trained'])}" + (f", and {count(taken_over)} taken over" if taken_over else "")
 
 
 def show_studies(studies: Iterable[JSON]) -> None:

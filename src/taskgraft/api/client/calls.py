@@ -24,6 +24,14 @@ def plan(spec: Mapping[str, Any]) -> Call[JSON]:
     return Call("POST", path("studies"), as_json, {"dry_run": True}, json=spec)
 
 
+def create_tree(study_id: str, ar_threshold: float, *, idempotency_key: str | None = None) -> Call[JSON]:
+    """Queue a study that trains and verifies the tree of another threshold, from what this study has found."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    return Call(
+        "POST", path("studies", study_id, "trees"), as_json, json={"ar_threshold": ar_threshold}, headers=headers
+    )
+
+
 def study(study_id: str) -> Call[JSON]:
     """Return one study."""
     return Call("GET", path("studies", study_id), as_json)

@@ -8,6 +8,7 @@ class Operations:
     """One method for each function of `taskgraft.api.client.calls`; `AsyncClient` awaits them."""
 
     create_study = Operation(calls.create_study)
+    create_tree = Operation(calls.create_tree)
     plan = Operation(calls.plan)
     study = Operation(calls.study)
     cancel = Operation(calls.cancel)

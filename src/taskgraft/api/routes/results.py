@@ -31,7 +31,7 @@ def get_matrix(
     matrix = find_matrix(study.spec, store.ledger(study.id).trials())
     if output == "csv":
         return Response(matrix.to_csv(), media_type="text/csv")
-    return MatrixView.of(matrix)
+    return MatrixView.of(matrix, study.spec.depths)
 
 
 @router.get("/tree", response_model=TreeView, responses=_also("image/svg+xml") | problems(409))

@@ -7,15 +7,21 @@ from starlette.responses import JSONResponse
 
 from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
-from taskgraft.api.schemas import StudyPage, StudyView
+from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
+from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.artifacts import remove_study_files
 from taskgraft.search.plan import Plan, plan_study
 from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import State
+from taskgraft.search.study import State, Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=problems(422, 503))
 
 _PLAN: dict[int | str, dict[str, Any]] = {200: {"model": Plan, "description": "dry run: what it would cost"}}
+
+
+IdempotencyKey = Annotated[
+    str | None, Header(description="the same key with the same body gives the first study again")
+]
 
 
 @router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 409, 413, 415))
@@ -27,9 +33,7 @@ def create_study(
     settings: SettingsDep,
     *,
     dry_run: Annotated[bool, Query(description="say what it would cost, and queue nothing")] = False,
-    idempotency_key: Annotated[
-        str | None, Header(description="the same key with the same body gives the first study again")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Queue a study; or, with `dry_run`, answer what it would cost.
 
@@ -68,6 +72,50 @@ def delete_study(study: StudyDep, store: StoreDep, settings: SettingsDep) -> Non
     """Forget a study, its trials and its model."""
     store.delete_study(study.id)
     remove_study_files(settings.data_dir, study.id)
+
+
+_GROWS_TREES = frozenset({State.RUNNING, State.PAUSED, State.SUCCEEDED, State.CANCELLED})
+"""States of a study from which a tree for another threshold can be made. A queued one has found nothing yet; what
+failed one would fail its child, too."""
+
+
+@router.post("/{study_id}/trees", status_code=202, responses=problems(400, 404, 409, 413, 415))
+def create_tree(
+    wanted: TreeRequest,
+    study: StudyDep,
+    request: Request,
+    response: Response,
+    store: StoreDep,
+    settings: SettingsDep,
+    idempotency_key: IdempotencyKey = None,
+) -> StudyView:
+    """Queue a study that trains and verifies the tree of another threshold, from what this one has found.
+
+    It is this study but for its threshold. It takes over every finished training that tells something at the new
+    threshold, trains what is missing, and ends with a model of its own.
+    """
+    if wanted.ar_threshold == study.spec.ar_threshold:
+        raise InvalidInput.at("ar_threshold", f"is another one than the study's own; got {wanted.ar_threshold}")
+    if study.state not in _GROWS_TREES:
+        rule = f"only one that is {' or '.join(sorted(_GROWS_TREES))} gives trees for other thresholds"
+        raise Conflict(f"study {study.id} is {study.state}: {rule}")
+    spec = study.spec.at_threshold(wanted.ar_threshold)
+    catalog = Catalog(store, settings, study.datasets)
+    if not store.knows_key(idempotency_key):
+        _check_datasets(catalog, study, spec)
+    child, _ = store.create_study(
+        spec, idempotency_key=idempotency_key, datasets=catalog.versions or study.datasets, parent=study.id
+    )
+    response.headers["Location"] = request.app.url_path_for("get_study", study_id=child.id)
+    return StudyView.of(child)
+
+
+def _check_datasets(catalog: Catalog, study: Study, spec: StudySpec) -> None:
+    """Check that the datasets of a study are still what it used."""
+    try:
+        catalog.outline(spec)
+    except InvalidInput as error:
+        raise Conflict(f"study {study.id} can't be taken further: {error}") from error
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))

@@ -3,6 +3,7 @@
 from taskgraft.search.store.ledger import Ledger
 from taskgraft.search.store.store import Store
 from taskgraft.search.store.studies import MAX_PAGE, Page
+from taskgraft.search.store.trainings import KeptTraining, TrainingIndex
 from taskgraft.search.store.urls import sqlite_url
 
-__all__ = ["MAX_PAGE", "Ledger", "Page", "Store", "sqlite_url"]
+__all__ = ["MAX_PAGE", "KeptTraining", "Ledger", "Page", "Store", "TrainingIndex", "sqlite_url"]

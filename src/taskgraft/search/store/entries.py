@@ -50,6 +50,7 @@ def from_entry(entry: FrozenTrial) -> Trial:
         state=TrialState.COMPLETE if entry.state is OptunaState.COMPLETE else TrialState.FAILED,
         measurement=Measurement.from_json(found["measurement"]) if "measurement" in found else None,
         error=found.get("error"),
+        taken_over_from=found.get("taken_over_from"),
     )
 
 
@@ -92,6 +93,8 @@ def _attributes(trial: Trial) -> dict[str, Any]:
     found: dict[str, Any] = {"key": trial.training.key}
     if trial.error is not None:
         found["error"] = trial.error
+    if trial.taken_over_from is not None:
+        found["taken_over_from"] = trial.taken_over_from
     if trial.measurement is not None:
         found["worker"] = trial.measurement.worker
         found["seconds"] = trial.measurement.seconds

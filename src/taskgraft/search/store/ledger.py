@@ -44,17 +44,20 @@ class Ledger:
         error: str | None = None,
         *,
         value: float | None = None,
+        taken_over_from: str | None = None,
     ) -> Trial:
         """Keep how a training ended; one that is there already stays as it is and is returned.
 
         ``value`` is what dashboards draw: the accuracy reduction, 0 where there is none to speak of.
+        ``taken_over_from`` is the study that the measurement comes from, if it is not this one.
 
         Raises:
             InvalidInput: a seed outside 0..2^53-1, tasks that the study does not have, a value that is not finite, or
                 a trial that is complete without a measurement or failed without an error.
             NotFound: the study was deleted.
         """
-        entry = to_entry(Trial(0, training, seed, state, measurement, error), self._tasks, value)
+        trial = Trial(0, training, seed, state, measurement, error, taken_over_from)
+        entry = to_entry(trial, self._tasks, value)
         with self._writing:
             try:
                 if training.key not in self._read():

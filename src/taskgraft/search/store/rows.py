@@ -63,6 +63,7 @@ def to_study(row: Row[Any]) -> Study:
         result=_to_result(row.result) if row.result else None,
         tree=row.tree,
         facts=MappingProxyType(row.facts or {}),
+        parent=row.parent,
     )
 
 

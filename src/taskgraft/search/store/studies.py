@@ -46,11 +46,17 @@ class StudyTable:
         self._database = database
 
     def create_study(
-        self, spec: StudySpec, *, idempotency_key: str | None = None, datasets: Mapping[str, int] = MappingProxyType({})
+        self,
+        spec: StudySpec,
+        *,
+        idempotency_key: str | None = None,
+        datasets: Mapping[str, int] = MappingProxyType({}),
+        parent: str | None = None,
     ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
 
-        ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed.
+        ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed. ``parent`` is
+        the study whose tree this one makes for another threshold; it is a part of the body.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
@@ -58,8 +64,14 @@ class StudyTable:
             Conflict: the first study of the key, or a dataset, was deleted at this very moment.
         """
         _check_key(idempotency_key)
-        values = {"id": new_id(), "idempotency_key": idempotency_key, "spec": spec.to_plain(), "state": State.QUEUED}
-        values["facts"] = {"datasets": dict(datasets)} if datasets else None
+        values = {
+            "id": new_id(),
+            "idempotency_key": idempotency_key,
+            "spec": spec.to_plain(),
+            "state": State.QUEUED,
+            "facts": {"datasets": dict(datasets)} if datasets else None,
+            "parent": parent,
+        }
         insert = _insert(self._database.dialect).values(values)
         statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
         with self._database.begin() as connection:
@@ -71,7 +83,7 @@ class StudyTable:
             ).one_or_none()
         if first is None:
             raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
-        if (study := to_study(first)).spec != spec:
+        if ((study := to_study(first)).spec, study.parent) != (spec, parent):
             raise InvalidInput.at(
                 "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
             )
@@ -96,6 +108,13 @@ class StudyTable:
         if row is None:
             raise no_study(study_id)
         return to_study(row)
+
+    def study_of_key(self, idempotency_key: str) -> Study | None:
+        """Return the study that was created with this key; None if there is none."""
+        query = select(studies).where(studies.c.idempotency_key == idempotency_key)
+        with self._database.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else to_study(row)
 
     def list_studies(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Studies, newest first; a study that is created meanwhile moves none of the following pages.

@@ -13,9 +13,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -74,7 +76,21 @@ studies = Table(
     Column("lease_until", Float(53)),
     Column("renewed_at", Float(53)),
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
+    # A plain text: a study outlives the one that it was derived from.
+    Column("parent", _ID),
     Index("taskgraft_studies_by_state", "state", "id"),
+)
+
+trainings = Table(
+    "taskgraft_trainings",
+    metadata,
+    Column("study_id", _ID, ForeignKey("taskgraft_studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("origin", _ID, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("steps_left", Integer, nullable=False),
+    Column("measurement", LargeBinary, nullable=False),
+    Index("taskgraft_trainings_by_digest", "digest"),
 )
 
 runners = Table(

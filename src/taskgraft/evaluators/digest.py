@@ -1,0 +1,90 @@
+"""The digest of a training: equal digests mean equal results, bit for bit, as far as the training was taken."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.study_data import StudyData, TaskData
+from taskgraft.evaluators.training import TRAINING_VERSION, has_bfloat16
+from taskgraft.space.tree import BranchTree
+
+_USED = (Split.TRAIN, Split.VALIDATION)
+
+
+def training_digest(
+    tree: BranchTree,
+    data: StudyData,
+    recipe: Mapping[str, Any],
+    seed: int,
+    references: Mapping[str, float],
+    *,
+    with_affinities: bool = False,
+) -> str:
+    """Return the SHA-256, in hexadecimal, of everything that decides a training's result.
+
+    That is the tree; of each of its tasks the name, kind, metric, labels, targets and class weights; the features of
+    every corpus that it uses; the template, and what the study gives to all of its trainings (normalisation, crop,
+    clips per epoch); ``recipe`` (plain data), seed and references; the version of the training code, the libraries that
+    compute, and the instructions that they use on this processor.
+
+    The stopping rule is left out: it says how far a training is taken, and nothing about the steps up to there. Neither
+    does it matter what a dataset is called and where it lies.
+    """
+    tasks = [data.tasks[name] for name in tree.tasks]
+    corpora = list(dict.fromkeys(task.corpus for task in tasks))
+    decisive = {
+        "version": TRAINING_VERSION,
+        "computed by": _platform(),
+        "tree": [tree.to_json(), tree.depth],
+        "template": _template(data),
+        "tasks": [_task(task, corpora.index(task.corpus)) for task in tasks],
+        "features": [data.packs[corpus].content for corpus in corpora],
+        "normalisation": [_digest(data.normalisation.mean.numpy()), _digest(data.normalisation.deviation.numpy())],
+        "crop": data.crop,
+        "epoch clips": data.epoch_clips,
+        "recipe": dict(recipe),
+        "seed": seed,
+        "references": {name: references[name] for name in tree.tasks} if references else {},
+        "affinities": with_affinities,
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _platform() -> dict[str, Any]:
+    """Return what else changes bits: libraries round and draw alike within a version, on processors of one kind."""
+    return {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": has_bfloat16(),
+    }
+
+
+def _template(data: StudyData) -> list[Any]:
+    template = data.template
+    heads = {kind.value: [type(head).__name__, asdict(head)] for kind, head in template.heads.items()}
+    return [asdict(template.front_end), [asdict(block) for block in template.blocks], heads]
+
+
+def _task(task: TaskData, corpus: int) -> list[Any]:
+    return [
+        task.task.name,
+        task.task.kind.value,
+        corpus,
+        task.metric,
+        list(task.labels),
+        _digest(task.targets),
+        _digest(task.class_weights),
+        [_digest(task.clips[split]) for split in _USED],
+    ]
+
+
+def _digest(array: NDArray[Any]) -> str:
+    return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()

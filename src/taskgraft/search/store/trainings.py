@@ -1,0 +1,90 @@
+"""Finished trainings by digest: what other studies take over instead of training it once more."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.store.database import Database
+from taskgraft.search.store.rows import has_id, no_study
+from taskgraft.search.store.tables import studies, trainings
+from taskgraft.search.trial import Training
+
+_MOST = 32
+"""Studies that keep the same training and are asked for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptTraining:
+    """A finished training as a study keeps it for others.
+
+    ``study_id`` is the study that keeps it, and whose files may hold the weights of ``training``; ``origin`` is the
+    study that trained it. The measurement has its earlier checkpoints, and no weights.
+    """
+
+    study_id: str
+    digest: str
+    origin: str
+    training: Training
+    measurement: Measurement
+
+
+class TrainingIndex:
+    """The finished trainings of all studies of one database. They vanish with the study that keeps them.
+
+    All methods raise `Unavailable` where the database does not do its part, and may be called from any thread.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, kept: KeptTraining) -> None:
+        """Keep a training, unless its study keeps one with the same digest that was taken further already.
+
+        Raises:
+            NotFound: the study was deleted.
+        """
+        values = {
+            "study_id": kept.study_id,
+            "digest": kept.digest,
+            "origin": kept.origin,
+            "key": kept.training.key,
+            "steps_left": kept.measurement.steps_left,
+            "measurement": _pack(kept.measurement),
+        }
+        insert = (postgresql if self._database.dialect == "postgresql" else sqlite).insert(trainings).values(values)
+        further = insert.excluded.steps_left <= trainings.c.steps_left
+        statement = insert.on_conflict_do_update(index_elements=["study_id", "digest"], set_=values, where=further)
+        with self._database.begin() as connection:
+            # Locked, so that the study is not deleted before the row is there.
+            study = select(studies.c.id).where(has_id(kept.study_id)).with_for_update(key_share=True)
+            if connection.execute(study).scalar() is None:
+                raise no_study(kept.study_id)
+            connection.execute(statement)
+
+    def find(self, digest: str) -> tuple[KeptTraining, ...]:
+        """Return trainings with this digest, those that were taken furthest first, then by study; at most 32."""
+        query = (
+            select(trainings)
+            .where(trainings.c.digest == digest)
+            .order_by(trainings.c.steps_left, trainings.c.study_id)
+            .limit(_MOST)
+        )
+        with self._database.begin() as connection:
+            return tuple(map(_to_kept, connection.execute(query)))
+
+
+def _to_kept(row: Row[Any]) -> KeptTraining:
+    return KeptTraining(row.study_id, row.digest, row.origin, Training.from_key(row.key), _unpack(row.measurement))
+
+
+def _pack(measurement: Measurement) -> bytes:
+    return zlib.compress(json.dumps(measurement.to_full_json()).encode())
+
+
+def _unpack(packed: bytes) -> Measurement:
+    return Measurement.from_json(json.loads(zlib.decompress(packed)))

@@ -1,0 +1,95 @@
+"""`TRAINING_VERSION` goes with the sources that decide the result of a training.
+
+A change of those sources makes this test fail. Then ask: can the result of any training differ by a single bit? If so,
+raise `TRAINING_VERSION`. In either case put the digest that the failure shows into `PINNED`.
+"""
+
+import ast
+import hashlib
+from pathlib import Path
+
+from taskgraft import evaluators
+from taskgraft.evaluators.training import TRAINING_VERSION
+
+PINNED = (1, "7646d18630f97a1e787f98806ab2ab5a3d0c3bd8c1d1e469af56e0e1528b2358")
+SOURCES: dict[str, tuple[str, ...]] = {
+    "evaluators/affinities.py": (),
+    "evaluators/batches.py": (),
+    "evaluators/datasets/audio.py": (),
+    "evaluators/evaluation.py": (),
+    "evaluators/features.py": (),
+    "evaluators/losses.py": (),
+    "evaluators/metrics.py": (
+        "ClassCounts",
+        "METRICS",
+        "_classes",
+        "_over_classes",
+        "_ratio",
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "measure",
+        "measure_all",
+        "reductions",
+    ),
+    "evaluators/models/blocks.py": (),
+    "evaluators/models/heads.py": (),
+    "evaluators/models/tree_model.py": (),
+    "evaluators/study_data.py": (),
+    "evaluators/threads.py": (),
+    "evaluators/training.py": (),
+    "evaluators/windows.py": (),
+}
+"""Files below the package, and which of their definitions count; all of them if none is named."""
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Takes away docstrings and messages: what people read changes no result."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if is_text else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return ast.Constant("")
+
+
+def code_of(source: str, names: tuple[str, ...] = ()) -> str:
+    """The code of a module, without words and the layout, of the definitions that are named."""
+    module = _WithoutWords().visit(ast.parse(source))
+    kept = [one for one in module.body if not names or _names(one) & set(names)]
+    if missing := set(names) - {name for one in kept for name in _names(one)}:
+        raise AssertionError(f"these are not defined any more: {sorted(missing)}")
+    return "\n".join(ast.unparse(one) for one in kept if not isinstance(one, ast.Pass))
+
+
+def _names(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def digest() -> str:
+    package, total = Path(evaluators.__path__[0]).parent, hashlib.sha256()
+    for name, definitions in sorted(SOURCES.items()):
+        code = code_of((package / name).read_text("utf-8"), definitions)
+        if name == "evaluators/training.py":
+            code = code.replace(f"TRAINING_VERSION = {TRAINING_VERSION}", "")
+        total.update(f"{name}\n{code}\n".encode())
+    return total.hexdigest()
+
+
+def test_the_version_goes_with_the_sources() -> None:
+    assert (TRAINING_VERSION, digest()) == PINNED, (
+        "sources that decide the result of a training have changed: raise TRAINING_VERSION if any result can differ by "
+        "a single bit, so that no result of the old code is taken over; then pin what is found here"
+    )
+
+
+def test_words_and_layout_do_not_count_and_code_does() -> None:
+    source = 'def f(x):\n    """Say."""\n    raise ValueError(f"no {x}")\n\nA = "nearest"\n'
+    same = 'def f( x ):  # why\n    """Say more."""\n    raise ValueError(f"never {x}, ever")\nA = "nearest"\n'
+    assert code_of(source) == code_of(same)
+    assert code_of(source) != code_of(source.replace("nearest", "linear"))
+    assert code_of(source, ("f",)) == code_of(source.replace("nearest", "linear"), ("f",))

@@ -1,0 +1,98 @@
+"""What a tree says about itself holds in every made-up world: reasons are true, and nothing unknown is called known."""
+
+from itertools import combinations
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskgraft.search.elsewhere import evidence_at
+from taskgraft.search.evidence import Evidence
+from taskgraft.search.explanation import branchings, unknown_cells
+from taskgraft.search.strategy import Settled
+from taskgraft.space.branching import Reason, describe_branching
+from taskgraft.space.synthesis import synthesize
+from taskgraft.space.template import get_template
+from tests.search.curves import CurveWorld, cases, drive
+from tests.search.worlds import make_spec
+
+CNN8 = get_template("cnn8")
+THRESHOLDS = st.sampled_from([0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3])
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases(), THRESHOLDS)
+def test_every_branching_has_true_reasons(case: tuple[dict[str, Any], CurveWorld], threshold: float) -> None:
+    more, world = case
+    spec = make_spec(**more, ar_threshold=threshold)
+    run = drive(spec, world)
+    evidence, tree = Evidence(spec, run.trials), run.settled.tree
+    measured = {trial.training.tree for trial in run.trials}
+    found = branchings(spec, evidence, tree)
+    inner = [node for node in tree.nodes() if not node.is_leaf and node.blocks[1] < tree.depth]
+    assert [(one.tasks, one.blocks, len(one.parts)) for one in found] == [
+        (node.tasks, node.blocks[1], len(node.children)) for node in inner
+    ]
+    for branching in found:
+        assert branching.because
+        assert describe_branching(branching.to_json()).count("part ") == 1
+        for cause in branching.because:
+            assert set(cause.tasks) <= set(branching.tasks) or cause.reason is Reason.REPAIRED
+            if cause.reason in (Reason.BROKE, Reason.REPAIRED):
+                assert cause.ar is not None
+                assert cause.ar > threshold
+                assert cause.depth > branching.blocks
+            if cause.reason is Reason.BROKE:
+                parted = [part for part in branching.parts if set(part) & set(cause.tasks)]
+                assert len(parted) > 1
+                assert any(one.tasks == cause.tasks and one.root.blocks[1] == cause.depth for one in measured), (
+                    "somebody trained that"
+                )
+            assert cause.reason is not Reason.BUDGET, "there was none"
+            assert cause.reason is not Reason.NOT_ASKED or more["strategy"] == "groups"
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases(), THRESHOLDS, THRESHOLDS)
+def test_the_trainings_needed_at_another_threshold_bound_what_a_study_there_trains(
+    case: tuple[dict[str, Any], CurveWorld], before: float, threshold: float
+) -> None:
+    more, world = case
+    first = drive(make_spec(**more, ar_threshold=before), world)
+    spec = make_spec(**more, ar_threshold=threshold)
+    evidence = evidence_at(spec, first.trials)
+    tree = synthesize(evidence.decisive_matrix(), threshold, CNN8)
+    unknown = unknown_cells(spec, evidence, tree)
+    again = drive(spec, world, [first])
+    probes = {trial.training for trial in again.trials if trial.training.is_probe}
+    if more["strategy"] == "exhaustive":
+        probes = {trial.training for trial in again.trials if len(trial.training.tasks) == 2}
+    own = {training for training in again.newly_trained if training in probes}
+    assert unknown.at_least <= len(own) <= unknown.at_most
+    if not own:
+        assert not unknown.cells
+        assert again.newly_trained or isinstance(again.settled, Settled)
+    if before == threshold:
+        assert unknown.cells == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases(), THRESHOLDS, THRESHOLDS)
+def test_no_pair_is_taken_for_incompatible_that_nobody_asked_about(
+    case: tuple[dict[str, Any], CurveWorld], before: float, threshold: float
+) -> None:
+    more, world = case
+    if more["strategy"] == "groups":
+        more = {**more, "strategy": "adaptive"}
+    first = drive(make_spec(**more, ar_threshold=before), world)
+    spec = make_spec(**more, ar_threshold=threshold)
+    evidence = evidence_at(spec, first.trials)
+    unknown = unknown_cells(spec, evidence, evidence.pair("a", "b", 4)) if more["tasks"] > 1 else None
+    known = evidence.matrix(with_intervals=False).compatibility(threshold)
+    truth = Evidence(spec, drive(spec, world).trials).matrix(with_intervals=False).compatibility(threshold)
+    for pair in combinations(spec.task_names, 2):
+        depth, true = (graph.get_edge_data(*pair, {}).get("weight", 0) for graph in (known, truth))
+        assert depth <= true
+        if depth < true:
+            assert unknown is not None
+            assert true in unknown.cells[pair]
