@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from taskgraft.errors import Conflict
+from taskgraft.search.dataset import Uploaded
 from taskgraft.search.store import Store
 from taskgraft.search.trial import TrialState
 from tests.search.store.samples import LONG, make_measurement, make_spec, make_training
@@ -64,6 +66,36 @@ def take_all(number: int, start: Callable[[], int], url: str) -> list[str]:
         while study := store.acquire(f"runner-{number}", LONG):
             taken.append(study.id)
     return taken
+
+
+def take_all_datasets(number: int, start: Callable[[], int], url: str) -> list[str]:
+    taken = []
+    with Store(url) as store:
+        start()
+        while dataset := store.datasets.acquire(f"runner-{number}", LONG):
+            taken.append(dataset.name)
+    return taken
+
+
+def upload_the_same(number: int, start: Callable[[], int], url: str) -> tuple[int, bool]:
+    with Store(url) as store:
+        start()
+        dataset, is_new = store.datasets.add("same", Uploaded(f"folder-{number}"), "content")
+        return dataset.version, is_new
+
+
+def use_or_delete(number: int, start: Callable[[], int], url: str) -> str:
+    """One process creates a study that uses the dataset while the other one deletes it."""
+    with Store(url) as store:
+        start()
+        try:
+            if number:
+                store.datasets.delete("wanted")
+            else:
+                store.create_study(make_spec(), datasets={"wanted": 1})
+        except Conflict:
+            return "refused"
+        return "done"
 
 
 def die_while_recording(url: str, study_id: str, whole: int, moment: str) -> None:

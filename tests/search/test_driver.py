@@ -129,19 +129,27 @@ def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_pa
     stage, progress, running = driver.report()
     assert (stage, progress.trials_done, progress.trials_planned) == (Stage.BASELINES, 0, 3 + 3 + 1)
     assert progress.fraction == pytest.approx(0.5 / 7)
-    assert progress.eta_seconds is not None
+    assert (progress.eta_seconds, progress.eta_seconds_at_most) == (None, None)  # nobody knows how long one takes
+    assert progress.trials_at_most == 3 + 3 * 5 + 2 * 8 + 1
     assert [(one.tasks, one.shared, one.fraction, one.worker) for one in running] == [
         (("a",), 8, 0.0, ""),
         (("b",), 8, 0.5, "host:7"),
     ]
     finish(driver, first, a=0.8)
-    assert driver.snapshot()[0].trials_done == 1
+    progress = driver.snapshot()[0]
+    assert (progress.trials_done, progress.trials_planned, progress.eta_seconds) == (1, 7, None)
+    driver.decision()
+    progress = driver.snapshot()[0]
+    assert (progress.trials_done, progress.trials_planned) == (1, 7)
+    assert progress.eta_seconds is not None
+    assert progress.eta_seconds_at_most is not None
+    assert 0 < progress.eta_seconds < progress.eta_seconds_at_most
     assert [one.tasks for one in driver.snapshot()[1]] == [("b",)]
     finish(driver, second, b=0.8)
     drive(driver, World(elsewhere=0.0, worst_tree=0.0))
     progress, running = driver.snapshot()
     assert (progress.trials_done, progress.trials_planned, progress.fraction, running) == (7, 7, 1.0, ())
-    assert progress.eta_seconds is None
+    assert (progress.eta_seconds, progress.eta_seconds_at_most, progress.trials_at_most) == (None, None, None)
 
 
 def test_a_failed_training_is_recorded_and_ends_the_study(store: Store, tmp_path: Path) -> None:

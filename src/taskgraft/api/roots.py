@@ -26,9 +26,8 @@ def resolve_manifest(given: str, roots: Sequence[Path]) -> Path:
     inside = [path for path in _candidates(given, roots) if is_inside(path, roots)]
     if not inside:
         # Whether there is something elsewhere on this machine is nobody's business.
-        raise InvalidInput.at(
-            "manifest", f"a manifest lies under a root of this service, {_named(roots)}; got {given!r:.300}"
-        )
+        rule = f"a manifest lies under a root of this service, {' or '.join(map(str, roots))}"
+        raise InvalidInput.at("manifest", f"{rule}; got {given!r:.300}")
     found = next((path for path in inside if path.is_file() or path.is_dir()), None)
     if found is None:
         raise InvalidInput.at("manifest", f"does not exist: {inside[0]}")

@@ -2,13 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.artifacts import Checkpoints
 from taskgraft.search.evidence import Evidence
+from taskgraft.search.forecast import Forecast
 from taskgraft.search.jobs import Job, job_for
+from taskgraft.search.pace import Pace
+from taskgraft.search.remaining import trainings_left
 from taskgraft.search.reuse import Reuse, reduction
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Ledger
@@ -51,17 +54,32 @@ class StudyDriver:
         self._lock = threading.Lock()
         self.should_stop = should_stop
         self.evidence = Evidence(spec, ledger.trials())
-        self._trained_before = self.evidence.trained
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
+        self._forecast: Forecast | None = None
+        self._workers = 1
+        """The most trainings that were under way at once."""
 
     def decision(self) -> Ask | Settled:
         """What is to be done next, given what is known and what it cost; the same until a training starts or ends."""
         if self._decided is None:
             spent = Spent(frozenset(self._running), self._seconds())
             self._decided = self._shown = decide(self._spec, self.evidence, spent)
+            self._forecast = self._look_ahead(self._decided)
         return self._decided
+
+    def _look_ahead(self, decision: Ask | Settled) -> Forecast | None:
+        """Return what follows from a decision for the rest of the study: a value that other threads may read."""
+        if isinstance(decision, Settled):
+            return None
+        return Forecast(
+            tasks=len(self._spec.tasks),
+            done=self.evidence.count,
+            at_least=decision.at_least,
+            left=trainings_left(self._spec, self.evidence, decision),
+            pace=Pace.of(self.evidence.measurements),
+        )
 
     def _seconds(self) -> float:
         return self._busy_before + time.monotonic() - self._started
@@ -77,6 +95,7 @@ class StudyDriver:
             return None
         with self._lock:
             self._running[job.training] = _Running(time.monotonic())
+            self._workers = max(self._workers, len(self._running))
         self._decided = None
         return job
 
@@ -148,14 +167,10 @@ class StudyDriver:
             RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker)
             for one, state in running.items()
         )
-        return self._progress(sum(trial.fraction for trial in shown)), shown
+        return self._progress([trial.fraction for trial in shown]), shown
 
-    def _progress(self, under_way: float) -> Progress:
+    def _progress(self, under_way: Sequence[float]) -> Progress:
         done, taken_over = self.evidence.count, self.evidence.taken_over
-        left = self._shown.at_least if isinstance(self._shown, Ask) else 0
-        planned = done + left
-        here = self.evidence.trained - self._trained_before + under_way
-        rate = here / max(time.monotonic() - self._started, 1e-9)
-        eta = (left - under_way) / rate if here > 0 and left else None
-        fraction = min(1.0, (done + under_way) / planned) if planned else 0.0
-        return Progress(done, planned, fraction, eta, taken_over)
+        if forecast := self._forecast:
+            return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
+        return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

@@ -88,6 +88,11 @@ class Evidence:
         """Trainings that failed, and why."""
         return MappingProxyType(self._failed)
 
+    @property
+    def measurements(self) -> Iterable[Measurement]:
+        """What the finished trainings measured."""
+        return self._known.values()
+
     # Which trainings tell about a tree
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:

@@ -124,6 +124,21 @@ def most_questions(
     return 1 + max(most_questions(strategy, depths, known | {(depth, answer)}) for answer in (True, False))
 
 
+def expected_questions(
+    strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]], chance: float
+) -> float:
+    """Return how many questions about a pair come on average, if each depth keeps the threshold with that chance.
+
+    >>> [expected_questions(Strategy.ADAPTIVE, (4, 6, 8), frozenset(), chance) for chance in (0.0, 0.5, 1.0)]
+    [3.0, 1.75, 1.0]
+    """
+    depth = _asked_next(strategy, depths, dict(known))
+    if depth is None:
+        return 0.0
+    kept, broken = (expected_questions(strategy, depths, known | {(depth, answer)}, chance) for answer in (True, False))
+    return 1 + chance * kept + (1 - chance) * broken
+
+
 @cache
 def fewest_questions(
     strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]] = frozenset()

@@ -58,14 +58,18 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 class Progress:
     """How far a study is.
 
-    ``trials_planned`` counts what is done and what is still to come as far as can be known, so it may change; seconds
-    are wall time. ``taken_over`` of the trials that are done were trained by other studies.
+    ``trials_planned`` counts what is done and what is still to come at least, as far as can be known, so it may grow;
+    ``trials_at_most`` counts the worst case. The time left is likely between ``eta_seconds`` and
+    ``eta_seconds_at_most``, in wall seconds; both are None before the first training has ended. ``taken_over`` of the
+    trials that are done were trained by other studies.
     """
 
     trials_done: int = 0
     trials_planned: int = 0
     fraction: float = 0.0
     eta_seconds: float | None = None
+    eta_seconds_at_most: float | None = None
+    trials_at_most: int | None = None
     taken_over: int = 0
 
 

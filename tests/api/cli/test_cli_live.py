@@ -13,7 +13,8 @@ from taskgraft.api.cli.live import LiveStudy, counting, follow
 
 
 def study(state: str, done: int, **changes: Any) -> dict[str, Any]:
-    progress = {"trials_done": done, "trials_planned": 4, "fraction": done / 4, "eta_seconds": 59.6 - done}
+    progress = {"trials_done": done, "trials_planned": 4, "fraction": done / 4, "trials_at_most": 4 + 2 * (4 - done)}
+    progress |= {"eta_seconds": 100.0 - 20 * done, "eta_seconds_at_most": 340.0 - 60 * done}
     return {"state": state, "stage": "pairs", "progress": progress, "running": [], **changes}
 
 
@@ -33,10 +34,17 @@ def test_without_a_terminal_each_thing_is_said_once(capsys: pytest.CaptureFixtur
     last = follow([study("queued", 0), study("running", 1), study("running", 1), study("succeeded", 4)])
     assert last["state"] == "succeeded"
     assert capsys.readouterr().err.splitlines() == [
-        "queued pairs: 0 of 4 trainings, about 0:01:00 left",
-        "running pairs: 1 of 4 trainings, about 0:00:59 left",
-        "succeeded pairs: 4 of 4 trainings, about 0:00:56 left",
+        "queued pairs: 0 of 4 to 12 trainings, 2 to 6 min left",
+        "running pairs: 1 of 4 to 10 trainings, 1 to 5 min left",
+        "succeeded pairs: 4 of 4 trainings, 1 to 2 min left",
     ]
+
+
+def test_a_service_that_knows_no_range_gives_one_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    old = study("running", 1)
+    old["progress"] = {"trials_done": 1, "trials_planned": 4, "fraction": 0.25, "eta_seconds": 95.0}
+    follow([old])
+    assert capsys.readouterr().err == "running pairs: 1 of 4 trainings, about 2 min left\n"
 
 
 def test_a_terminal_has_a_bar_per_training(terminal: io.StringIO) -> None:
@@ -49,7 +57,7 @@ def test_a_terminal_has_a_bar_per_training(terminal: io.StringIO) -> None:
 def test_the_bar_of_a_training_that_ended_is_gone(terminal: io.StringIO) -> None:
     follow([study("running", 1, running=[TRAINING]), study("running", 2)])
     last = terminal.getvalue().rpartition("running  pairs")[2]
-    assert "2 of 4 trainings" in last
+    assert "2 of 4 to 8 trainings" in last
     assert "a + b" not in last
 
 

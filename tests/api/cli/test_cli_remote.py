@@ -107,7 +107,7 @@ def test_a_study_is_watched_to_its_end(api: Api) -> None:
     def work() -> None:
         api.run(study_id, Stage.PAIRS)
         training = RunningTrial(("gender", "word"), 8, 0, 0.5, 3.0, "here:1")
-        api.store.renew(study_id, "runner", 60.0, progress=Progress(1, 4, 0.3, 90.0), running=[training])
+        api.store.renew(study_id, "runner", 60.0, progress=Progress(1, 4, 0.3, 90.0, 400.0, 9), running=[training])
         time.sleep(2.5)
         succeed(api, study_id)
 
@@ -115,7 +115,7 @@ def test_a_study_is_watched_to_its_end(api: Api) -> None:
         said = taskgraft("watch", study_id, "--json")
     assert said.code == 0
     assert said.document["state"] == "succeeded"
-    assert "running pairs: 1 of 4 trainings, about 0:01:30 left" in said.err.splitlines()
+    assert "running pairs: 1 of 4 to 9 trainings, 2 to 7 min left" in said.err.splitlines()
 
 
 def test_watching_a_study_that_does_not_succeed_ends_with_1(api: Api) -> None:

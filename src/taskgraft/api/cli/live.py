@@ -1,9 +1,9 @@
 """Live progress: of a study one bar for the whole and one for every training under way; of a count one bar."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -11,6 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from taskgraft.api.cli.output import errors
 
 Study = Mapping[str, Any]
+
+_UNITS = (("s", 5, 90), ("min", 60, 90 * 60), ("h", 3600, math.inf))
+"""Of times: what a figure is rounded to, in seconds, and up to how many seconds the unit is used."""
 
 
 class LiveStudy:
@@ -44,12 +47,12 @@ class LiveStudy:
         """Bring the bars up to date."""
         progress = study["progress"]
         stage = study["stage"] or ""
-        note = f"{progress['trials_done']} of {progress['trials_planned'] or '?'} trainings{_eta(progress)}"
+        done, eta = f"{progress['trials_done']} of {_planned(progress)} trainings", _eta(progress)
         if self._progress.disable:
-            self._say(f"{study['state']} {stage}: {note}")
+            self._say(f"{study['state']} {stage}: {done}", eta)
             return
         self._progress.update(
-            self._whole, description=f"{study['state']}  {stage}", completed=progress["fraction"], note=note
+            self._whole, description=f"{study['state']}  {stage}", completed=progress["fraction"], note=done + eta
         )
         shown = {_name(training): training for training in study["running"]}
         for name in self._bars.keys() - shown.keys():
@@ -59,12 +62,17 @@ class LiveStudy:
                 self._bars[name] = self._progress.add_task(f"  {name}", total=1.0, note="")
             self._progress.update(self._bars[name], completed=training["fraction"], note=f"{training['seconds']:.0f} s")
 
-    def _say(self, line: str) -> None:
-        """Print a line where it says something new, the time left apart."""
-        said = line.partition(", about")[0]
-        if said != self._said:
-            errors.print(line)
-            self._said = said
+    def _say(self, line: str, eta: str) -> None:
+        """Print a line if it says something new, the time left apart."""
+        if line != self._said:
+            errors.print(line + eta)
+            self._said = line
+
+
+def _planned(progress: Mapping[str, Any]) -> str:
+    """Say how many trainings there will be: a range while that is open."""
+    least, most = progress["trials_planned"], progress.get("trials_at_most")
+    return str(least or "?") if most is None or most <= least else f"{least} to {most}"
 
 
 def _name(training: Mapping[str, Any]) -> str:
@@ -73,8 +81,20 @@ def _name(training: Mapping[str, Any]) -> str:
 
 
 def _eta(progress: Mapping[str, Any]) -> str:
-    seconds = progress["eta_seconds"]
-    return "" if seconds is None else f", about {timedelta(seconds=round(seconds))} left"
+    low = progress["eta_seconds"]
+    return "" if low is None else f", {time_left(low, progress.get('eta_seconds_at_most') or low)} left"
+
+
+def time_left(low: float, high: float) -> str:
+    """Say a range of seconds in words, in the unit of its upper end; one figure if both ends read the same.
+
+    >>> [time_left(*ends) for ends in ((4, 12), (100, 340), (3_000, 40_000), (170, 190), (2, 50))]
+    ['5 to 10 s', '2 to 6 min', '1 to 11 h', 'about 3 min', '5 to 50 s']
+    """
+    unit, step, _ = next(unit for unit in _UNITS if high < unit[2])
+    size = step if unit == "s" else 1
+    ends = [max(1, round(end / step)) * size for end in (low, high)]
+    return f"about {ends[1]} {unit}" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} {unit}"
 
 
 def follow(studies: Iterable[Study]) -> Study:

@@ -1,0 +1,87 @@
+"""Studies in made-up worlds whose trainings take time: what was said about the rest at every moment, and the truth."""
+
+import heapq
+import math
+import random
+from dataclasses import dataclass, replace
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.evidence import Evidence
+from taskgraft.search.pace import Pace, seconds_left
+from taskgraft.search.remaining import trainings_left
+from taskgraft.search.spec import StudySpec
+from taskgraft.search.strategy import Ask, Spent, decide
+from taskgraft.search.trial import Training
+from tests.search.worlds import World, finished
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long trainings take: seconds of one task, more for each further one and where less is shared, and noise."""
+
+    seconds: float = 10.0
+    per_task: float = 0.35
+    unshared: float = 0.4
+    noise: float = 0.1
+    export: tuple[float, float] = (3.0, 15.0)
+
+    def timed(self, training: Training, measured: Measurement, chance: random.Random) -> Measurement:
+        """The measurement with the steps and the seconds that it took."""
+        tasks = len(training.tasks)
+        full = self.seconds * (1 + self.per_task * (tasks - 1))
+        full *= 1 + (self.unshared * (1 - training.shared / training.tree.depth) if tasks > 1 else 0)
+        full *= math.exp(chance.gauss(0, self.noise))
+        if not training.is_probe:
+            share = 1.0
+        elif measured.is_censored:
+            share = chance.uniform(0.2, 0.9)
+        else:
+            share = chance.choice([1.0, chance.uniform(0.4, 1.0)])
+        steps = max(1, round(100 * share))
+        return replace(measured, steps=steps, steps_left=100 - steps, seconds=full * steps / 100)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said at one moment of a study, and what was true."""
+
+    trials: tuple[int, int]
+    true_trials: int
+    seconds: tuple[float, float]
+    true_seconds: float
+    passed: float
+    """Which part of the study's time had passed, 0..1."""
+
+    @property
+    def holds(self) -> bool:
+        return self.seconds[0] <= self.true_seconds <= self.seconds[1]
+
+
+def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) -> list[Said]:
+    """Run a study on ``workers`` workers; what was said whenever a training started or ended."""
+    chance = random.Random(seed)
+    evidence, now, count = Evidence(spec), 0.0, 0
+    running: list[tuple[float, int, float, Training, Measurement]] = []
+    heard: list[tuple[float, int, tuple[int, int], tuple[float, float]]] = []
+    known: list[Measurement] = []
+    while True:
+        under_way = {training for *_, training, _ in running}
+        decision = decide(spec, evidence, Spent(frozenset(under_way), now))
+        if not isinstance(decision, Ask):
+            break
+        new = next((training for training in decision.trainings if training not in under_way), None)
+        if new and len(running) < workers:
+            measured = clock.timed(new, world.measure(new), chance)
+            count += 1
+            heapq.heappush(running, (now + measured.seconds, count, now, new, measured))
+            continue
+        if pace := Pace.of(known):
+            left = trainings_left(spec, evidence, decision)
+            shares = [(now - start) / measured.seconds * measured.steps / 100 for _, _, start, _, measured in running]
+            said = seconds_left(left, pace, len(spec.tasks), workers, shares)
+            heard.append((now, len(known), (decision.at_least, left.at_most), said))
+        now, _, _, training, measured = heapq.heappop(running)
+        evidence.add(finished(training, measured, len(known)))
+        known.append(measured)
+    end = now + chance.uniform(*clock.export)
+    return [Said(trials, len(known) - done, seconds, end - at, at / end) for at, done, trials, seconds in heard]
