@@ -210,7 +210,7 @@ def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop
 
 def test_another_threshold_takes_over_what_the_folder_has(finished: dict[str, Any], root: Path) -> None:
     folder = root / "taskgraft-runs" / "tones"
-    command = ["run", root / "my study.yaml", "--out", folder, "--threshold"]
+    command: list[str | Path] = ["run", root / "my study.yaml", "--out", folder, "--threshold"]
     said = taskgraft(*command, "0.95", "--json")
     assert said.code == 0, said.err
     study = said.document["study"]
