@@ -83,7 +83,7 @@ def inspect(path: Path, limits: Limits) -> Archive:
     places = _without_top_folder(names)
     _check_apart(places.values(), faults)
     faults.raise_if_any()
-    find_tables(list(places.values()), "zip")
+    find_tables(list(places.values()), "zip, at its top or in its only folder")
     return Archive(entries, places, _digest(entries, places))
 
 
