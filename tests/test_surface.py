@@ -31,7 +31,7 @@ def test_all_is_what_is_offered_and_every_name_is_there() -> None:
 
 def test_type_checkers_see_the_names_that_exist() -> None:
     """What is imported under TYPE_CHECKING is what `__getattr__` finds."""
-    (block,) = (node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If))
+    block = next(node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If))
     typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert set(typed) | {"__version__"} == OFFERED
     for name, module in typed.items():

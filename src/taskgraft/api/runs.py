@@ -23,6 +23,7 @@ from taskgraft.search.preparation import PreparedStudy, prepare
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study import Result, State, Study
+from taskgraft.search.verdict import summarize
 from taskgraft.space.document import read_tree_document
 from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.tree import BranchTree
@@ -193,9 +194,11 @@ def _finished(spec: StudySpec, folder: Path) -> Outcome | None:
 
 def _outcome(store: Store, study: Study, folder: Path) -> Outcome:
     outcome = Outcome(study, reduction_matrix(study.spec, store.ledger(study.id).trials()), folder)
-    if outcome.picture and study.tree:
+    if outcome.picture and outcome.result and study.tree:
+        result = outcome.result
+        picture = draw_tree(study.tree, summarize(result.verdict, result.ar, result.verified_for))
         try:
-            outcome.picture.write_text(draw_tree(study.tree), "utf-8")
+            outcome.picture.write_text(picture, "utf-8")
         except OSError as error:
             raise Unavailable(f"{outcome.picture} can't be written: {error.strerror}") from error
     return outcome

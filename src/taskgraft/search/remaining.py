@@ -23,7 +23,9 @@ from taskgraft.search.study import Stage
 from taskgraft.space.tree import BranchTree
 
 _CREDIBLE = 0.85
-"""How sure an end of a likely range is, each end by itself."""
+"""How sure an end of the likely range of questions is, each end by itself."""
+_CREDIBLE_REPAIRS = 0.92
+"""How sure it is that no more repairs come. Some studies need many of them, and they cannot share the workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,13 @@ def _by_pairs(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
 
 
 def _likely_repairs(evidence: Evidence) -> int:
-    """Return how many repairs of a tree are not exceeded with `_CREDIBLE` probability.
+    """Return how many repairs of a tree are not exceeded with `_CREDIBLE_REPAIRS` probability.
 
     The chance that the next tree breaks the threshold is taken from the trees of three tasks or more so far, by the
     rule of succession.
     """
     broken = sum(len(tree.tasks) > 2 for tree in evidence.broken_trees())
-    return math.ceil(math.log(1 - _CREDIBLE) / math.log((broken + 1) / (broken + 2)))
+    return math.ceil(math.log(1 - _CREDIBLE_REPAIRS) / math.log((broken + 1) / (broken + 2)))
 
 
 @dataclass(frozen=True, slots=True)

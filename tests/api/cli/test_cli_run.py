@@ -208,6 +208,27 @@ def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop
     assert len(said.document["errors"]) == 1
 
 
+def test_another_threshold_takes_over_what_the_folder_has(finished: dict[str, Any], root: Path) -> None:
+    folder = root / "taskgraft-runs" / "tones"
+    command: list[str | Path] = ["run", root / "my study.yaml", "--out", folder, "--threshold"]
+    said = taskgraft(*command, "0.95", "--json")
+    assert said.code == 0, said.err
+    study = said.document["study"]
+    assert (study["name"], study["spec"]["ar_threshold"], study["state"]) == ("tones-q0.95", 0.95, "succeeded")
+    assert study["parent"] == finished["study"]["id"]
+    assert study["trainings"] == {"trained": 0, "taken_over": 7}
+    assert Path(said.document["artifacts"], "model.onnx").is_file()
+    assert "0, and 7 taken over" in taskgraft(*command, "0.95").out
+    assert taskgraft(*command, "0.9", "--json").document["study"]["id"] == finished["study"]["id"]
+
+
+@pytest.mark.parametrize("threshold", ["1", "-0.1", "nan"])
+def test_a_bad_threshold_is_refused(finished: dict[str, Any], root: Path, threshold: str) -> None:
+    said = taskgraft("run", root / "my study.yaml", f"--threshold={threshold}", "--json")
+    assert said.code == 2
+    assert [error["field"] for error in said.document["errors"]] == ["ar_threshold"]
+
+
 def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
     workshop.study(2, epochs=50)
     with workshop.running() as running:

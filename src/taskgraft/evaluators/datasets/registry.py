@@ -1,7 +1,7 @@
 """Datasets known by name, and the way from a study's word to a manifest."""
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators.datasets.cast import Shares
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE, build_demo_speech
 from taskgraft.evaluators.datasets.demo_table import demo_report
+from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 
@@ -18,9 +19,6 @@ DEMO_CLIPS = 8_000
 DEMO_SHARES: Shares = MappingProxyType({Split.TRAIN: 0.25, Split.VALIDATION: 0.25, Split.TEST: 0.5})
 """So much for validation and test that the demo's threshold of 2 % can be decided: docs/demo.md."""
 DEMO_SEED = 0
-
-Progress = Callable[[int, int], None]
-"""Told how many clips are made, of how many."""
 
 
 class KnownDataset(Protocol):
@@ -106,14 +104,14 @@ def find_manifest(dataset: str, base: Path) -> Path:
     if dataset and _exists(base / dataset):
         return base / dataset
     known = ", ".join(known_datasets())
-    if not dataset or not _is_path(dataset):
+    if not dataset or not is_path(dataset):
         rule = f"a dataset is one of {known}, or the path of a manifest relative to {base}"
         raise InvalidInput.at("dataset", f"{rule}; got {dataset!r:.300}")
     raise InvalidInput.at("dataset", f"the manifest does not exist: {base / dataset}")
 
 
-def _is_path(dataset: str) -> bool:
-    """Whether somebody who writes this means a file."""
+def is_path(dataset: str) -> bool:
+    """Return whether somebody who writes this means a file: it has a slash or the ending of a table."""
     return "/" in dataset or Path(dataset).suffix in (".csv", ".parquet", ".json", ".jsonl")
 
 
