@@ -41,18 +41,20 @@ class Delivered:
         lost = self.baseline * reduction
         apart = max(self.disagreement, abs(lost))
         alone, gained = (apart + lost) / 2, (apart - lost) / 2
-        shares: NDArray[np.float64] = np.array([self.baseline - alone, alone, gained, 1 - self.baseline - gained])
-        return np.maximum(shares, 0.0) / np.maximum(shares, 0.0).sum()
+        shares = np.array([self.baseline - alone, alone, gained, 1 - self.baseline - gained]).clip(0.0)
+        normalised: NDArray[np.float64] = shares / shares.sum()
+        return normalised
 
     def draw(self, reduction: float, random: np.random.Generator) -> Kinds:
         """Draw the kind of every test clip [n] of one task."""
         shares = self.shares(reduction)
         if self.group_size == 1:
-            return random.choice(4, self.clips, p=shares)
+            return random.choice(4, self.clips, p=shares).astype(np.int64)
         groups = -(-self.clips // self.group_size)
         spread = shares * (1 / self.correlation - 1)
         by_group = random.dirichlet(np.maximum(spread, 1e-9), groups).cumsum(axis=1)  # [groups, 4]
-        return (random.random((self.clips, 1)) > by_group[self.groups()]).sum(axis=1).clip(0, 3)
+        kinds: Kinds = (random.random((self.clips, 1)) > by_group[self.groups()]).sum(axis=1).clip(0, 3)
+        return kinds
 
     def groups(self) -> Kinds:
         """Return the group of every clip [n]."""
