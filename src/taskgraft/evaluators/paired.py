@@ -19,6 +19,8 @@ from taskgraft.evaluators.metrics import METRICS, ClassCounts
 Floats = NDArray[np.float64]
 
 RESAMPLES = 10_000
+_FEW_UNITS = 20
+"""So few units may be far from having shown the worst; chosen by simulation (docs/statistics.md)."""
 _CELLS = 4_000_000
 """Weights that are drawn at a time: 32 MB."""
 
@@ -176,8 +178,8 @@ class _Comparison:
         lost, least = (float(_reduction(values[0], value)[0]) for value in (values[1], np.ones(1)))
         units = int(multiplicity[baseline.mean.labelled.sum(-1) > 0].sum())
         answers = total[0].mean.labelled.sum()
-        worst = max(_worst_share(side.mean) for side in (baseline, model))
-        extra = _extra_answers(total[0].mean, max(answers / clips, worst * answers / units))
+        share = _adverse_share(baseline.mean, model.mean, units)
+        extra = _extra_answers(total[0].mean, max(answers / clips, share * answers / units))
         return cls(baseline, model, units, lost, least, *extra)
 
     def draw(
@@ -200,11 +202,20 @@ def _reduction(baseline: Floats, model: Floats) -> Floats:
     return 1 - np.divide(model, baseline, out=np.zeros(np.broadcast(model, baseline).shape), where=~(baseline <= 0))
 
 
-def _worst_share(counts: ClassCounts) -> float:
-    """Largest share of wrong answers in any unit."""
-    labelled = counts.labelled.sum(-1)
-    wrong = labelled - counts.right.sum(-1)
-    return float(np.divide(wrong, labelled, out=np.zeros_like(labelled), where=labelled > 0).max())
+def _adverse_share(baseline: ClassCounts, model: ClassCounts, units: int) -> float:
+    """Which share of a unit that the split does not hold only one of the two gets right (eq. 18).
+
+    Of many units the largest difference that was seen in any of them tells it. A few units may not have shown the
+    worst: then it is rather the largest share of wrong answers.
+    """
+    labelled = baseline.labelled.sum(-1)
+    right = [
+        np.divide(one.right.sum(-1), labelled, out=np.ones_like(labelled), where=labelled > 0)
+        for one in (baseline, model)
+    ]
+    apart = float(np.abs(right[0] - right[1]).max())
+    wrong = float(1 - min(share.min() for share in right))
+    return apart + min(1.0, _FEW_UNITS / units) * (wrong - apart)
 
 
 def _extra_answers(total: ClassCounts, answers: float) -> tuple[ClassCounts, ClassCounts]:
