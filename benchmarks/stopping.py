@@ -45,11 +45,10 @@ def stopped(
     curve: Curve, stopping: Stopping, references: Mapping[str, float], clips: Mapping[str, int]
 ) -> tuple[Verdict, Curve]:
     """How a training with such a whole curve would have ended, and what would have been seen of the curve by then."""
-    for place in range(1, len(curve)):
-        verdict = stopping.verdict(curve[:place], references, clips)
-        if verdict is not Verdict.GO_ON:
-            return verdict, curve[:place]
-    return Verdict.GO_ON, curve
+    seen = stopping.end_of(curve, references, clips)
+    if seen is None or seen == len(curve):
+        return Verdict.GO_ON, curve
+    return stopping.verdict(curve[:seen], references, clips), curve[:seen]
 
 
 def clips_of(measurement: Measurement) -> dict[str, int]:

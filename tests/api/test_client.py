@@ -98,6 +98,18 @@ def test_an_idempotency_key_gives_the_same_study(client: Client) -> None:
     assert first["id"] == again["id"]
 
 
+def test_a_tree_at_another_threshold_is_a_study(api: Api, client: Client) -> None:
+    study = client.create_study(body())
+    with pytest.raises(Conflict, match="is queued"):
+        client.create_tree(study["id"], 0.05)
+    api.store.pause_study(study["id"])
+    child = client.create_tree(study["id"], 0.05, idempotency_key="a tree")
+    assert (child["parent"], child["spec"]["ar_threshold"]) == (study["id"], 0.05)
+    assert client.create_tree(study["id"], 0.05, idempotency_key="a tree")["id"] == child["id"]
+    for known in (child, study):
+        client.delete(known["id"])
+
+
 def test_a_plan_queues_nothing(client: Client) -> None:
     before = list(client.studies())
     assert client.plan(body())

@@ -1,6 +1,7 @@
 """The runner as a process, and what it survives."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from taskgraft.search.dataset import DatasetState, Registered
 from taskgraft.search.runner import Runner, main
+from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study import State
+from tests.evaluators.datasets.corpora import sound_corpus, write_tone
 from tests.search.worlds import make_spec
 
 
@@ -77,3 +81,39 @@ def test_a_runner_needs_a_database(
     assert caught.value.code == 2
     assert main(["--data-dir", str(tmp_path), "--database-url", f"sqlite:///{tmp_path}/none/store.db"]) == 1
     assert "cannot be opened" in caplog.text
+
+
+def test_datasets_are_checked_while_studies_wait_for_them(store: Store, tmp_path: Path) -> None:
+    """One becomes ready and then changes on the disk, one turns out broken, one is gone: each study says so."""
+    manifests = {name: sound_corpus(tmp_path / name) for name in ("changed", "broken", "gone")}
+    manifests["broken"].write_text("path,split\na.wav,sunday\n")
+    studies = {}
+    for name, manifest in manifests.items():
+        store.datasets.add(name, Registered(str(manifest)), None)
+        task = {"name": "animal", "dataset": name, "target": "animal"}
+        spec = StudySpec.parse({"ar_threshold": 0.1, "tasks": [task]})
+        studies[name] = store.create_study(spec, datasets={name: 1})[0].id
+        store.pause_study(studies[name])
+    runner = Runner(store, tmp_path)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        wait_for(lambda: all(store.datasets.get(name).state is not DatasetState.CHECKING for name in manifests))
+        assert store.datasets.get("changed").state is DatasetState.READY
+        write_tone(manifests["changed"].parent / "test-cat.wav", hertz=333)
+        shutil.rmtree(manifests["gone"].parent)
+        for study_id in studies.values():
+            store.resume_study(study_id)
+        wait_for(lambda: all(store.get_study(study_id).state is State.FAILED for study_id in studies.values()))
+    finally:
+        runner.stop()
+        thread.join()
+    reasons = {name: store.get_study(study_id).reason or "" for name, study_id in studies.items()}
+    assert "changed changed on the disk since version 1 of it was checked; register it again" in reasons["changed"]
+    assert "broken is broken: manifest.csv:2: a split is one of" in reasons["broken"]
+    assert "the files of gone, version 1, are gone" in reasons["gone"]
+
+
+def test_the_checker_knows_no_torch() -> None:
+    code = "import sys, taskgraft.search.checking, taskgraft.search.runner; print({'torch', 'ray'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

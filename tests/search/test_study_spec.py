@@ -153,3 +153,20 @@ def test_exact_synthesis_is_for_few_tasks() -> None:
     with pytest.raises(InvalidInput, match="synthesis: exact takes at most 12 tasks, and this study has 13"):
         StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "exact"})
     assert StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "compact"}).synthesis == "compact"
+
+
+def test_a_study_at_another_threshold_is_named_after_both() -> None:
+    spec = StudySpec.parse(study(task(), name="smart-speaker"))
+    there = spec.at_threshold(0.05)
+    assert (there.name, there.ar_threshold) == ("smart-speaker-q0.05", 0.05)
+    assert there.model_copy(update={"name": spec.name, "ar_threshold": spec.ar_threshold}) == spec
+    assert there.at_threshold(1e-05).name == "smart-speaker-q1e-05"
+    assert spec.at_threshold(spec.ar_threshold) is spec
+    long = StudySpec.parse(study(task(), name="n" * 64)).at_threshold(0.125)
+    assert (len(long.name), long.name[-8:]) == (64, "nn-q0.125"[-8:])
+
+
+@pytest.mark.parametrize("threshold", [1.0, -0.01, float("nan"), float("inf")])
+def test_no_study_is_at_an_impossible_threshold(threshold: float) -> None:
+    with pytest.raises(InvalidInput, match="ar_threshold"):
+        StudySpec.parse(study(task())).at_threshold(threshold)

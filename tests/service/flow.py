@@ -16,12 +16,13 @@ import pytest
 
 from taskgraft.evaluators.datasets.demo_speech import RECIPE, build_demo_speech
 from taskgraft.evaluators.prediction import load_bundle
+from tests.evaluators.datasets.zips import zip_folder
 
 CLIPS = 120
 TASKS = (
-    {"name": "gender", "dataset": "demo-speech", "target": "gender"},
-    {"name": "age", "dataset": "demo-speech", "target": "age_group"},
-    {"name": "vad", "dataset": "demo-speech", "target": "speech", "kind": "frames"},
+    {"name": "gender", "target": "gender"},
+    {"name": "age", "target": "age_group"},
+    {"name": "vad", "target": "speech", "kind": "frames"},
 )
 PATIENCE = 300.0
 
@@ -46,10 +47,11 @@ def write_demo_speech(data_dir: Path) -> Path:
     return build_demo_speech(data_dir / "corpora" / f"demo-speech-{RECIPE}", CLIPS).parent / "clips" / "00059.wav"
 
 
-def study(**training: Any) -> dict[str, Any]:
+def study(dataset: str, **training: Any) -> dict[str, Any]:
     """Three tasks whose baselines beat chance; nearly everything passes, so that few trainings are enough."""
+    tasks = [{**task, "dataset": dataset} for task in TASKS]
     training = {"epochs": 12, "batch_size": 16, "learning_rate": 0.003, **training}
-    return {"name": "small", "ar_threshold": 0.9, "tasks": TASKS, "depths": [4, 8], "training": training}
+    return {"name": "small", "ar_threshold": 0.9, "tasks": tasks, "depths": [4, 8], "training": training}
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -62,11 +64,12 @@ def wait(condition: Callable[[], bool]) -> None:
 class Studies:
     """One service's studies."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx.Client, dataset: str) -> None:
         self._http = http
+        self._dataset = dataset
 
     def post(self, **training: Any) -> str:
-        answer = self._http.post("/v1/studies", json=study(**training))
+        answer = self._http.post("/v1/studies", json=study(self._dataset, **training))
         assert answer.status_code == 202, answer.text
         assert answer.headers["location"].endswith(f"/v1/studies/{answer.json()['id']}")
         return str(answer.json()["id"])
@@ -95,10 +98,18 @@ class Studies:
         assert self._http.get(f"/v1/studies/{study_id}").status_code == 404
 
 
-def check_a_study_from_request_to_model(url: str, clip: Path, folder: Path) -> None:
+def upload(url: str, name: str, corpus: Path) -> None:
+    """Upload a folder as a zip; its check is not waited for, since a study is."""
+    with httpx.Client(base_url=url, timeout=30) as http:
+        headers = {"Content-Type": "application/zip"}
+        answer = http.put(f"/v1/datasets/{name}", content=zip_folder(corpus), headers=headers)
+        assert answer.status_code == 202, answer.text
+
+
+def check_a_study_from_request_to_model(url: str, clip: Path, folder: Path, dataset: str = "demo-speech") -> None:
     """Post, poll, read everything, download, predict; cancel another; delete both."""
     with httpx.Client(base_url=url, timeout=30) as http:
-        studies = Studies(http)
+        studies = Studies(http, dataset)
         wait(studies.ready)
         study_id = studies.post()
         endless = studies.post(epochs=10_000)

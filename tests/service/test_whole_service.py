@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.evaluators.datasets.corpora import needs_synthesizer
 from tests.postgres import postgres_server
-from tests.service.flow import check_a_study_from_request_to_model, write_demo_speech
+from tests.service.flow import check_a_study_from_request_to_model, upload, write_demo_speech
 from tests.service.processes import read_json, running
 
 pytestmark = [needs_synthesizer, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -22,11 +23,15 @@ RAY_OPTIONS = ("--min-worker-port=0", "--max-worker-port=0", "--object-store-mem
 
 
 def test_on_one_machine(tmp_path: Path) -> None:
-    data_dir = tmp_path / "my data"
-    clip = write_demo_speech(data_dir)
-    command = [*TASKGRAFT, "serve", "--port", "0", "--json", "--data-dir", str(data_dir)]
+    """With recordings of one's own: they are uploaded, and the study waits until they are checked."""
+    clip = write_demo_speech(tmp_path)
+    command = [*TASKGRAFT, "serve", "--port", "0", "--json", "--data-dir", str(tmp_path / "my data")]
     with running(command, tmp_path / "service.log") as service:
-        check_a_study_from_request_to_model(read_json(service)["url"], clip, tmp_path / "model")
+        url = read_json(service)["url"]
+        upload(url, "spoken", clip.parents[1])
+        check_a_study_from_request_to_model(url, clip, tmp_path / "model", "spoken")
+        with httpx.Client(base_url=url) as http:
+            assert http.delete("/v1/datasets/spoken").status_code == 204
 
 
 @contextmanager

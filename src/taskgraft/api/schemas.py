@@ -56,6 +56,19 @@ class ResultView(BaseModel):
     macs_per_second: int
 
 
+class ResolutionView(BaseModel):
+    """What the test split of one task can decide."""
+
+    task: str
+    q_min: float = Field(description="the smallest threshold that a model without any loss is verified for in 80 %")
+    test_clips: int
+    test_groups: int | None
+    clips_needed: int | None = Field(description="test clips that would do for the study's threshold; null: none do")
+    baseline: Fraction = Field(description="of the task's own model")
+    disagreement: Fraction = Field(description="share of the clips on which two trainings are right and wrong")
+    measured: bool = Field(description="false while baseline and disagreement are guesses")
+
+
 class StudyView(BaseModel):
     """A study: what was asked for, how far it is, what came out."""
 
@@ -67,6 +80,8 @@ class StudyView(BaseModel):
     running: tuple[RunningTrial, ...] = Field(description="the trainings under way")
     trainings: "TrainingCounts"
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
+    warnings: list[str] = Field(description="what to know before the result is there; empty before it first starts")
+    resolution: list[ResolutionView] = Field(description="what the test clips of each task can decide")
     result: ResultView | None = Field(description="null until the study has succeeded")
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
@@ -86,6 +101,8 @@ class StudyView(BaseModel):
             running=study.running,
             trainings=TrainingCounts.of(study.progress),
             reason=study.reason,
+            warnings=list(study.warnings),
+            resolution=[ResolutionView.model_validate(found) for found in study.resolution],
             result=None if study.result is None else ResultView.model_validate(study.result),
             datasets=dict(study.datasets),
             spec=study.spec,

@@ -31,6 +31,7 @@ class StudyDriver:
     """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread.
 
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
+    ``on_trial`` is told what is known whenever a training has ended.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class StudyDriver:
         should_stop: Callable[[], bool] = lambda: False,
         reuse: Reuse | None = None,
         digest_of: Callable[[Job], str] = lambda job: "",
+        on_trial: Callable[[Evidence], None] = lambda evidence: None,
     ) -> None:
         self._reuse = reuse
         self._digest_of = digest_of
@@ -53,6 +55,7 @@ class StudyDriver:
         self._running: dict[Training, _Running] = {}
         self._lock = threading.Lock()
         self.should_stop = should_stop
+        self._on_trial = on_trial
         self.evidence = Evidence(spec, ledger.trials())
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
@@ -152,6 +155,7 @@ class StudyDriver:
             self._running.pop(trial.training, None)
         self.evidence.add(trial)
         self._decided = None
+        self._on_trial(self.evidence)
 
     def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
         """What the lease says of this study with every renewal."""

@@ -23,6 +23,8 @@ from taskgraft.space.tree import BranchTree
 
 _ERRORS = 1.96
 """Standard errors on each side of a 95 % interval."""
+_COMPARED = 5
+"""Trainings that a baseline is compared with to see how far trainings of its task differ."""
 
 
 def components(tree: BranchTree) -> tuple[BranchTree, ...]:
@@ -266,6 +268,22 @@ class Evidence:
             task: [self._known[training].outcomes[task] for training in self.trainings(self.baseline(task))]
             for task in self._spec.task_names
         }
+
+    def answers_about(self, task: str) -> tuple[Outcomes, list[Outcomes]]:
+        """Return what the first known baseline of a task said on validation, and what a few other trainings did.
+
+        Only those that keep the threshold for the task, if there are any: others differ for more reasons than chance.
+        """
+        baseline = self.trainings(self.baseline(task))[0]
+        reference = {task: self.references([task])[task]}
+        others = [training for training in self._known if task in training.tasks and training != baseline]
+
+        def breaks(training: Training) -> bool:
+            metrics = {task: self._known[training].metrics[task]}
+            return reductions(reference, metrics)[task] > self._spec.ar_threshold
+
+        chosen = [training for training in others if not breaks(training)] or others
+        return self._known[baseline].outcomes[task], [self._known[one].outcomes[task] for one in chosen[-_COMPARED:]]
 
     def seed_noise(self) -> SeedNoise:
         """Return how much trainings differ by their seed, from everything that was trained more than once."""

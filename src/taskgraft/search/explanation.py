@@ -148,7 +148,8 @@ class _Causes:
         if not shared_more:
             return Cause(Reason.BUDGET, pair, self._synthesized.shared_depth(*pair))
         last = shared_more[-1]
-        return self._measured(Reason.REPAIRED, last, pair, last.shared_depth(*pair))
+        (*_, node) = (node for node in last.nodes() if set(pair) <= set(node.tasks))
+        return self._measured(Reason.REPAIRED, last, node.tasks, node.blocks[1])
 
     def _of_answers(self, pair: Pair, node: Node, deeper: Iterable[int]) -> Iterator[Cause]:
         known = {

@@ -27,6 +27,7 @@ from taskgraft.search.explanation import explanation
 from taskgraft.search.final import FinalReport, final_report
 from taskgraft.search.jobs import Job
 from taskgraft.search.lease import Lease
+from taskgraft.search.outlook import Outlook
 from taskgraft.search.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.reuse import Reuse
 from taskgraft.search.sources import StudySources
@@ -65,6 +66,7 @@ class StudyRun:
     ) -> None:
         self._store = store
         self._study = study
+        self._facts = dict(study.facts)
         self._owner = owner
         self._data_dir = data_dir
         self._base = base
@@ -127,7 +129,7 @@ class StudyRun:
             progress=lambda done, total: self._check_stop(),
         )
         data = self._load(prepared, sources)
-        driver = self._search(data)
+        driver = self._search(prepared, data)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -164,8 +166,7 @@ class StudyRun:
         sources.check(fingerprints)
         known = self._study.facts.get("fingerprints")
         if known is None:
-            facts = {**self._study.facts, "fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)}
-            self._store.set_facts(self._study.id, self._owner, facts)
+            self._keep_facts({"fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)})
         elif changed := sorted(name for name in fingerprints if fingerprints[name] != known.get(name)):
             raise InvalidInput.at(
                 "dataset",
@@ -174,10 +175,16 @@ class StudyRun:
             )
         return load_data(prepared, fingerprints, self._data_dir)
 
-    def _search(self, data: StudyData) -> StudyDriver:
+    def _keep_facts(self, found: Mapping[str, Any]) -> None:
+        facts = {**self._facts, **found}
+        self._store.set_facts(self._study.id, self._owner, facts)
+        self._facts = facts
+
+    def _search(self, prepared: PreparedStudy, data: StudyData) -> StudyDriver:
         """Train until the tree is settled or the work is to stop."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
+        outlook = Outlook(prepared, self._keep_facts)
         checkpoints = self._checkpoints
         driver = StudyDriver(
             spec,
@@ -187,7 +194,9 @@ class StudyRun:
             stop,
             Reuse(spec, self._store.trainings, checkpoints),
             partial(_digest, data=data, spec=spec),
+            outlook.update,
         )
+        outlook.update(driver.evidence)
         self.lease.report(driver.report)
         driver.take_over()
         folder = tune_dir(self._data_dir, self._study.id)

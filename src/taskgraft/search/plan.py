@@ -8,8 +8,9 @@ from typing import Any
 
 from taskgraft.errors import Conflict
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.search.outline import StudyOutline
+from taskgraft.search.outline import StudyOutline, TaskOutline
 from taskgraft.search.questions import most_questions
+from taskgraft.search.resolution import Resolution, TestSize, resolve, warnings
 from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
@@ -29,7 +30,8 @@ class Plan:
     Trials: no study takes fewer than ``trials_at_least`` whose baselines are all better than chance and whose time does
     not run out. The most is every question that the strategy may ask, and a repair for every block that can be taken
     away. Seconds are those of the trainings alone, and an order of magnitude. ``clips`` are the labelled clips of each
-    task by split.
+    task by split. ``resolution`` is what the test clips of each task can decide, by guesses, and ``warnings`` name the
+    tasks for which that is not enough.
     """
 
     trials_at_least: int
@@ -40,6 +42,8 @@ class Plan:
     independent_parameters: int
     fully_shared_parameters: int
     clips: dict[str, dict[str, int]]
+    resolution: tuple[Resolution, ...]
+    warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -57,6 +61,7 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     template = get_template(spec.template)
     workers = workers or os.cpu_count() or 1
     least, most = _least(spec), _most(spec)
+    resolution = tuple(_resolution(task, outline) for task in outline.outlines)
     pass_seconds = _pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
     return Plan(
@@ -68,7 +73,16 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
         independent_parameters=independent_parameters(template, outline.tasks),
         fully_shared_parameters=tree_cost(shared, template, outline.tasks).parameters or 0,
         clips={task.task.name: {split.value: task.clips[split] for split in Split} for task in outline.outlines},
+        resolution=resolution,
+        warnings=tuple(warnings(resolution, spec.ar_threshold)),
     )
+
+
+def _resolution(task: TaskOutline, outline: StudyOutline) -> Resolution:
+    """What a task's test clips can decide; its share of the dataset's groups is what its share of the clips is."""
+    report, clips = outline.reports[task.dataset], task.clips[Split.TEST]
+    groups = max(1, round(report.groups * clips / report.clips)) if report.groups else None
+    return resolve(task.task.name, TestSize(clips, groups), len(outline.spec.tasks), outline.spec.ar_threshold)
 
 
 def plan_trials(spec: StudySpec) -> tuple[int, int]:

@@ -11,17 +11,22 @@ import socket
 import threading
 import uuid
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from taskgraft.errors import NotFound, TaskgraftError, Unavailable
 from taskgraft.search.checking import Checker
 from taskgraft.search.lease import LEASE_SECONDS
-from taskgraft.search.pipeline import StudyRun
 from taskgraft.search.store import Store
+
+if TYPE_CHECKING:
+    from taskgraft.search.pipeline import StudyRun
 
 _log = logging.getLogger(__name__)
 
+_PIPELINE = "taskgraft.search.pipeline"
 _IDLE_SECONDS = 1.0
 _SIGN_OF_LIFE_SECONDS = 5.0
 
@@ -50,6 +55,8 @@ class Runner:
         alive = threading.Thread(target=self._show_life, name="sign-of-life", daemon=True)
         alive.start()
         self._checker.start()
+        # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
+        import_module(_PIPELINE)
         while not self._stopping.is_set():
             try:
                 worked = self._work_once()
@@ -65,6 +72,8 @@ class Runner:
         study = self._store.acquire(self.owner, LEASE_SECONDS)
         if study is None:
             return False
+        from taskgraft.search.pipeline import StudyRun  # noqa: PLC0415  # see `run`
+
         _log.info("study %s (%s) starts", study.id, study.spec.name)
         self._run = StudyRun(self._store, study, self.owner, self._data_dir, ray_address=self._ray_address)
         if self._stopping.is_set():

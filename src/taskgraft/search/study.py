@@ -139,3 +139,13 @@ class Study:
         """The version of each registered dataset that it uses."""
         versions: Mapping[str, int] = self.facts.get("datasets", {})
         return versions
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before the result is there, such as thresholds that its test clips cannot verify."""
+        return tuple(self.facts.get("warnings", ()))
+
+    @property
+    def resolution(self) -> tuple[Mapping[str, Any], ...]:
+        """What the test clips of each task can decide, as `taskgraft.search.resolution.Resolution` in plain data."""
+        return tuple(self.facts.get("resolution", ()))

@@ -46,7 +46,7 @@ def test_a_study_is_submitted_and_cancelled(api: Api, tmp_path: Path) -> None:
 
 
 def test_what_the_service_refuses_is_told_field_by_field(tmp_path: Path) -> None:
-    tasks = [{"name": "a", "dataset": "corpus/manifest.csv", "target": "x"}]
+    tasks = [{"name": "a", "dataset": "corpus", "target": "x"}]
     tasks.append({"name": "b", "dataset": "demo-speech", "target": "hat"})
     said = taskgraft("submit", write(tmp_path / "study.yaml", yaml.safe_dump(body(tasks=tasks))), "--json")
     assert said.code == 2

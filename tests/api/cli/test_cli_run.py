@@ -15,7 +15,10 @@ from typing import Any
 
 import psutil
 import pytest
+import soundfile
 
+import taskgraft as taskgraft_package
+from taskgraft.api.study_files import read_study
 from taskgraft.search.store import Store, sqlite_url
 from tests.api.cli.commands import LIST_HEAVY_MODULES, PROGRAM, Said, process, taskgraft, write
 from tests.evaluators.tones import write_tones
@@ -147,6 +150,45 @@ def test_the_same_command_again_answers_at_once(finished: dict[str, Any], root: 
     assert said.stderr.splitlines() == ["0 optuna"]
 
 
+def test_python_is_given_what_the_command_found(finished: dict[str, Any], root: Path) -> None:
+    """A path, a dictionary and a value are the same study; its folder is where the command puts it."""
+    path = Workshop(root).study()
+    spec = read_study(path)
+    out = root / "taskgraft-runs" / "tones"
+    forms: list[Any] = []
+    outcomes = [
+        taskgraft_package.run(str(path), out=out, progress=False),
+        taskgraft_package.run(spec.to_plain(), out=str(out), base=root),
+        taskgraft_package.run(spec, out=out, base=root, progress=forms.append),
+    ]
+    for outcome in outcomes:
+        assert outcome.to_json() == finished
+    outcome = outcomes[0]
+    assert (outcome.state, outcome.reason) == ("succeeded", finished["study"]["reason"])
+    assert outcome.tree
+    assert outcome.tree.to_json() == finished["tree"]["root"]
+    assert outcome.result
+    assert outcome.result.ar == finished["study"]["result"]["ar"]
+    assert len(outcome.matrix.to_records()) == len(finished["matrix"]["cells"])
+    assert outcome.bundle == Path(finished["artifacts"])
+    sound, rate = soundfile.read(root / "first" / "0.wav")
+    model = taskgraft_package.load_bundle(outcome.bundle)
+    assert list(model.predict(sound, rate)) == ["pitch", "shape", "tone"]
+
+
+def test_python_is_told_all_faults_and_nothing_is_made(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workshop.root)
+    study = read_study(workshop.study()).to_plain()
+    before = sorted(workshop.root.rglob("*"))
+    with pytest.raises(taskgraft_package.InvalidInput) as wrong:
+        taskgraft_package.run(study | {"depths": [], "seed": -1})
+    assert [fault.where for fault in wrong.value.faults] == ["depths", "seed"]
+    study["tasks"][0]["dataset"] = "nowhere/manifest.csv"
+    with pytest.raises(taskgraft_package.InvalidInput, match=r"tasks\.0"):
+        taskgraft_package.run(study)
+    assert sorted(workshop.root.rglob("*")) == before
+
+
 def test_the_same_command_again_shows_the_tree_and_the_files(finished: dict[str, Any], root: Path) -> None:
     text = Workshop(root).run()
     assert text.code == 0
@@ -206,6 +248,27 @@ def test_a_folder_holds_one_study(finished: dict[str, Any], root: Path, workshop
     assert said.code == 2
     assert "holds another study: name another folder with --out" in said.err
     assert len(said.document["errors"]) == 1
+
+
+def test_another_threshold_takes_over_what_the_folder_has(finished: dict[str, Any], root: Path) -> None:
+    folder = root / "taskgraft-runs" / "tones"
+    command: list[str | Path] = ["run", root / "my study.yaml", "--out", folder, "--threshold"]
+    said = taskgraft(*command, "0.95", "--json")
+    assert said.code == 0, said.err
+    study = said.document["study"]
+    assert (study["name"], study["spec"]["ar_threshold"], study["state"]) == ("tones-q0.95", 0.95, "succeeded")
+    assert study["parent"] == finished["study"]["id"]
+    assert study["trainings"] == {"trained": 0, "taken_over": 7}
+    assert Path(said.document["artifacts"], "model.onnx").is_file()
+    assert "0, and 7 taken over" in taskgraft(*command, "0.95").out
+    assert taskgraft(*command, "0.9", "--json").document["study"]["id"] == finished["study"]["id"]
+
+
+@pytest.mark.parametrize("threshold", ["1", "-0.1", "nan"])
+def test_a_bad_threshold_is_refused(finished: dict[str, Any], root: Path, threshold: str) -> None:
+    said = taskgraft("run", root / "my study.yaml", f"--threshold={threshold}", "--json")
+    assert said.code == 2
+    assert [error["field"] for error in said.document["errors"]] == ["ar_threshold"]
 
 
 def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:

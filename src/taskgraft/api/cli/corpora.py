@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from taskgraft.api.cli.live import Terminal
-from taskgraft.api.runs import make_corpus
 from taskgraft.evaluators.datasets.check import check_manifest, check_tables
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.search.outline import StudyOutline, find_local_report, outline_study
@@ -16,6 +15,8 @@ def demo_corpus(data_dir: Path) -> Path:
     Raises:
         Unavailable: it can't be made.
     """
+    from taskgraft.api.runs import make_corpus  # noqa: PLC0415  # it needs a database; checking and planning do not
+
     return make_corpus("demo-speech", data_dir, Terminal())
 
 

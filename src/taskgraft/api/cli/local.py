@@ -155,7 +155,7 @@ def check(
 ) -> None:
     """Check a manifest and every clip it names: all faults with their lines, counts per label and split."""
     from taskgraft.api.cli.corpora import check_with_bar
-    from taskgraft.api.cli.text import show_check
+    from taskgraft.api.cli.dataset_text import show_check
 
     with errors_as_exit_codes(as_json):
         report = check_with_bar(manifest)

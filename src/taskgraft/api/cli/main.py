@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from taskgraft.api.cli import demo, local, remote
+from taskgraft.api.cli import demo, local, published, remote
 
 app = typer.Typer(
     name="taskgraft",
@@ -40,6 +40,10 @@ for command in (
 ):
     app.command()(command)
 datasets.command("check")(local.check)
+datasets.command("add")(published.add)
+datasets.command("list")(published.list_all)
+datasets.command("show")(published.show)
+datasets.command("remove")(published.remove)
 app.add_typer(datasets, name="datasets")
 
 

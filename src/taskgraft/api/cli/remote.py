@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 Url = Annotated[str, typer.Option(help="The service.", envvar="TASKGRAFT_URL")]
 Token = Annotated[str | None, typer.Option(help="What the service asks for.", envvar="TASKGRAFT_TOKEN")]
 StudyId = Annotated[str, typer.Argument(help="A study's id.", metavar="ID")]
-_URL = "http://127.0.0.1:8080"
+DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 @contextmanager
-def _service(url: str, token: str | None, as_json: bool) -> Iterator["Client"]:
+def service(url: str, token: str | None, as_json: bool) -> Iterator["Client"]:
+    """Give a client of a service; errors become messages and an exit code."""
     from taskgraft.api.client import Client
 
     with errors_as_exit_codes(as_json), Client(url, token) as client:
@@ -94,25 +95,35 @@ def _settings(given: Mapping[str, Any]) -> "Settings":
     return Settings.from_environment({name: value for name, value in given.items() if value is not None})
 
 
-def submit(study_file: StudyFile, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Post a study to a service; prints its id."""
+def submit(study_file: StudyFile, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Post a study to a service; prints its id. Manifests that it names by path are registered or uploaded first."""
+    from taskgraft.api.cli.dataset_text import describe_dataset
+    from taskgraft.api.cli.live import counting
+    from taskgraft.api.publishing import publish_study
     from taskgraft.api.study_files import read_study
 
-    with _service(url, token, as_json) as client:
-        study = client.create_study(read_study(study_file).to_plain())
+    with service(url, token, as_json) as client:
+        spec = publish_study(
+            client,
+            read_study(study_file),
+            study_file.parent,
+            counting,
+            lambda dataset: errors.print(escape(describe_dataset(dataset))),
+        )
+        study = client.create_study(spec.to_plain())
         print_json(study) if as_json else console.print(study["id"])
 
 
 def status(
     study_id: Annotated[str | None, typer.Argument(help="A study's id; all studies without.", metavar="[ID]")] = None,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how a study stands, or list all."""
     from taskgraft.api.cli.text import show_studies
 
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         if study_id is None:
             studies = list(client.studies())
             print_json(studies) if as_json else show_studies(studies)
@@ -130,7 +141,7 @@ def _show(client: "Client", study: dict[str, Any]) -> None:
 
 def watch(
     study_id: StudyId,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     token: Token = None,
     through_pauses: Annotated[
         bool, typer.Option("--through-pauses", help="Keep watching a study that is paused, until somebody resumes it.")
@@ -140,7 +151,7 @@ def watch(
     """Follow a study with progress bars until it ends or is paused. Exit code 0 if it succeeded, 130 if paused."""
     from taskgraft.api.cli.live import follow
 
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         study = dict(follow(client.watch(study_id, stop_when_paused=not through_pauses)))
         print_json(study) if as_json else _show(client, study)
         if study["state"] == "paused":
@@ -148,37 +159,37 @@ def watch(
     raise typer.Exit(EXIT_CODES.get(study["state"], 1))
 
 
-def cancel(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+def cancel(study_id: StudyId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
     """Cancel a study; what it measured stays readable."""
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         study = client.cancel(study_id)
         print_json(study) if as_json else console.print(study["state"])
 
 
-def pause(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+def pause(study_id: StudyId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
     """Pause a study; what it measured is kept, and `resume` continues it."""
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         study = client.pause(study_id)
         print_json(study) if as_json else console.print(study["state"])
 
 
-def resume(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+def resume(study_id: StudyId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
     """Queue a paused study again."""
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         study = client.resume(study_id)
         print_json(study) if as_json else console.print(study["state"])
 
 
-def delete(study_id: StudyId, url: Url = _URL, token: Token = None, as_json: AsJson = False) -> None:
+def delete(study_id: StudyId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
     """Delete a study that does not run, with its trials and its model. This cannot be undone."""
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         client.delete(study_id)
         print_json({"deleted": study_id}) if as_json else console.print("deleted")
 
 
 def matrix(
     study_id: StudyId,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     token: Token = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as `synthesize` reads it.")] = False,
     as_json: AsJson = False,
@@ -186,7 +197,7 @@ def matrix(
     """Show the reduction matrix of a study as far as it is known: AR of every pair by blocks shared."""
     from taskgraft.api.cli.text import show_matrix
 
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         if as_csv:
             sys.stdout.write(client.matrix_csv(study_id))
         elif as_json:
@@ -197,7 +208,7 @@ def matrix(
 
 def tree(
     study_id: StudyId,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     token: Token = None,
     threshold: Annotated[float | None, typer.Option(help="Q, a fraction; the study's own by default.")] = None,
     svg: Annotated[Path | None, typer.Option(help="A file for the picture.", metavar="FILE.svg")] = None,
@@ -206,7 +217,7 @@ def tree(
     """Show the tree of a study; at another threshold, the one that its matrix gives, without training."""
     from taskgraft.api.cli.text import show_tree
 
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         document = client.tree(study_id, threshold)
         if svg:
             _write(svg, client.tree_svg(study_id, threshold))
@@ -223,12 +234,12 @@ def _write(path: Path, text: str) -> None:
 def download(
     study_id: StudyId,
     out: Annotated[Path | None, typer.Option(help="Folder for the bundle; NAME-ID by default.")] = None,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Download the model bundle of a study that succeeded."""
-    with _service(url, token, as_json) as client:
+    with service(url, token, as_json) as client:
         study = client.study(study_id)
         folder = client.download_model(study_id, out or Path(f"{study['name']}-{study_id}"))
         print_json({"bundle": str(folder)}) if as_json else console.print(str(folder))

@@ -1,19 +1,16 @@
-"""What commands print for people: matrices, trees, results, answers, reports."""
+"""What commands print for people: matrices, trees, results, answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from taskgraft.api.cli.output import console, count, errors, percent
+from taskgraft.api.cli.output import console, count, percent
 from taskgraft.search.verdict import FinalVerdict, percent_up
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
-
-if TYPE_CHECKING:
-    from taskgraft.evaluators.datasets.report import CheckReport, EventReport, LabelReport
 
 JSON = Mapping[str, Any]
 
@@ -211,34 +208,3 @@ def show_answer(clip: str, answer: JSON) -> None:
         else:
             regions = ", ".join(f"{region['onset']:.2f}-{region['offset']:.2f} s" for region in said["regions"])
             console.print(f"  {escape(task)}: {regions or 'nowhere'}")
-
-
-def show_check(report: "CheckReport") -> None:
-    """Faults and warnings of a data set on standard error, what it holds on standard output."""
-    for fault in report.faults:
-        errors.print(f"[red]error:[/red] {escape(str(fault))}")
-    if left_out := report.fault_count - len(report.faults):
-        errors.print(f"[red]error:[/red] and {left_out:,} more")
-    for warning in report.warnings:
-        errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
-    console.print(f"{report.clips:,} clips, {report.seconds:,.1f} s of audio")
-    for column, found in report.labels.items():
-        _show_labels(column, found)
-    for event, heard in report.events.items():
-        _show_event(event, heard)
-    console.print("no faults" if report.ok else f"{report.fault_count:,} faults")
-
-
-def _show_labels(column: str, found: "LabelReport") -> None:
-    if not found.counts:
-        console.print(f"{escape(column)}: {found.distinct:,} distinct values")
-        return
-    table = Table("label", *found.counts, title=escape(column))
-    for label in sorted({label for counts in found.counts.values() for label in counts}):
-        table.add_row(escape(label), *(count(counts.get(label, 0)) for counts in found.counts.values()))
-    console.print(table)
-
-
-def _show_event(event: str, heard: "EventReport") -> None:
-    clips = ", ".join(f"{number:,} {split}" for split, number in heard.clips.items())
-    console.print(f"{escape(event)}: {heard.seconds or 0:,.1f} s in clips of {clips}")

@@ -13,6 +13,7 @@ from taskgraft.api.client.call import JSON, Answer, BlockingSender, Call
 from taskgraft.api.client.connection import is_over, settings, transport_errors
 from taskgraft.api.client.download import receiving
 from taskgraft.api.client.operations import Operations
+from taskgraft.api.client.upload import Progress, unnoticed, upload_chunks
 
 
 class Client(Operations, BlockingSender):
@@ -55,6 +56,29 @@ class Client(Operations, BlockingSender):
             yield from items
             if cursor is None:
                 return
+
+    def datasets(self) -> Iterator[JSON]:
+        """Yield all datasets by name, each in its newest version, page by page."""
+        cursor: str | None = None
+        while True:
+            items, cursor = self.send(calls.dataset_page(cursor))
+            yield from items
+            if cursor is None:
+                return
+
+    def upload_dataset(self, name: str, source: Path, progress: Progress = unnoticed) -> JSON:
+        """Upload a dataset: a zip, or a manifest (or its folder) whose files are zipped on the way.
+
+        ``progress`` is told how many bytes were sent, of how many.
+
+        Raises:
+            InvalidInput: a manifest that can't be read, or what the service refuses.
+        """
+        call = calls.upload_dataset(name)
+        chunks = upload_chunks(source, progress)
+        with transport_errors(self._http.base_url):
+            response = self._http.request(call.method, call.path, headers=dict(call.headers), content=chunks)
+        return call.answer(response)
 
     def watch(self, study_id: str, interval: float = 1.0, *, stop_when_paused: bool = False) -> Iterator[JSON]:
         """Yield the study every ``interval`` seconds until its state is final; that one is the last.

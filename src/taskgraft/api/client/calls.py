@@ -105,3 +105,28 @@ def artifacts(study_id: str) -> Call[list[JSON]]:
 def model(study_id: str) -> Call[httpx.Response]:
     """Return the response that holds the bundle as one zip; both clients stream it to disk."""
     return Call("GET", path("studies", study_id, "model"), lambda response: response)
+
+
+def dataset_page(cursor: str | None) -> Call[tuple[list[JSON], str | None]]:
+    """Return one page of datasets by name, and the cursor of the next page."""
+    return Call("GET", path("datasets"), as_page, {"cursor": cursor})
+
+
+def dataset(name: str, version: int | None = None) -> Call[JSON]:
+    """Return a dataset in its newest version, or in another one: its state, columns, events and faults."""
+    return Call("GET", path("datasets", name), as_json, {"version": version})
+
+
+def register_dataset(name: str, manifest: str) -> Call[JSON]:
+    """Register a manifest by its path under a root of the service; it is checked in the background."""
+    return Call("POST", path("datasets"), as_json, json={"name": name, "manifest": manifest})
+
+
+def upload_dataset(name: str) -> Call[JSON]:
+    """Upload a dataset as one zip, which both clients stream; it is checked in the background."""
+    return Call("PUT", path("datasets", name), as_json, headers={"Content-Type": "application/zip"})
+
+
+def delete_dataset(name: str) -> Call[None]:
+    """Delete a dataset in all versions; files that were registered stay where they are."""
+    return Call("DELETE", path("datasets", name), as_nothing)

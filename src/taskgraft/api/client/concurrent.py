@@ -13,6 +13,7 @@ from taskgraft.api.client.call import JSON, Answer, AsyncSender, Call
 from taskgraft.api.client.connection import is_over, settings, transport_errors
 from taskgraft.api.client.download import receiving
 from taskgraft.api.client.operations import Operations
+from taskgraft.api.client.upload import Progress, unnoticed, upload_chunks
 
 
 class AsyncClient(Operations, AsyncSender):
@@ -56,6 +57,29 @@ class AsyncClient(Operations, AsyncSender):
                 yield study
             if cursor is None:
                 return
+
+    async def datasets(self) -> AsyncIterator[JSON]:
+        """Yield all datasets by name, each in its newest version, page by page."""
+        cursor: str | None = None
+        while True:
+            items, cursor = await self.send(calls.dataset_page(cursor))
+            for dataset in items:
+                yield dataset
+            if cursor is None:
+                return
+
+    async def upload_dataset(self, name: str, source: Path, progress: Progress = unnoticed) -> JSON:
+        """Upload a dataset; see `Client.upload_dataset`."""
+        call = calls.upload_dataset(name)
+        chunks = await asyncio.to_thread(upload_chunks, source, progress)
+
+        async def content() -> AsyncIterator[bytes]:
+            while chunk := await asyncio.to_thread(next, chunks, b""):
+                yield chunk
+
+        with transport_errors(self._http.base_url):
+            response = await self._http.request(call.method, call.path, headers=dict(call.headers), content=content())
+        return call.answer(response)
 
     async def watch(
         self, study_id: str, interval: float = 1.0, *, stop_when_paused: bool = False

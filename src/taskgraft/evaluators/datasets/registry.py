@@ -106,14 +106,14 @@ def find_manifest(dataset: str, base: Path) -> Path:
     if dataset and _exists(base / dataset):
         return base / dataset
     known = ", ".join(known_datasets())
-    if not dataset or not _is_path(dataset):
+    if not dataset or not is_path(dataset):
         rule = f"a dataset is one of {known}, or the path of a manifest relative to {base}"
         raise InvalidInput.at("dataset", f"{rule}; got {dataset!r:.300}")
     raise InvalidInput.at("dataset", f"the manifest does not exist: {base / dataset}")
 
 
-def _is_path(dataset: str) -> bool:
-    """Whether somebody who writes this means a file."""
+def is_path(dataset: str) -> bool:
+    """Return whether somebody who writes this means a file: it has a slash or the ending of a table."""
     return "/" in dataset or Path(dataset).suffix in (".csv", ".parquet", ".json", ".jsonl")
 
 
