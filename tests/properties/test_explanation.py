@@ -1,20 +1,23 @@
 """What a tree says about itself holds in every made-up world: reasons are true, and nothing unknown is called known."""
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.elsewhere import evidence_at
 from taskgraft.search.evidence import Evidence
-from taskgraft.search.explanation import branchings, unknown_cells
+from taskgraft.search.explanation import branchings, explanation, unknown_cells
 from taskgraft.search.strategy import Settled
+from taskgraft.search.trial import Training
 from taskgraft.space.branching import Reason, describe_branching
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template
 from tests.search.curves import CurveWorld, cases, drive
-from tests.search.worlds import make_spec
+from tests.search.worlds import World, make_spec, measurement, simulate
 
 CNN8 = get_template("cnn8")
 THRESHOLDS = st.sampled_from([0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3])
@@ -96,3 +99,46 @@ def test_no_pair_is_taken_for_incompatible_that_nobody_asked_about(
         if depth < true:
             assert unknown is not None
             assert true in unknown.cells[pair]
+
+
+@dataclass(frozen=True)
+class HalfDeaf(World):
+    """A world in which the first task learns nothing."""
+
+    def measure(self, training: Training) -> Measurement:
+        return measurement({"a": 0.2}) if training.tasks == ("a",) else super().measure(training)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(2, 4),
+    st.integers(0, 99),
+    st.sampled_from([World, HalfDeaf]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "strategy": st.sampled_from(["adaptive", "bisection", "exhaustive"]),
+            "repeats": st.sampled_from([2, "auto"]),
+            "decision": st.sampled_from(["point", "confident"]),
+            "budget": st.integers(10, 30).map(lambda trials: {"trials": trials}),
+        },
+    ),
+)
+def test_every_kind_of_study_explains_its_tree(tasks: int, seed: int, world: type[World], more: dict[str, Any]) -> None:
+    spec = make_spec(tasks, depths=[4, 8], **more)
+    cells = {
+        (*pair, depth): [0.0, 0.03][seed % (depth - 1) % 2] for pair in combinations("abcd", 2) for depth in (4, 8)
+    }
+    run = simulate(spec, world(cells, seed=seed, spread=0.01))
+    evidence = Evidence(spec, run.trials)
+    told = explanation(spec, evidence, run.settled.tree)
+    reasons = {cause["reason"] for branching in told["branchings"] for cause in branching["because"]}
+    assert {describe_branching(branching) for branching in told["branchings"]} or run.settled.tree.root.blocks[1] == 8
+    if world is HalfDeaf:
+        assert Reason.CHANCE in reasons
+        assert all("a" not in (cell["task_a"], cell["task_b"]) for cell in told["unknown"])
+    if "budget" not in more:
+        assert not reasons & {Reason.BUDGET, Reason.NOT_ASKED}
+        assert told["unknown"] == [] or more.get("repeats") == "auto"
+    elsewhere = evidence_at(spec.at_threshold(0.05), run.trials)
+    assert unknown_cells(spec.at_threshold(0.05), elsewhere, elsewhere.baseline("a")).at_least >= 0

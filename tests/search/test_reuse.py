@@ -13,13 +13,14 @@ from taskgraft.errors import NotFound, Unavailable
 from taskgraft.search.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.driver import StudyDriver
 from taskgraft.search.jobs import Job
-from taskgraft.search.reuse import Reuse
+from taskgraft.search.reuse import Reuse, needs_weights
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategy import Settled
+from taskgraft.search.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
-from tests.search.worlds import make_spec
+from tests.search.worlds import make_spec, measurement
 
 EASY = CurveWorld({("a", "b", 8): 0.0, ("a", "c", 8): 0.0, ("b", "c", 8): 0.03, ("b", "c", 4): 0.0}, worst_tree=0.0)
 """At 2 %, b and c share 4 blocks; at 5 %, everything is shared."""
@@ -202,3 +203,26 @@ def test_weights_that_cannot_be_written_are_no_reason_to_train_again(studies: St
     (studies.folder / "studies" / second).write_text("no folder")
     with pytest.raises(Unavailable, match="can't be written"):
         studies.driver(second).take_over()
+
+
+@pytest.mark.parametrize(
+    ("probe", "left", "lost", "budget", "repeats", "needed"),
+    [
+        (False, 0, 0.0, None, 1, True),
+        (False, 0, 0.5, None, 1, True),
+        (False, 40, 0.5, None, 1, False),
+        (True, 0, 0.5, None, 1, False),
+        (True, 0, 0.0, None, 1, True),  # kept at its last step: it is delivered as it is
+        (True, 40, 0.0, None, 1, False),
+        (True, 40, 0.0, 50, 1, True),
+        (True, 40, 0.5, 50, 1, False),
+        (False, 0, 0.5, None, 3, True),
+    ],
+)
+def test_weights_are_needed_of_what_may_be_delivered(
+    probe: bool, left: int, lost: float, budget: int | None, repeats: int, needed: bool
+) -> None:
+    spec = make_spec(2, budget={"trials": budget}, repeats=repeats)
+    metrics = {"a": 0.8 * (1 - lost), "b": 0.8}
+    job = Job(Training(BranchTree.flat("ab", 8, 8), is_probe=probe), 0, {"a": 0.8, "b": 0.8})
+    assert needs_weights(spec, job, measurement(metrics, steps_left=left)) is needed

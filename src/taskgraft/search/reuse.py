@@ -16,14 +16,19 @@ from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import KeptTraining, TrainingIndex
 
 
-def may_be_delivered(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
-    """Return whether the weights of a finished training may become part of the study's model.
+def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
+    """Return whether a training is of use to the study only together with its weights.
 
-    Those of a probe may if the budget can end before its model is trained to the end. With several repeats, one that
-    breaks the threshold may be the one that is chosen.
+    Not those of a probe, or of a training that was stopped: they only answer a question. But what keeps the threshold
+    is delivered as it is if all steps were taken, or if the budget ends before it is trained to its end. Those that
+    confirm a tree are measured on test by their weights.
     """
-    breaks = spec.repeats == 1 and reduction(job, measurement) > spec.ar_threshold
-    return not breaks and (not job.training.is_probe or spec.budget.is_limited)
+    if job.training.is_confirming:
+        return True
+    keeps = spec.repeats != 1 or reduction(job, measurement) <= spec.ar_threshold
+    if measurement.is_censored:
+        return keeps and spec.budget.is_limited
+    return keeps or not job.training.is_probe
 
 
 def reduction(job: Job, measurement: Measurement) -> float:
@@ -77,7 +82,7 @@ class Reuse:
             kept = found.kept
             has_weights = self._checkpoints.take_over(kept.study_id, kept.training, job.training)
             fits = has_weights and found.measurement.best_step == kept.measurement.best_step
-            if fits or not may_be_delivered(self._spec, job, found.measurement):
+            if fits or not needs_weights(self._spec, job, found.measurement):
                 own = self._checkpoints.study_id
                 has_it = any(one.study_id == own and one.measurement.steps >= kept.measurement.steps for one in known)
                 if has_weights or not has_it:

@@ -48,6 +48,8 @@ class LiveStudy:
         progress = study["progress"]
         stage = study["stage"] or ""
         done, eta = f"{progress['trials_done']} of {_planned(progress)} trainings", _eta(progress)
+        if taken_over := progress.get("taken_over"):
+            done += f" ({taken_over} taken over)"
         if self._progress.disable:
             self._say(f"{study['state']} {stage}: {done}", eta)
             return

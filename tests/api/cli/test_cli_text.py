@@ -1,0 +1,66 @@
+"""What is printed of matrices and trees: marks with their legend, reasons, and what nobody asked about."""
+
+from typing import Any
+
+import pytest
+
+from taskgraft.api.cli.output import console
+from taskgraft.api.cli.text import show_outcome, show_tree
+from taskgraft.space.branching import Branching, Cause, Reason
+from taskgraft.space.document import tree_document
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+
+STUDY = {"state": "running", "reason": None, "result": None, "spec": {"ar_threshold": 0.02}}
+BROKE = Cause(Reason.BROKE, ("a", "b"), 8, 0.031, at_most=True)
+
+
+def matrix(*cells: tuple[str, str, int, float, bool]) -> dict[str, Any]:
+    named = [dict(zip(("task_a", "task_b", "depth", "ar", "at_most"), cell, strict=True)) for cell in cells]
+    return {"tasks": ["a", "b", "c"], "cells": named}
+
+
+def tree(**more: Any) -> dict[str, Any]:
+    return tree_document(BranchTree.flat("ab", 6, 8), get_template("cnn8"), 0.02) | more
+
+
+def printed(show: Any, *arguments: Any) -> str:
+    with console.capture() as capture:
+        show(*arguments)
+    return capture.get()
+
+
+def test_marks_in_the_matrix_are_explained_where_they_stand() -> None:
+    exact = printed(show_outcome, STUDY, matrix(("a", "b", 8, 0.01, False)), None)
+    assert "≤" not in exact
+    assert "·" not in exact
+    marked = printed(show_outcome, STUDY, matrix(("a", "b", 8, 0.01, True), ("a", "c", 6, 0.01, False)), None)
+    assert "≤ 1.00 %" in marked
+    assert "≤  at most: the training ended early" in marked
+    assert "·  not asked at this depth" in marked
+
+
+@pytest.mark.parametrize("with_study", [True, False])
+def test_a_tree_says_why_its_tasks_part_and_what_is_unknown(with_study: bool) -> None:
+    told = tree(
+        branchings=[Branching(("a", "b"), 6, (("a",), ("b",)), (BROKE,)).to_json()],
+        unknown=[{"task_a": "a", "task_b": "b", "depths": [7]}],
+        trainings_needed={"at_least": 1, "at_most": 3, "to_verify": 1},
+    )
+    said = printed(show_outcome, STUDY, matrix(), told) if with_study else printed(show_tree, told)
+    assert "a | b part after block 6: a + b at 8 blocks lose ≤ 3.10 %" in said
+    assert "not asked, and so not shared: a + b at 7 blocks" in said
+    assert "1 to 3 trainings would tell" in said
+
+
+def test_trees_from_elsewhere_say_nothing_of_it() -> None:
+    said = printed(show_tree, tree())
+    assert "part" not in said
+    assert "not asked" not in said
+
+
+def test_how_much_was_taken_over_is_said_with_the_result() -> None:
+    from taskgraft.api.cli.text import _trainings
+
+    assert _trainings({"trained": 3, "taken_over": 5}) == "3, and 5 taken over"
+    assert _trainings({"trained": 10, "taken_over": 0}) == "10"
