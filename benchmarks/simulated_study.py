@@ -110,9 +110,17 @@ class Study:
     def _groups(self) -> Iterator[Repeats]:
         return (self._summary(key) for key, said in self._said.items() if said)
 
+    def noise(self) -> SeedNoise:
+        """The noise of seeds that the study itself shows."""
+        return SeedNoise.pool(self._groups())
+
+    def said(self, pair: Pair, task: int) -> tuple[list[Outcomes], list[Outcomes]]:
+        """What every repeat of a task's baseline said, and what those of the pair did."""
+        return self._said[task,], self._said[*pair, task]
+
     def cells(self) -> dict[Pair, Sequence[Estimate]]:
         """What is known of both tasks of every pair, with the noise that the study itself shows."""
-        noise = SeedNoise.pool(self._groups())
+        noise = self.noise()
         return {
             pair: [estimate(TaskSample(self._summary((task,)), self._summary((*pair, task))), noise) for task in pair]
             for pair in self.pairs

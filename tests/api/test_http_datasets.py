@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.search.study import State
-from tests.api.datasets import EVENTS, Datasets, dataset_service, errors, study_of
+from tests.api.datasets import EVENTS, Datasets, dataset_service, errors, study_of, wait_until
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines, write_tone
 from tests.evaluators.datasets.zips import zip_folder, zip_of
 
@@ -72,7 +72,7 @@ def test_a_zip_is_uploaded_and_its_versions_are_kept(service: Datasets, tmp_path
     assert newest["fingerprint"] != first["fingerprint"] == found["fingerprint"]
     assert len(service.left()) == 2
     assert service.http.delete("/v1/datasets/farm").status_code == 204
-    assert service.left() == []
+    wait_until(lambda: not service.left())
 
 
 def test_a_broken_dataset_says_what_is_wrong_and_leaves_no_files(service: Datasets) -> None:

@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datasets]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(service: Datasets) -> Iterator[None]:
     yield
-    assert service.left() == []
+    wait_until(lambda: not service.left())
 
 
 BOMB = zip_of({**MANIFEST, "a.wav": bytes(60_000_000)}, zipfile.ZIP_DEFLATED)
@@ -176,6 +176,7 @@ def test_what_a_killed_service_left_is_swept_at_the_next_start(service: Datasets
     left = service.settings.data_dir / "datasets" / "abandoned"
     left.mkdir(parents=True)
     (left / "upload.zip").write_bytes(b"half")
+    os.utime(left, (0, 0))
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom taskgraft.api.uploads import receiving\n"
         "with receiving(Path(sys.argv[1])) as upload:\n"
@@ -189,7 +190,8 @@ def test_what_a_killed_service_left_is_swept_at_the_next_start(service: Datasets
             assert len(service.left()) == 1
             assert not left.exists()
         alive.send_signal(signal.SIGKILL)
-    assert len(service.left()) == 1
+    (half,) = (service.settings.data_dir / "datasets").iterdir()
+    os.utime(half, (0, 0))
     with serving(create_app(service.settings)):
         pass
 
@@ -280,3 +282,21 @@ def test_a_checker_that_is_stopped_leaves_the_check_to_another_one(service: Data
         service.checker._stopping.clear()
     service.check()
     assert service.get("later")["state"] == "broken"
+
+
+def test_a_check_whose_process_was_killed_is_taken_up_again(service: Datasets, tmp_path: Path) -> None:
+    folder = sound_corpus(tmp_path / "zoo", EVENTS).parent
+    assert service.upload("taken-up", zip_folder(folder)).status_code == 202
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom taskgraft.search import checking\n"
+        "from taskgraft.search.store import Store\n"
+        "checking.check_manifest = lambda *_: os.kill(os.getpid(), 9)\n"
+        "checking.Checker(Store(sys.argv[1]), Path(sys.argv[2]), 'dead', 2.0).check_next()\n"
+    )
+    command = [sys.executable, "-c", code, service.settings.database_url, str(service.settings.data_dir)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert service.get("taken-up")["state"] == "checking"
+    wait_until(service.checker.check_next)
+    found = service.get("taken-up")
+    assert (found["state"], found["clips"]) == ("ready", 6)
+    assert service.http.delete("/v1/datasets/taken-up").status_code == 204

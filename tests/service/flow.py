@@ -18,7 +18,7 @@ from taskgraft.evaluators.datasets.demo_speech import RECIPE, build_demo_speech
 from taskgraft.evaluators.prediction import load_bundle
 from tests.evaluators.datasets.zips import zip_folder
 
-CLIPS = 120
+CLIPS = 240
 TASKS = (
     {"name": "gender", "target": "gender"},
     {"name": "age", "target": "age_group"},

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from taskgraft.api.roots import is_inside
 from taskgraft.api.settings import Settings
 from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
 from taskgraft.evaluators.datasets.report import CheckReport
-from taskgraft.search.dataset import Dataset, DatasetState, Registered
+from taskgraft.search.dataset import Dataset, DatasetState
 from taskgraft.search.outline import StudyOutline, outline_study
 from taskgraft.search.sources import find_files
 from taskgraft.search.spec import StudySpec
@@ -53,7 +52,7 @@ class Catalog:
 
     def _check_files(self, dataset: Dataset) -> None:
         manifest = find_files(dataset, self._settings.data_dir)
-        if isinstance(dataset.source, Registered) and not is_inside(manifest, self._settings.datasets_root):
+        if not dataset.source.may_be_read(self._settings.datasets_root):
             raise InvalidInput.at(
                 "dataset",
                 f"{dataset.name} can't be used: {manifest} is no longer under a root of this service (--datasets-root)",

@@ -16,6 +16,7 @@ def run(
     *,
     out: str | Path | None = None,
     base: str | Path | None = None,
+    ar_threshold: float | None = None,
     ray_address: str | None = None,
     progress: bool | Callable[[StudyForm], object] = True,
 ) -> Outcome:
@@ -32,6 +33,8 @@ def run(
         out: the folder for results, made if necessary; ``taskgraft-runs/NAME`` by default. It holds one study.
         base: what the paths of manifests are relative to: by default the folder of the study file, or the working
             directory.
+        ar_threshold: another threshold than the study's: its tree takes over what is finished in the folder, and
+            trains what is missing.
         ray_address: a Ray cluster; by default a Ray of this run's own on this machine.
         progress: True for bars on standard error (lines, if that is not a terminal), False for nothing, or a function
             that is given the study as the service shows it about once a second, in a thread of its own.
@@ -44,7 +47,13 @@ def run(
     spec, beside = _read(study)
     folder = default_folder(spec) if out is None else Path(out)
     return run_study(
-        spec, folder, beside if base is None else Path(base), ray_address, _observer(progress), (signal.SIGINT,)
+        spec,
+        folder,
+        beside if base is None else Path(base),
+        ray_address,
+        _observer(progress),
+        pause_on=(signal.SIGINT,),
+        ar_threshold=ar_threshold,
     )
 
 

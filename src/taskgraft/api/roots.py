@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.datasets.paths import is_inside
 
 _MAX_LISTED = 50_000
 """Files below a manifest's folder that a request looks at: more would take it longer than a second."""
@@ -32,12 +33,6 @@ def resolve_manifest(given: str, roots: Sequence[Path]) -> Path:
     if found is None:
         raise InvalidInput.at("manifest", f"does not exist: {inside[0]}")
     return found
-
-
-def is_inside(path: Path, roots: Sequence[Path]) -> bool:
-    """Return whether a path, followed to where it leads, lies in a root."""
-    real = path.resolve()
-    return any(real.is_relative_to(root) for root in roots)
 
 
 def signature(manifest: Path) -> str | None:

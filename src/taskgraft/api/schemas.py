@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
+from taskgraft.search.retrained import Retrained
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Progress, RunningTrial, Stage, State, Study
 from taskgraft.search.trial import Trial, TrialState
@@ -51,6 +52,9 @@ class ResultView(BaseModel):
     ar: Fraction
     ar_interval: tuple[float, float] = Field(description="two-sided, 95 %")
     tasks: list[TaskResultView] = Field(description="every task; empty in results of earlier versions")
+    retrained: Retrained | None = Field(
+        description="what the tree keeps on average when it is trained again; null unless the study has `confirm`"
+    )
     parameters: int
     independent_parameters: int
     macs_per_second: int

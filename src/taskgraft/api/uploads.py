@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from taskgraft.search.dataset import Dataset, Uploaded, datasets_dir, upload_fil
 from taskgraft.search.store import Store
 
 _LOCK = "lock"
+_NEW_SECONDS = 1.0
 
 
 class Upload:
@@ -97,8 +99,10 @@ def sweep(data_dir: Path, store: Store) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether no living process receives an upload into it."""
+    """Whether no living process receives an upload into it. One that has just been made may not be locked yet."""
     try:
+        if time.time() - folder.stat().st_mtime < _NEW_SECONDS:
+            return False
         with (folder / _LOCK).open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:

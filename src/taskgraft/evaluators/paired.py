@@ -88,6 +88,11 @@ class PairedBootstrap:
                 self._adverse[place] = np.concatenate([adverse[number] for adverse, _ in draws])
                 self._favourable[place] = np.concatenate([favourable[number] for _, favourable in draws])
 
+    def draws(self) -> tuple[Floats, Floats]:
+        """Return the resampled reductions [tasks, b]: those for upper bounds, and those for lower bounds."""
+        places = sorted(self._comparisons)
+        return np.stack([self._adverse[one] for one in places]), np.stack([self._favourable[one] for one in places])
+
     def bounds(self, level: float, lower_level: float) -> list[Bounds]:
         """Each task's reduction, with an upper bound of error ``level`` and a lower bound of ``lower_level``."""
         return [self._bounds(place, level, lower_level) for place in sorted(self._comparisons)]
@@ -132,6 +137,10 @@ class _Side:
             total = total + other
         return total.scaled(1 / len(self.repeats))
 
+    def take(self, rows: NDArray[np.intp]) -> "_Side":
+        """Only some rows."""
+        return _Side(self.metric, tuple(counts.take(rows) for counts in self.repeats), self.spread)
+
     def resampled(self, weights: Floats) -> "_Side":
         """Counts by resample [b, k] instead of by row."""
         return _Side(self.metric, tuple(counts.resampled(weights) for counts in self.repeats), self.spread)
@@ -171,13 +180,14 @@ class _Comparison:
         extra = _extra_answers(total[0].mean, max(answers / clips, worst * answers / units))
         return cls(baseline, model, units, lost, least, *extra)
 
-    def draw(self, weights: Floats, extra: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    def draw(
+        self, baseline: "_Side", model: "_Side", extra: Floats, generator: np.random.Generator
+    ) -> tuple[Floats, Floats]:
         """Draw reductions [b]: with a further unit that only the baseline gets right, and one that only the model does.
 
-        ``extra`` [b, 1] are the weights of that unit.
+        ``baseline`` and ``model`` are the resampled sides, ``extra`` [b, 1] the weights of that unit.
         """
-        baseline, model = self.baseline.resampled(weights), self.model.resampled(weights)
-        shifts = [side.spread.draw(generator, len(weights)) if side.spread else 0.0 for side in (baseline, model)]
+        shifts = [side.spread.draw(generator, len(extra)) if side.spread else 0.0 for side in (baseline, model)]
         right, wrong = self.right.resampled(extra), self.wrong.resampled(extra)
         return (
             _reduction(baseline.value(right) + shifts[0], model.value(wrong) + shifts[1]),
@@ -220,37 +230,62 @@ class _Table:
         clips = np.unique(np.concatenate([said.clips for task in tasks for said in (*task.baseline, *task.model)]))
         groups = tasks[0].groups
         units, unit_of_clip = np.unique(clips if groups is None else groups[clips], return_inverse=True)
-        sides = [
-            [_by_unit(task, said, unit_of_clip[np.searchsorted(clips, said.clips)], len(units)) for said in repeats]
+        rows_of = _Rows(unit_of_clip, clips, len(units), _classes(tasks))
+        sides = {
+            key: _Side(task.metric, tuple(rows_of.count(said, task.metric) for said in repeats), spread)
             for task in tasks
-            for repeats in (task.baseline, task.model)
-        ]
-        everything = np.concatenate([counts.table() for side in sides for counts in side], axis=1)
+            for key, repeats, spread in _sides(task)
+        }
+        everything = np.concatenate([one.table() for side in sides.values() for one in side.repeats], axis=1)
         _, rows, multiplicity = np.unique(everything, axis=0, return_index=True, return_counts=True)
-        merged = [tuple(counts.take(rows) for counts in side) for side in sides]
-        comparisons = [
-            _Comparison.of(
-                _Side(task.metric, merged[2 * place], task.baseline_spread),
-                _Side(task.metric, merged[2 * place + 1], task.model_spread),
-                multiplicity.astype(np.float64),
-                task.baseline[0].clip_count,
-            )
-            for place, task in enumerate(tasks)
-        ]
-        return cls(tuple(comparisons), multiplicity.astype(np.float64))
+        merged = {key: side.take(rows) for key, side in sides.items()}
+        counted = multiplicity.astype(np.float64)
+        comparisons = []
+        for task in tasks:
+            baseline, model = (merged[key] for key, _, _ in _sides(task))
+            comparisons.append(_Comparison.of(baseline, model, counted, task.baseline[0].clip_count))
+        return cls(tuple(comparisons), counted)
 
     def draw(self, generator: np.random.Generator, resamples: int) -> tuple[list[Floats], list[Floats]]:
         """Draw reductions of every task, as `_Comparison.draw`."""
         # The sum of the exponential weights of m units has a gamma distribution of shape m.
         weights = generator.standard_gamma(self.multiplicity, (resamples, len(self.multiplicity)))
         extra = generator.standard_exponential((resamples, 1))
-        drawn = [comparison.draw(weights, extra, generator) for comparison in self.comparisons]
+        # Several models may be compared with the same baselines.
+        sides = {id(side): side for pair in self.comparisons for side in (pair.baseline, pair.model)}
+        resampled = {key: side.resampled(weights) for key, side in sides.items()}
+        drawn = [
+            pair.draw(resampled[id(pair.baseline)], resampled[id(pair.model)], extra, generator)
+            for pair in self.comparisons
+        ]
         return [adverse for adverse, _ in drawn], [favourable for _, favourable in drawn]
 
 
-def _by_unit(task: PairedAnswers, said: Outcomes, units: NDArray[np.intp], count: int) -> ClassCounts:
-    """Counts by unit [u, k]; accuracy does not need the classes apart."""
-    every = (*task.baseline, *task.model)
-    classes = 1 + max(int(max(one.truth.max(initial=0), one.predicted.max(initial=0))) for one in every)
-    counts = ClassCounts.by_row(said, units, count, classes)
-    return counts.over_classes() if task.metric == "accuracy" else counts
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Which unit every clip of a corpus belongs to."""
+
+    unit_of_clip: NDArray[np.intp]
+    clips: NDArray[np.int32]
+    units: int
+    classes: int
+
+    def count(self, said: Outcomes, metric: str) -> ClassCounts:
+        """Count answers by unit [u, k]; accuracy does not need the classes apart."""
+        rows = self.unit_of_clip[np.searchsorted(self.clips, said.clips)]
+        counts = ClassCounts.by_row(said, rows, self.units, self.classes)
+        return counts.over_classes() if metric == "accuracy" else counts
+
+
+_Key = tuple[int, str, Spread | None]
+
+
+def _sides(task: PairedAnswers) -> tuple[tuple[_Key, Sequence[Outcomes], Spread | None], ...]:
+    """Baseline and model of a task, each with a key: several models may be compared with the same baselines."""
+    both = (task.baseline, task.baseline_spread), (task.model, task.model_spread)
+    return tuple(((id(repeats), task.metric, spread), repeats, spread) for repeats, spread in both)
+
+
+def _classes(tasks: Sequence[PairedAnswers]) -> int:
+    every = (said for task in tasks for said in (*task.baseline, *task.model))
+    return 1 + max(int(max(said.truth.max(initial=0), said.predicted.max(initial=0))) for said in every)

@@ -1,7 +1,7 @@
 """Datasets of a service: a name, versions of its content, and what a check found about each."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.datasets.archive import Progress, extract
+from taskgraft.evaluators.datasets.archive import extract
+from taskgraft.evaluators.datasets.paths import is_inside
+from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.space.tasks import NAME_RULE, is_valid_name
@@ -43,6 +45,10 @@ class Source(Protocol):
         """
         ...
 
+    def may_be_read(self, roots: Sequence[Path]) -> bool:
+        """Return whether a service with these roots may read the files."""
+        ...
+
     def remove(self, data_dir: Path) -> None:
         """Delete the files, as far as they are the service's own."""
         ...
@@ -66,6 +72,10 @@ class Registered:
 
     def unpack(self, data_dir: Path, progress: Progress) -> None:
         """Do nothing."""
+
+    def may_be_read(self, roots: Sequence[Path]) -> bool:
+        """Return whether the manifest lies in a root."""
+        return is_inside(Path(self.path), roots)
 
     def remove(self, data_dir: Path) -> None:
         """Do nothing."""
@@ -96,6 +106,10 @@ class Uploaded:
         if not files.exists():
             extract(archive, files, progress)
         archive.unlink(missing_ok=True)
+
+    def may_be_read(self, roots: Sequence[Path]) -> bool:
+        """Return True: it is the service's own."""
+        return True
 
     def remove(self, data_dir: Path) -> None:
         """Delete the folder."""

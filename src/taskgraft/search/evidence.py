@@ -51,7 +51,8 @@ class Evidence:
         self._spec = spec
         self._depth = get_template(spec.template).depth
         self._known: dict[Training, Measurement] = {}
-        self._taken_over = 0
+        self._taken_over = self._confirming_taken_over = 0
+        self._confirming: dict[Training, Measurement] = {}
         self._failed: dict[Training, str] = {}
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
@@ -61,9 +62,12 @@ class Evidence:
             self.add(trial)
 
     def add(self, trial: Trial) -> None:
-        """Take in one more finished training."""
+        """Take in one more finished training; one that only confirms a chosen tree is kept apart."""
         self._taken_over += trial.taken_over_from is not None
-        if trial.state is TrialState.COMPLETE and trial.measurement:
+        if trial.measurement and trial.training.is_confirming:
+            self._confirming[trial.training] = trial.measurement
+            self._confirming_taken_over += trial.taken_over_from is not None
+        elif trial.state is TrialState.COMPLETE and trial.measurement:
             self._known[trial.training] = trial.measurement
             if self._tests:
                 self._intervals.clear()  # what is known of the noise of seeds changed
@@ -73,7 +77,7 @@ class Evidence:
     @property
     def count(self) -> int:
         """How many trainings have ended."""
-        return len(self._known) + len(self._failed)
+        return len(self._known) + len(self._confirming) + len(self._failed)
 
     @property
     def taken_over(self) -> int:
@@ -82,8 +86,13 @@ class Evidence:
 
     @property
     def trained(self) -> int:
-        """How many of the trainings that have ended were trained by this study: what its budget counts."""
-        return self.count - self._taken_over
+        """How many of the trainings that have ended were trained by this study's search: what its budget counts."""
+        return len(self._known) + len(self._failed) - (self._taken_over - self._confirming_taken_over)
+
+    @property
+    def confirming(self) -> Mapping[Training, Measurement]:
+        """Trainings of a tree that was chosen already; nothing else here looks at them."""
+        return MappingProxyType(self._confirming)
 
     @property
     def failures(self) -> Mapping[Training, str]:
@@ -285,11 +294,13 @@ class Evidence:
         chosen = [training for training in others if not breaks(training)] or others
         return self._known[baseline].outcomes[task], [self._known[one].outcomes[task] for one in chosen[-_COMPARED:]]
 
-    def seed_noise(self) -> SeedNoise:
+    def seed_noise(self, with_confirming: bool = False) -> SeedNoise:
         """Return how much trainings differ by their seed, from everything that was trained more than once."""
         metrics = {task.name: task.metric for task in self._spec.tasks}
         trees = dict.fromkeys(training.tree for training in self._known)
         repeats = {tree: [self._known[one].outcomes for one in self._repeats(tree)] for tree in trees}
+        for training, measured in self._confirming.items() if with_confirming else ():
+            repeats.setdefault(training.tree, []).append(measured.outcomes)
         return SeedNoise.pool(
             Repeats.of(metrics[task], [outcomes[task] for outcomes in said])
             for tree, said in repeats.items()

@@ -15,9 +15,11 @@ from taskgraft.evaluators.metrics import measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.artifacts import Checkpoints
+from taskgraft.search.confirming import confirming_trainings
 from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.preparation import PreparedStudy
 from taskgraft.search.reading import Answers, Groups, Reading
+from taskgraft.search.retrained import Retrained, TaskSeeds, summarize_seeds
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.trial import Training
 from taskgraft.search.verdict import FinalVerdict, explain, judge, verified_for
@@ -34,6 +36,7 @@ class FinalReport:
     verdict: FinalVerdict
     verified_for: float | None
     scope: str
+    retrained: Retrained | None
     reason: str | None
     metrics: Mapping[str, Any]
 
@@ -51,22 +54,56 @@ def final_report(
     """
     check_above_chance(evidence, prepared.spec)
     chosen = [evidence.best_repeat(part) for part in components(tree)]
-    tasks = {task.name: task for task in prepared.tasks}
-    parts = [(training.tree, checkpoints.load(training)) for training in chosen]
-    model = assemble_model(tree, data.template, tasks, parts)
-    trained = {name: evidence.trainings(evidence.baseline(name)) for name in tasks}
-    baselines = {
-        name: [_test_outcomes(training, checkpoints, data, name) for training in trainings]
-        for name, trainings in trained.items()
-    }
+    reader = _Reader(prepared, data, checkpoints)
+    model = reader.assemble(tree, chosen)
     answered = {name: [outcomes] for name, outcomes in evaluate(model, data, Split.TEST).items()}
+    baselines = {name: reader.answers(evidence.trainings(evidence.baseline(name)))[name] for name in answered}
     readings = {
         Split.VALIDATION: _reading(
             prepared, evidence, tree, evidence.baseline_outcomes(), evidence.outcomes_of(chosen)
         ),
         Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
     }
-    return _report(prepared, tree, model, readings)
+    retrained = _retrained(prepared, evidence, tree, reader) if prepared.spec.confirm else None
+    return _report(prepared, tree, model, readings, retrained)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reader:
+    """Reads the test split with the weights of trainings."""
+
+    prepared: PreparedStudy
+    data: StudyData
+    checkpoints: Checkpoints
+
+    def assemble(self, tree: BranchTree, trainings: Sequence[Training]) -> TreeModel:
+        """Put the parts of a tree together."""
+        tasks = {task.name: task for task in self.prepared.tasks if task.name in tree.tasks}
+        parts = [(training.tree, self.checkpoints.load(training)) for training in trainings]
+        return assemble_model(tree, self.data.template, tasks, parts)
+
+    def answers(self, trainings: Sequence[Training]) -> dict[str, list[Outcomes]]:
+        """Ask each training about the test clips of its tasks."""
+        said: dict[str, list[Outcomes]] = {}
+        for training in trainings:
+            model = self.assemble(training.tree, [training])
+            for name, outcomes in evaluate(model, self.data, Split.TEST).items():
+                said.setdefault(name, []).append(outcomes)
+        return said
+
+
+def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, reader: _Reader) -> Retrained:
+    """What the further seeds of a tree and its baselines say."""
+    trainings = confirming_trainings(prepared.spec, evidence, tree)
+    alone = reader.answers([training for training in trainings if len(training.tasks) == 1])
+    shared = reader.answers([training for training in trainings if len(training.tasks) > 1])
+    groups = groups_of(prepared)
+    samples = [
+        TaskSeeds(task, alone[task.name], shared[task.name], groups[task.dataset])
+        for task in prepared.spec.tasks
+        if task.name in shared
+    ]
+    return summarize_seeds(samples, prepared.spec.confirm, evidence.seed_noise(with_confirming=True))
 
 
 def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
@@ -107,26 +144,25 @@ def groups_of(prepared: PreparedStudy) -> Groups:
     return {name: corpus.group_numbers() for name, corpus in prepared.corpora.items()}
 
 
-def _test_outcomes(training: Training, checkpoints: Checkpoints, data: StudyData, name: str) -> Outcomes:
-    tasks = {name: data.tasks[name].task}
-    model = assemble_model(training.tree, data.template, tasks, [(training.tree, checkpoints.load(training))])
-    return evaluate(model, data, Split.TEST)[name]
-
-
 def _scope(spec: StudySpec) -> str:
     """What the verdict speaks of."""
+    again = "see retrained" if spec.confirm else "was not measured (confirm: K would)"
     if spec.baseline_repeats > 1:
         against = "the mean over baseline seeds, noise of seeds included"
     else:
         against = "the one baseline that was trained for each task"
     return (
-        f"the weights in the bundle against {against}; one training of the tree was measured, so nothing is said about "
-        "what it would keep when trained again"
+        f"the weights in the bundle, which are one training of the tree, against {against}; what the tree keeps when "
+        f"it is trained again: {again}"
     )
 
 
 def _report(
-    prepared: PreparedStudy, tree: BranchTree, model: TreeModel, readings: Mapping[Split, Reading]
+    prepared: PreparedStudy,
+    tree: BranchTree,
+    model: TreeModel,
+    readings: Mapping[Split, Reading],
+    retrained: Retrained | None,
 ) -> FinalReport:
     spec, test = prepared.spec, readings[Split.TEST]
     verdict, scope = judge(test.tasks, spec.ar_threshold), _scope(spec)
@@ -141,9 +177,10 @@ def _report(
         "ar": {split.value: reading.ar for split, reading in readings.items()},
         "ar_interval": {split.value: list(reading.interval) for split, reading in readings.items()},
         "confidence": 0.95,
+        "retrained": asdict(retrained) if retrained else None,
         "tasks": {task.name: _task_report(prepared, task.name, readings) for task in spec.tasks},
     }
-    return FinalReport(tree, model, test, verdict, smallest, scope, reason, metrics)
+    return FinalReport(tree, model, test, verdict, smallest, scope, retrained, reason, metrics)
 
 
 def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:

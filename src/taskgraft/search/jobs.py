@@ -26,7 +26,7 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     if len(tasks) == 1:
         return Job(training, seed, {})
     curves = evidence.curves(tasks)
-    stops = spec.stops_early and all(curves.values())
+    stops = spec.stops_early and all(curves.values()) and not training.is_confirming
     stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
     is_first_group = training.tree == evidence.whole_group() and not evidence.affinities()
     asks_affinities = spec.strategy is Strategy.GROUPS and is_first_group

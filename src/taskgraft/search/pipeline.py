@@ -273,6 +273,7 @@ def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> R
         verified_for=report.verified_for,
         scope=report.scope,
         tasks=report.test.tasks,
+        retrained=report.retrained,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from taskgraft.errors import Conflict
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.search.confirming import fewest_trainings, most_trainings
 from taskgraft.search.outline import StudyOutline, TaskOutline
 from taskgraft.search.questions import most_questions
 from taskgraft.search.resolution import Resolution, TestSize, resolve, warnings
@@ -97,6 +98,10 @@ class _Work:
     trials: int
     passes: float
 
+    def with_more(self, trials: int) -> "_Work":
+        """Add trainings that confirm the tree, which no budget limits; a part goes through few corpora."""
+        return _Work(self.trials + trials, self.passes + trials)
+
 
 def _least(spec: StudySpec) -> _Work:
     """The work of the luckiest study.
@@ -112,7 +117,11 @@ def _least(spec: StudySpec) -> _Work:
         models = [*pairs, *([spec.tasks] if several else [])]
     else:
         models = pairs * len(spec.depths)
-    return _work(spec, spec.baseline_repeats, spec.least_repeats, models)
+    work = _work(spec, spec.baseline_repeats, spec.least_repeats, models)
+    # A tree that shares nothing takes no training to confirm, but more questions to find.
+    fewest = len(pairs) * (1 if spec.strategy in (Strategy.GROUPS, Strategy.BISECTION) else len(spec.depths))
+    more = max(0, fewest - len(models)) * spec.least_repeats
+    return work.with_more(min(more, fewest_trainings(spec)))
 
 
 def _most(spec: StudySpec) -> _Work:
@@ -130,7 +139,7 @@ def _most(spec: StudySpec) -> _Work:
     depths = most_questions(spec.strategy, tuple(sorted(spec.depths)))
     models = questions * depths + [spec.tasks] * blocks + again
     repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
-    return _work(spec, repeats, repeats, models)
+    return _work(spec, repeats, repeats, models).with_more(most_trainings(spec, count))
 
 
 def _work(spec: StudySpec, baselines: int, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:

@@ -11,7 +11,8 @@ from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
-from taskgraft.evaluators.datasets.registry import Progress, resolve_dataset
+from taskgraft.evaluators.datasets.progress import Progress
+from taskgraft.evaluators.datasets.registry import resolve_dataset
 from taskgraft.evaluators.datasets.targets import task_targets
 from taskgraft.search.outline import within
 from taskgraft.search.spec import StudySpec, TaskSpec

@@ -80,13 +80,9 @@ class Reading:
         )
 
     def _spread(self, task: TaskSpec, said: Sequence[Outcomes]) -> Spread | None:
-        """What seeds do to the mean metric beyond the clips on which they differ by chance, which are resampled."""
         if self.noise is None or said[0].clip_count < 2:  # one clip leaves the bounds open anyhow
             return None
-        repeats = Repeats.of(task.metric, said)
-        variance, degrees_of_freedom = self.noise.between(repeats)
-        own = max(variance - self.noise.within(repeats), 0.0)
-        return Spread((own / repeats.count) ** 0.5, degrees_of_freedom)
+        return self.noise.of_mean(Repeats.of(task.metric, said))
 
     def _bounds(self, upper_error: float, lower_error: float) -> dict[str, Bounds]:
         shared = [task.name for task in self._judged if task.name not in self.alone]

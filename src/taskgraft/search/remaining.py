@@ -7,12 +7,13 @@ a tree that breaks it is repaired and trained again. So there is a range and not
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import networkx as nx
 from scipy.special import betaincinv
 
+from taskgraft.search.confirming import expected_trainings, most_trainings
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.plan import plan_trials
 from taskgraft.search.questions import expected_questions, most_questions
@@ -22,7 +23,9 @@ from taskgraft.search.study import Stage
 from taskgraft.space.tree import BranchTree
 
 _CREDIBLE = 0.85
-"""How sure an end of a likely range is, each end by itself."""
+"""How sure an end of the likely range of questions is, each end by itself."""
+_CREDIBLE_REPAIRS = 0.92
+"""How sure it is that no more repairs come. Some studies need many of them, and they cannot share the workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,20 @@ class Left:
 
 def trainings_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count what may still be asked for, as of ``decision``, which follows from ``evidence``."""
+    if all(training.is_confirming for training in decision.trainings):
+        return _with_confirming(Left(0, 0, (0, 0), 0, (0, 0)), decision.at_least, decision.at_least)
+    expected = expected_trainings(spec, evidence)
+    search = replace(decision, at_least=decision.at_least - expected)
+    left = _of_search(spec.model_copy(update={"confirm": 0}), evidence, search)
+    return _with_confirming(left, expected, most_trainings(spec, len(evidence.tasks_above_chance())))
+
+
+def _with_confirming(left: Left, expected: int, most: int) -> Left:
+    """Add trainings that confirm the tree: like baselines they take all their steps, side by side."""
+    return replace(left, at_most=left.at_most + most, baselines=left.baselines + expected)
+
+
+def _of_search(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     if decision.stage is Stage.VERIFICATION:
         return _of_verification(spec, evidence, decision)
     if spec.strategy is Strategy.GROUPS or spec.repeats == AUTO:
@@ -84,13 +101,13 @@ def _by_pairs(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
 
 
 def _likely_repairs(evidence: Evidence) -> int:
-    """Return how many repairs of a tree are not exceeded with `_CREDIBLE` probability.
+    """Return how many repairs of a tree are not exceeded with `_CREDIBLE_REPAIRS` probability.
 
     The chance that the next tree breaks the threshold is taken from the trees of three tasks or more so far, by the
     rule of succession.
     """
     broken = sum(len(tree.tasks) > 2 for tree in evidence.broken_trees())
-    return math.ceil(math.log(1 - _CREDIBLE) / math.log((broken + 1) / (broken + 2)))
+    return math.ceil(math.log(1 - _CREDIBLE_REPAIRS) / math.log((broken + 1) / (broken + 2)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,11 @@ def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
     """Return whether a training is of use to the study only together with its weights.
 
     Not those of a probe, or of a training that was stopped: they only answer a question. But what keeps the threshold
-    is delivered as it is if all steps were taken, or if the budget ends before it is trained to its end.
+    is delivered as it is if all steps were taken, or if the budget ends before it is trained to its end. Those that
+    confirm a tree are measured on test by their weights.
     """
+    if job.training.is_confirming:
+        return True
     keeps = spec.repeats != 1 or reduction(job, measurement) <= spec.ar_threshold
     if measurement.is_censored:
         return keeps and spec.budget.is_limited

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
+from taskgraft.evaluators.paired import Spread
 from taskgraft.search.repeats import Repeats
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,15 @@ class SeedNoise:
             return expected, self.pooled_freedom
         freedom = self.prior_freedom + own
         return (self.prior_freedom * expected + own * group.between) / freedom, min(freedom, self.pooled_freedom)
+
+    def of_mean(self, group: Repeats) -> Spread:
+        """Return what seeds do to a group's mean beyond the clips on which they differ by chance (eq. 20).
+
+        Those are for whoever resamples the clips.
+        """
+        variance, degrees_of_freedom = self.between(group)
+        own = max(variance - self.within(group), 0.0)
+        return Spread(math.sqrt(own / group.count), degrees_of_freedom)
 
 
 def _components(repeated: Sequence[Repeats], freedom: Floats) -> tuple[float, float]:

@@ -33,6 +33,7 @@ _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 AUTO = "auto"
 MAX_TASKS = 64
 MAX_GIVEN_REPEATS = 20
+MAX_CONFIRM = 20
 BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
 MAX_REPEATS = 6
@@ -155,6 +156,9 @@ class StudySpec(_Value):
     synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
     repeats: _Repeats = Field(1, description="seeds of every training; auto: more where the answer is open")
+    confirm: _Whole = Field(
+        0, ge=0, le=MAX_CONFIRM, description="further seeds that the chosen tree and its baselines are trained with"
+    )
     seed: _Whole = Field(0, ge=0, lt=2**31)
     training: TrainingSpec = TrainingSpec()
     budget: BudgetSpec = BudgetSpec()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.errors import TrainingFailed
+from taskgraft.search.confirming import confirming_trainings, expected_trainings
 from taskgraft.search.evidence import Evidence, components
 from taskgraft.search.grouping import side_by_side
 from taskgraft.search.questions import Questions, open_questions
@@ -53,7 +54,7 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     Raises:
         TrainingFailed: a training that the decision needs has failed.
     """
-    decision = _decide(spec, evidence, spent)
+    decision = _with_confirming(spec, evidence, _decide(spec, evidence, spent))
     asked = decision.trainings if isinstance(decision, Ask) else ()
     for training in evidence.failures.keys() & set(asked):
         told = f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed"
@@ -65,6 +66,15 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     if isinstance(decision, Settled):
         return Ask(Stage.VERIFICATION, pointless, len(pointless))
     return replace(decision, trainings=asked + pointless, at_least=decision.at_least + len(pointless))
+
+
+def _with_confirming(spec: StudySpec, evidence: Evidence, decision: Ask | Settled) -> Ask | Settled:
+    """Ask for the trainings that confirm a settled tree. They are no part of the budget of the search."""
+    if isinstance(decision, Ask):
+        return replace(decision, at_least=decision.at_least + expected_trainings(spec, evidence))
+    known = evidence.confirming
+    wanted = tuple(one for one in confirming_trainings(spec, evidence, decision.tree) if one not in known)
+    return Ask(Stage.VERIFICATION, wanted, len(wanted)) if wanted else decision
 
 
 def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:

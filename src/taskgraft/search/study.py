@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from taskgraft.search.retrained import Retrained
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.verdict import FinalVerdict, TaskResult
 
@@ -91,7 +92,8 @@ class Result:
 
     ``verdict`` is about the weights in the bundle; ``scope`` says what they were compared with. ``verified_for`` is the
     smallest threshold that they would be verified for, None when there is none below 1. ``ar`` and its 95 % interval,
-    and ``tasks``, are what it follows from. Results from before verdicts had bounds have no tasks.
+    and ``tasks``, are what it follows from. ``retrained`` says what the tree keeps on average when it is trained again;
+    None unless the study asked for that. Results from before verdicts had bounds have no tasks.
     """
 
     verdict: FinalVerdict
@@ -103,6 +105,7 @@ class Result:
     verified_for: float | None = None
     scope: str = ""
     tasks: tuple[TaskResult, ...] = ()
+    retrained: Retrained | None = None
 
     @property
     def verified(self) -> bool:

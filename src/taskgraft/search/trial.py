@@ -8,6 +8,9 @@ from typing import Self
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.space.tree import BranchTree
 
+FIRST_CONFIRMING = 100
+"""Repeats from here on confirm a tree that was chosen already; those of a search are fewer."""
+
 
 class TrialState(StrEnum):
     """How a trial stands in the ledger (running ones are not in it: nothing is recorded before it is known)."""
@@ -38,6 +41,11 @@ class Training:
     def shared(self) -> int:
         """How many blocks all its tasks share (B for a single task)."""
         return self.tree.root.blocks[1]
+
+    @property
+    def is_confirming(self) -> bool:
+        """Whether it only tells what a chosen tree keeps when it is trained again."""
+        return self.repeat >= FIRST_CONFIRMING
 
     @property
     def key(self) -> str:

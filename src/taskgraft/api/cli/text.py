@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from taskgraft.api.cli.output import console, count, percent
+from taskgraft.api.cli.output import console, count, errors, percent
 from taskgraft.search.verdict import FinalVerdict, percent_up
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
 
@@ -29,6 +29,13 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
         console.print(_result_table(study))
     else:
         console.print(f"{study['state']}: {escape(study['reason'] or 'no result yet')}")
+    if not (study["result"] and study["result"]["verified"]):
+        _show_warnings(study["warnings"])
+
+
+def _show_warnings(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
 
 
 def show_matrix(matrix: JSON, threshold: float) -> None:
@@ -143,6 +150,12 @@ def _verdict(result: JSON) -> str:
     return f"{words}; verified for Q >= {percent_up(result['verified_for'])}"
 
 
+def _retrained(retrained: JSON) -> str:
+    low, high = map(percent, retrained["ar_interval"])
+    each = ", ".join(map(_hundredths, retrained["ars"]))
+    return f"expected AR {percent(retrained['ar_mean'])}  (95 % interval {low} to {high}; each: {each})"
+
+
 def _result_table(study: JSON) -> Table:
     """What a finished study found."""
     result = study["result"]
@@ -156,6 +169,8 @@ def _result_table(study: JSON) -> Table:
     table.add_row("threshold", percent(study["spec"]["ar_threshold"]))
     if result["scope"]:
         table.add_row("about", escape(result["scope"]))
+    if result["retrained"]:
+        table.add_row(f"trained again, {result['retrained']['seeds']} seeds", _retrained(result["retrained"]))
     table.add_row(
         "parameters",
         f"{count(result['parameters'])} (independent models: {count(result['independent_parameters'])}; "
@@ -197,6 +212,20 @@ def show_plan(name: str, plan: JSON) -> None:
     console.print(table)
     for task, clips in plan["clips"].items():
         console.print(f"{escape(task)}: " + ", ".join(f"{number:,} {split}" for split, number in clips.items()))
+    console.print(_resolution_table(plan["resolution"]))
+    _show_warnings(plan["warnings"])
+
+
+def _resolution_table(tasks: Iterable[JSON]) -> Table:
+    """What test clips can decide, task by task."""
+    table = Table(title="the smallest threshold Q that test can verify, by a guess", box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("task")
+    for name in ("test clips", "smallest Q", "clips for this Q"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for task in tasks:
+        needed = "no number" if task["clips_needed"] is None else count(task["clips_needed"])
+        table.add_row(escape(task["task"]), count(task["test_clips"]), percent_up(task["q_min"]), needed)
+    return table
 
 
 def show_answer(clip: str, answer: JSON) -> None:

@@ -13,7 +13,8 @@ from taskgraft.api.client.call import JSON, Answer, BlockingSender, Call
 from taskgraft.api.client.connection import is_over, settings, transport_errors
 from taskgraft.api.client.download import receiving
 from taskgraft.api.client.operations import Operations
-from taskgraft.api.client.upload import Progress, unnoticed, upload_chunks
+from taskgraft.api.client.upload import upload_chunks
+from taskgraft.evaluators.datasets.progress import Progress, unnoticed
 
 
 class Client(Operations, BlockingSender):

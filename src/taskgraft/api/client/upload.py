@@ -2,25 +2,19 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.manifest import read_corpus
+from taskgraft.evaluators.datasets.progress import Progress, unnoticed
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 
 _BLOCK = 1 << 18
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LARGE = 1 << 31
 """Bytes of a file from which on its header needs room for 64-bit sizes."""
-
-Progress = Callable[[int, int], None]
-"""Told how many bytes were sent, of how many."""
-
-
-def unnoticed(done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def upload_chunks(source: Path, progress: Progress = unnoticed) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -115,9 +115,9 @@ def get_dataset(
 
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
-def delete_dataset(name: str, store: StoreDep, settings: SettingsDep) -> None:
+def delete_dataset(name: str, store: StoreDep, settings: SettingsDep, later: BackgroundTasks) -> None:
     """Forget all versions of a dataset, and delete what was uploaded; registered files stay."""
     if name in KNOWN:
         raise Conflict(f"{name} is Taskgraft's own and can't be deleted")
     for source in store.datasets.delete(name):
-        source.remove(settings.data_dir)
+        later.add_task(source.remove, settings.data_dir)  # many files take longer than anybody should wait

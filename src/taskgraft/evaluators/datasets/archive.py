@@ -6,7 +6,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.layout import find_tables
 from taskgraft.evaluators.datasets.paths import normalise
+from taskgraft.evaluators.datasets.progress import Progress, unnoticed
 from taskgraft.evaluators.datasets.zip_directory import Entry, read_directory
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -26,8 +27,6 @@ _MAX_PATH = 1_024
 _SLACK = 1 << 20
 """Bytes that an archive may expand to in any case: a small table of equal lines shrinks a lot."""
 _BLOCK = 1 << 20
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,11 @@ def inspect(path: Path, limits: Limits) -> Archive:
     places = _without_top_folder(names)
     _check_apart(places.values(), faults)
     faults.raise_if_any()
-    find_tables(list(places.values()), "zip")
+    find_tables(list(places.values()), "zip, at its top or in its only folder")
     return Archive(entries, places, _digest(entries, places))
 
 
-def extract(path: Path, folder: Path, progress: Progress = lambda done, total: None) -> None:
+def extract(path: Path, folder: Path, progress: Progress = unnoticed) -> None:
     """Unpack a zip that was judged into the new ``folder``, which appears whole or not at all.
 
     Raises:

@@ -11,6 +11,7 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.audio import AudioFacts, probe
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.manifest import Scan, scan_manifest
+from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.report import CheckReport, EventReport, LabelReport
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Segments
 from taskgraft.evaluators.datasets.splits import Split
@@ -32,9 +33,6 @@ MAX_CLASSES = 100
 MAX_LABEL = 256
 """A column with longer values is taken for text, not for classes."""
 _FITTING = 0.95
-
-Progress = Callable[[int, int], None]
-"""Told how many clips are done, of how many."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import csv
 import shutil
 import wave
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +19,7 @@ from taskgraft.errors import Conflict, Unavailable
 from taskgraft.evaluators.datasets.cast import SHARES, Shares, Take, cast_clips
 from taskgraft.evaluators.datasets.demo_table import GROUP, LABELS, SPEECH, labels_of
 from taskgraft.evaluators.datasets.noise import Signal
+from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 from taskgraft.evaluators.datasets.staging import SAMPLE_RATE, Clip, stage
 from taskgraft.evaluators.datasets.synthesizer import Synthesizer, Utterance
@@ -29,9 +30,6 @@ RECIPE = 2
 
 _AHEAD = 16
 """Clips that are staged while the next one is spoken."""
-
-Progress = Callable[[int, int], None]
-"""Told how many clips are made, of how many."""
 
 
 def build_demo_speech(

@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
+from taskgraft.evaluators.datasets.progress import Progress, unnoticed
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 
-Progress = Callable[[int, int], None]
 
-
-def fingerprint(corpus: Corpus, progress: Progress = lambda done, total: None) -> str:
+def fingerprint(corpus: Corpus, progress: Progress = unnoticed) -> str:
     """Return the SHA-256, in hexadecimal, over the bytes of the tables, the segments and every clip, in their order.
 
     Where the dataset lies and what it is called make no difference. If several tables or none say what its clips

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -20,6 +21,12 @@ def normalise(path: str) -> str:
     if (plain := posixpath.normpath(path)) == ".":
         raise ValueError(f"a path names a file; got {path!r}")
     return plain
+
+
+def is_inside(path: Path, roots: Sequence[Path]) -> bool:
+    """Return whether a path, followed to where it leads, lies in one of the ``roots``, which have no links in them."""
+    real = path.resolve()
+    return any(real.is_relative_to(root) for root in roots)
 
 
 class Containment:

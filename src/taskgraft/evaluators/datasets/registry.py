@@ -1,7 +1,7 @@
 """Datasets known by name, and the way from a study's word to a manifest."""
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators.datasets.cast import Shares
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE, build_demo_speech
 from taskgraft.evaluators.datasets.demo_table import demo_report
+from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 
@@ -18,9 +19,6 @@ DEMO_CLIPS = 8_000
 DEMO_SHARES: Shares = MappingProxyType({Split.TRAIN: 0.25, Split.VALIDATION: 0.25, Split.TEST: 0.5})
 """So much for validation and test that the demo's threshold of 2 % can be decided: docs/demo.md."""
 DEMO_SEED = 0
-
-Progress = Callable[[int, int], None]
-"""Told how many clips are made, of how many."""
 
 
 class KnownDataset(Protocol):

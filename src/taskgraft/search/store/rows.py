@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row
 
 from taskgraft.errors import NotFound
+from taskgraft.search.retrained import Retrained, RetrainedTask
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study import Progress, Result, RunningTrial, Study
@@ -76,7 +77,17 @@ def _to_result(plain: Mapping[str, Any]) -> Result:
         verdict=FinalVerdict(fields.pop("verdict", earlier)),
         ar_interval=(low, high),
         tasks=tuple(TaskResult(**task) for task in fields.pop("tasks", ())),
+        retrained=_to_retrained(fields.pop("retrained", None)),
         **fields,
+    )
+
+
+def _to_retrained(plain: Mapping[str, Any] | None) -> Retrained | None:
+    if plain is None:
+        return None
+    tasks = tuple(RetrainedTask(**{**task, "interval": tuple(task["interval"])}) for task in plain["tasks"])
+    return Retrained(
+        **{**plain, "tasks": tasks, "ars": tuple(plain["ars"]), "ar_interval": tuple(plain["ar_interval"])}
     )
 
 

@@ -1,0 +1,124 @@
+"""What a tree keeps on average when it is trained again: an estimate from `confirm: K` further seeds.
+
+Notation: ``s`` seeds, ``t`` tasks that share blocks, ``b`` resamples. Equations are those of docs/statistics.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.paired import PairedAnswers, PairedBootstrap, expanded
+from taskgraft.search.certainty import CONFIDENCE
+from taskgraft.search.repeats import Repeats
+from taskgraft.search.seed_noise import SeedNoise
+from taskgraft.search.spec import TaskSpec
+
+Floats = NDArray[np.float64]
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainedTask:
+    """One task over all further seeds, on the test split: means, and the 95 % interval of the reduction."""
+
+    name: str
+    metric: str
+    baseline: float
+    final: float
+    reduction: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """A tree that was trained again with further seeds; all on the test split.
+
+    ``ars`` has the AR of each seed against the mean baselines, ``ar_mean`` is their mean, and ``ar_interval`` says
+    (95 %) where its expectation over clips and seeds lies. Tasks that share nothing, or are at chance, are not listed.
+    """
+
+    seeds: int
+    ar_mean: float
+    ar_interval: tuple[float, float]
+    ars: tuple[float, ...]
+    tasks: tuple[RetrainedTask, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskSeeds:
+    """What further seeds of a task's baseline and of the tree say about the test clips, one entry per seed."""
+
+    task: TaskSpec
+    baseline: Sequence[Outcomes]
+    model: Sequence[Outcomes]
+    groups: NDArray[np.int64] | None
+
+    def metrics(self) -> tuple[Floats, Floats]:
+        """Return the metric of every seed [s]: of the baseline, and of the tree."""
+        baseline, model = (
+            np.array([measure(said, self.task.metric) for said in seeds]) for seeds in (self.baseline, self.model)
+        )
+        return baseline, model
+
+    def comparisons(self) -> list[PairedAnswers]:
+        """Return the tree of every seed against all baselines."""
+        task = self.task
+        return [PairedAnswers(task.dataset, task.metric, self.baseline, [said], self.groups) for said in self.model]
+
+    def shifts(self, noise: SeedNoise, generator: np.random.Generator) -> Floats:
+        """Draw what the choice of seeds may have done to the mean reduction [b]."""
+        baseline, model = (
+            noise.of_mean(Repeats.of(self.task.metric, seeds)).draw(generator, _RESAMPLES)
+            for seeds in (self.baseline, self.model)
+        )
+        alone, final = (float(values.mean()) for values in self.metrics())
+        return (baseline * final / alone - model) / alone
+
+
+def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, seed: int = 0) -> Retrained:
+    """Estimate what a tree keeps on average over seeds; one without tasks that share blocks keeps everything.
+
+    Clips are resampled as for a verdict; the mean of every task is moved by what seeds do to it (eq. 24).
+    """
+    if not samples:
+        return Retrained(seeds, 0.0, (0.0, 0.0), (0.0,) * seeds, ())
+    generator = np.random.default_rng(seed)
+    bootstrap = PairedBootstrap([one for sample in samples for one in sample.comparisons()], seed, _RESAMPLES)
+    shifts = np.stack([sample.shifts(noise, generator) for sample in samples])[:, None]  # [t, 1, b]
+    upper, lower = (drawn.reshape(len(samples), seeds, -1) + shifts for drawn in bootstrap.draws())
+    units = min(bound.units for bound in bootstrap.bounds(0.5, 0.5))
+    reductions = np.stack([1 - model / alone.mean() for alone, model in (sample.metrics() for sample in samples)])
+    ars = np.maximum(reductions.max(axis=0), 0.0)  # [s]
+    low, high = (np.maximum(drawn.max(axis=0), 0.0).mean(axis=0) for drawn in (lower, upper))
+    return Retrained(
+        seeds,
+        float(ars.mean()),
+        _interval(float(ars.mean()), low, high, units, (0.0, 1.0)),
+        tuple(map(float, ars)),
+        tuple(
+            _task(sample, low.mean(axis=0), high.mean(axis=0), units)
+            for sample, low, high in zip(samples, lower, upper, strict=True)
+        ),
+    )
+
+
+def _task(sample: TaskSeeds, low: Floats, high: Floats, units: int) -> RetrainedTask:
+    task, (alone, final) = sample.task, (float(values.mean()) for values in sample.metrics())
+    lost = 1 - final / alone
+    return RetrainedTask(
+        task.name, task.metric, alone, final, lost, _interval(lost, low, high, units, (1 - 1 / alone, 1.0))
+    )
+
+
+def _interval(estimate: float, low: Floats, high: Floats, units: int, ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the interval between two sets of resampled values; it always holds the estimate."""
+    if units < 2 or np.isnan(low).any():
+        return ends
+    tail = expanded((1 - CONFIDENCE) / 2, units)
+    lower, upper = float(np.quantile(low, tail)), float(np.quantile(high, 1 - tail))
+    return min(max(lower, ends[0]), estimate), max(min(upper, ends[1]), estimate)
