@@ -1,7 +1,11 @@
-"""The tables of docs/statistics.md: `python -m benchmarks.certainty` (`--studies` for the size of each simulation)."""
+"""The tables of docs/statistics.md: `python -m benchmarks.certainty` (`--studies` for the size of each simulation).
+
+`--table verdicts --table power` makes only these.
+"""
 
 import argparse
 import inspect
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,8 +14,11 @@ from itertools import product
 import numpy as np
 
 from benchmarks.simulated_study import Regime, Study
+from benchmarks.simulated_verdicts import Delivered, verdicts
 from taskgraft.search.certainty import Verdict, interval, may_settle, verdict
+from taskgraft.search.resolution import smallest_threshold
 from taskgraft.search.spec import BASELINE_REPEATS, MAX_REPEATS
+from taskgraft.search.verdict import FinalVerdict
 
 THRESHOLD = 0.02
 LOOKS = MAX_REPEATS
@@ -50,13 +57,13 @@ def _trained(regime: Regime, repeats: int, random: np.random.Generator) -> Study
 class Decisions:
     """What became of the cells of simulated studies."""
 
-    verdicts: Counter[Verdict]
+    told: Counter[Verdict]
     repeats: float
     """Trainings of a pair, mean over cells."""
 
-    def share(self, told: Verdict) -> float:
+    def share(self, verdict: Verdict) -> float:
         """Share of the cells that were told so."""
-        return self.verdicts[told] / self.verdicts.total()
+        return self.told[verdict] / self.told.total()
 
 
 def decisions(regime: Regime, studies: int, seed: int = 0, pilots: int = 0) -> Decisions:
@@ -65,14 +72,14 @@ def decisions(regime: Regime, studies: int, seed: int = 0, pilots: int = 0) -> D
     ``pilots`` pairs are trained twice before anything is decided.
     """
     random = np.random.default_rng(seed)
-    verdicts: Counter[Verdict] = Counter()
+    found: Counter[Verdict] = Counter()
     spent = 0
     for _ in range(studies):
         study = Study(regime, random)
         told = _decide(study, pilots)
-        verdicts.update(told)
+        found.update(told)
         spent += sum(study.repeats(pair) for pair in study.pairs)
-    return Decisions(verdicts, spent / verdicts.total())
+    return Decisions(found, spent / found.total())
 
 
 def _decide(study: Study, pilots: int) -> list[Verdict]:
@@ -144,13 +151,65 @@ def _decision_row(name: str, found: Decisions) -> str:
     return f"| {name} | {shares} | {found.repeats:.2f} |"
 
 
+LEARNT = ((0.98, 0.022), (0.90, 0.087))
+"""Accuracy of baselines, and the share of clips on which two trainings differ."""
+
+
+def verdict_rows(studies: int) -> Iterator[str]:
+    """Verdicts on delivered models of four tasks at Q = 2 %, in per cent, by the true AR of the worst task.
+
+    The other tasks gain as much. Groups are of ten clips with a correlation of 0.05.
+    """
+    truths = (0.0, THRESHOLD / 2, THRESHOLD, 1.5 * THRESHOLD)
+    yield "| accuracy | test clips | groups | " + " | ".join(f"AR {100 * ar:g} %" for ar in truths) + " |"
+    yield "| --- " * (3 + len(truths)) + "|"
+    for (accuracy, apart), clips, size in product(LEARNT, (150, 750, 2500), (1, 10)):
+        cells = [
+            verdicts(Delivered(clips, accuracy, apart, ar, group_size=size), THRESHOLD, VERDICTS * studies)
+            for ar in truths
+        ]
+        groups = "-" if size == 1 else clips // size
+        yield f"| {accuracy} | {clips:,} | {groups} | {' | '.join(map(_shares, cells))} |"
+
+
+VERDICTS = 10
+"""Simulated splits in each cell of the table of verdicts, for one study of the other tables: they are much quicker."""
+
+
+def _shares(found: Counter[FinalVerdict]) -> str:
+    return " / ".join(f"{100 * found[verdict] / found.total():.1f}" for verdict in FinalVerdict)
+
+
+def power_rows(studies: int) -> Iterator[str]:
+    """How often a model of five tasks that loses nothing is verified at the smallest threshold that eq. 21 gives."""
+    yield "| accuracy | test clips | Q_min | without the unseen clips | verified at Q_min |"
+    yield "| --- " * 5 + "|"
+    for (accuracy, apart), clips in product(LEARNT, (150, 750, 2000)):
+        smallest = smallest_threshold(clips, accuracy, apart, 5)
+        bare = smallest * math.sqrt(apart / clips / (apart / clips + 2 / (clips + 2) ** 2))
+        truth = Delivered(clips, accuracy, apart, tasks=5)
+        found = verdicts(truth, smallest, VERDICTS * studies)
+        share = 100 * found[FinalVerdict.VERIFIED] / found.total()
+        yield f"| {accuracy} | {clips:,} | {100 * smallest:.2f} % | {100 * bare:.2f} % | {share:.1f} % |"
+
+
+TABLES = {
+    "coverage": coverage_rows,
+    "decisions": decision_rows,
+    "noisier": noisier_rows,
+    "verdicts": verdict_rows,
+    "power": power_rows,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=100, help="simulated studies of six cells in each row")
-    studies = parser.parse_args().studies
-    for table in (coverage_rows, decision_rows, noisier_rows):
-        print(f"\n{inspect.getdoc(table)}\n")
-        for row in table(studies):
+    parser.add_argument("--table", action="append", choices=TABLES, help="only this table; may be repeated")
+    options = parser.parse_args()
+    for name in options.table or TABLES:
+        print(f"\n{inspect.getdoc(TABLES[name])}\n")
+        for row in TABLES[name](options.studies):
             print(row, flush=True)
 
 

@@ -21,4 +21,7 @@ def undisturbed(undisturbed_folder: Path) -> tuple[str, Any, Any]:
         study = take(store, store.create_study(lenient_spec())[0], folder).run()
         assert (study.state, study.reason) == (State.SUCCEEDED, None)
         assert store.ledger(study.id).trial_count() == TRIALS
+        assert study.result
+        assert study.result.retrained
+        assert len(study.result.retrained.tasks) == 3
         return findings(store, study)

@@ -15,7 +15,7 @@ import pytest
 from taskgraft.search.artifacts import artifacts_dir, study_dir
 from taskgraft.search.study import State
 from taskgraft.search.trial import Trial
-from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, open_store, take
+from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
 MARK = "TASKGRAFT_TEST_MARK"
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,9 @@ def test_a_study_survives_a_kill_in_each_of_its_stages(tmp_path: Path, undisturb
     with open_store(folder) as store:
         study = store.create_study(lenient_spec())[0]
         before: list[tuple[int, str, object]] = []
-        moments = [("record:2", 1), ("record:5", 4), (f"record:{TRIALS}", TRIALS - 1)]  # baselines, pairs, verification
-        for moment, whole in moments:
-            run_until_killed(folder, study.id, moment)
+        for number in (2, 5, SEARCHED, TRIALS):  # a baseline, a pair, the tree, the tree with a further seed
+            whole = number - 1
+            run_until_killed(folder, study.id, f"record:{number}")
             trials = [(trial.number, trial.training.key, metrics(trial)) for trial in store.ledger(study.id).trials()]
             assert len(trials) == whole
             assert trials[: len(before)] == before

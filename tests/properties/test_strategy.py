@@ -160,11 +160,50 @@ def test_a_budget_in_trials_is_never_exceeded_and_the_outcome_says_what_was_left
         assert run.settled == unlimited.settled
 
 
-@settings(max_examples=60, deadline=None)
-@given(worlds(), st.sampled_from(OF_PAIRS), st.integers(1, 3))
-def test_a_plan_bounds_what_is_trained(case: tuple[int, dict[str, Any], World], strategy: str, repeats: int) -> None:
+@settings(max_examples=25, deadline=None)
+@given(worlds(), st.sampled_from([*OF_PAIRS, "groups"]), st.sampled_from([1, 2]), st.integers(1, 3))
+def test_what_confirms_a_tree_changes_nothing_that_was_searched(
+    case: tuple[int, dict[str, Any], World], strategy: str, repeats: int, seeds: int
+) -> None:
     tasks, more, world = case
     spec = make_spec(tasks, strategy=strategy, repeats=repeats, **more)
+    alone = simulate(spec, replace(world, spread=0.01))
+    confirming = spec.model_copy(update={"confirm": seeds})
+    both = simulate(confirming, replace(world, spread=0.01))
+    searched = [trial for trial in both.trials if not trial.training.is_confirming]
+    further = [training for training in both.trainings if training.is_confirming]
+    assert [trial.training for trial in searched] == alone.trainings
+    assert both.settled == alone.settled
+    assert both.trainings == [*alone.trainings, *further]
+    shared = [part for part in components(both.settled.tree) if len(part.tasks) > 1]
+    models = Counter([*shared, *(BranchTree.flat(task, 8, 8) for part in shared for task in part.tasks)])
+    assert Counter(training.tree for training in further) == Counter(dict.fromkeys(models, seeds))
+    before, after = evidence_of(spec, alone), evidence_of(confirming, both)
+    assert after.matrix(False).cells == before.matrix(False).cells
+    assert after.trained == before.trained
+    assert after.seed_noise() == before.seed_noise()
+    half = [*alone.trials, *both.trials[len(alone.trials) :: 2]]
+    assert simulate(confirming, replace(world, spread=0.01), known=half).settled == both.settled
+
+
+def test_trainings_that_confirm_are_no_part_of_the_budget() -> None:
+    cells = {("a", "b", 8): 0.0, ("a", "c", 8): 0.0, ("b", "c", 8): 0.0}
+    world = World(cells, worst_tree=0.0)
+    for budget in ({}, {"trials": 8}, {"trials": 3}):
+        specs = [make_spec(3, depths=[8], budget=budget, confirm=seeds) for seeds in (0, 2)]
+        alone, both = (simulate(spec, world) for spec in specs)
+        assert both.settled == alone.settled
+        further = 2 * 4 if alone.settled.tree.is_shared else 0
+        assert len(both.trials) == len(alone.trials) + further
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), st.sampled_from(OF_PAIRS), st.integers(1, 3), st.integers(0, 2))
+def test_a_plan_bounds_what_is_trained(
+    case: tuple[int, dict[str, Any], World], strategy: str, repeats: int, confirm: int
+) -> None:
+    tasks, more, world = case
+    spec = make_spec(tasks, strategy=strategy, repeats=repeats, confirm=confirm, **more)
     least, most = plan_trials(spec)
     assert least <= len(simulate(spec, world).trials) <= most
 
