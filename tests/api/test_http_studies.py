@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from taskgraft.search.resolution import TestSize, resolve, warnings
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.study import Progress, RunningTrial, Stage, State
 from tests.api.conftest import LEASE, Api, body
@@ -94,11 +95,40 @@ def test_a_finished_study_shows_its_result(api: Api) -> None:
         "ar": 0.0102,
         "ar_interval": [0.0, 0.03],
         "tasks": [asdict(task) for task in RESULT.tasks],
+        "retrained": {
+            "seeds": 2,
+            "ar_mean": 0.03,
+            "ar_interval": [0.01, 0.08],
+            "ars": [0.05, 0.01],
+            "tasks": [
+                {
+                    "name": "gender",
+                    "metric": "accuracy",
+                    "baseline": 0.98,
+                    "final": 0.95,
+                    "reduction": 0.03,
+                    "interval": [0.0, 0.06],
+                }
+            ],
+        },
         "parameters": 40_000,
         "independent_parameters": 100_000,
         "macs_per_second": 5_000_000,
         "retrained": None,
     }
+
+
+def test_a_study_says_what_its_test_clips_can_decide(api: Api) -> None:
+    study_id = api.post(ar_threshold=0.02)
+    assert api.http.get(f"/v1/studies/{study_id}").json()["warnings"] == []
+    api.run(study_id, Stage.PAIRS)
+    found = resolve("word", TestSize(150, 30), 3, 0.02, baseline=0.97, disagreement=0.03)
+    facts = {"resolution": [found.to_json()], "warnings": warnings([found], 0.02)}
+    api.store.set_facts(study_id, "runner", facts)
+    study = api.http.get(f"/v1/studies/{study_id}").json()
+    assert study["resolution"] == [found.to_json()]
+    assert study["warnings"] == facts["warnings"]
+    assert "word: 150 test clips in 30 groups are too few" in study["warnings"][0]
 
 
 def test_pages_follow_each_other_newest_first(api: Api) -> None:

@@ -1,5 +1,6 @@
 """A result of a study as its pipeline writes it: one task of each kind."""
 
+from taskgraft.search.retrained import Retrained, RetrainedTask
 from taskgraft.search.study import Result
 from taskgraft.search.verdict import FinalVerdict, TaskResult
 
@@ -18,4 +19,7 @@ RESULT = Result(
     verified_for=0.02501,
     scope="the weights in the bundle",
     tasks=TASKS,
+    retrained=Retrained(
+        2, 0.03, (0.01, 0.08), (0.05, 0.01), (RetrainedTask("gender", "accuracy", 0.98, 0.95, 0.03, (0.0, 0.06)),)
+    ),
 )

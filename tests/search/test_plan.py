@@ -9,6 +9,7 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.registry import DEMO_CLIPS
 from taskgraft.search.outline import StudyOutline, find_local_report, outline_study
 from taskgraft.search.plan import Plan, plan_study, plan_trials
+from taskgraft.search.resolution import smallest_threshold
 from taskgraft.search.spec import StudySpec
 from tests.search.corpora import beeps_spec, write_beeps
 from tests.search.worlds import make_spec
@@ -43,6 +44,9 @@ def plan(folder: Path, workers: int = 1, **more: Any) -> Plan:
         ({"repeats": "auto"}, 2 * 6 + 15 + 1, 6 * 121),
         ({"budget": {"trials": 30}}, 22, 30),
         ({"budget": {"trials": 6}}, 6, 6),
+        ({"confirm": 2}, 22 + 6, 136 + 2 * (6 + 3)),
+        ({"depths": [4], "confirm": 2}, 6 + 15, 56 + 2 * (6 + 3)),
+        ({"budget": {"trials": 30}, "confirm": 1}, 22 + 3, 30 + 9),
     ],
 )
 def test_trainings_of_six_tasks(fields: dict[str, Any], least: int, most: int) -> None:
@@ -55,6 +59,18 @@ def test_a_plan_of_the_beeps(folder: Path) -> None:
     assert found.clips["pitch"] == {"train": 36, "validation": 12, "test": 12}
     assert found.fully_shared_parameters < found.independent_parameters
     assert found.to_json()["workers"] == found.workers == 1
+
+
+def test_a_plan_says_what_the_test_clips_can_decide(folder: Path) -> None:
+    found = plan(folder, ar_threshold=0.05)
+    assert [task.task for task in found.resolution] == ["pitch", "loud", "shape"]
+    pitch = found.resolution[0]
+    assert (pitch.test_clips, pitch.test_groups, pitch.measured) == (12, None, False)
+    assert pitch.q_min == pytest.approx(smallest_threshold(12, 0.9, 0.0868, 3), rel=0.01)
+    assert len(found.warnings) == 3
+    assert f"about {pitch.clips_needed:,} clips would do" in found.warnings[0]
+    assert found.to_json()["resolution"][0]["clips_needed"] == pitch.clips_needed
+    assert plan(folder, ar_threshold=0.9).warnings == ()
 
 
 def test_seconds_are_those_of_the_audio_that_is_trained_on(folder: Path) -> None:

@@ -71,6 +71,7 @@ def test_the_status_of_one_and_of_all(api: Api) -> None:
     assert ["age_group", "accuracy", "50.00", "50.00", "at chance", "240"] in cells(text)
     assert ["verdict", "not refuted; verified for Q >= 2.51 %"] in cells(text)
     assert ["at chance, not judged", "age_group"] in cells(text)
+    assert "expected AR 3.00 %" in text
     assert {queued, done} <= {study["id"] for study in taskgraft("status", "--json").document}
     (line,) = (line for line in taskgraft("status").out.splitlines() if done in line)
     assert "finished" in line
