@@ -32,7 +32,8 @@ def test_a_manifest_under_a_root_is_registered_and_checked(service: Datasets) ->
     assert (found["state"], found["source"], found["clips"], found["seconds"]) == ("ready", "registered", 6, 0.6)
     assert found["columns"] == {"animal": ONE_EACH}
     assert found["events"] == {"call": {"seconds": 0.24, "clips": {"train": 2, "validation": 2, "test": 2}}}
-    assert (found["rates"], found["faults"], found["progress"]) == ({"8000": 6}, [], None)
+    assert (found["rates"], found["clip_seconds"]) == ({"8000": 6}, 0.1)
+    assert (found["faults"], found["progress"]) == ([], None)
     assert service.register("zoo", manifest).status_code == 200
     assert service.register("zoo", "zoo/../zoo/manifest.csv").json()["version"] == 1
     write_tone(manifest.parent / "train-cat.wav", hertz=333)

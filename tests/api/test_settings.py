@@ -1,5 +1,6 @@
 """Settings and where they come from."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,34 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
             "TASKGRAFT_HOST": "::1",
             "TASKGRAFT_PORT": "0",
             "TASKGRAFT_RAY_ADDRESS": "ray:6379",
+            "TASKGRAFT_DATASETS_ROOT": os.pathsep.join([str(tmp_path), "", "/"]),
+            "TASKGRAFT_UPLOAD_BYTES": "1000",
+            "TASKGRAFT_UPLOAD_FILES": "10",
+            "TASKGRAFT_UPLOAD_EXPANDED": "2000",
         }
     )
-    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379")
+    roots = (tmp_path, Path("/"))
+    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379", roots, 1000, 10, 2000)
+    assert (settings.limits.bytes, settings.limits.files, settings.limits.expanded) == (1000, 10, 2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("UPLOAD_BYTES", "lots", "a limit is a whole number; got 'lots'"),
+        ("UPLOAD_FILES", "0", "upload_files: a limit is 1 or more; got 0"),
+        ("DATASETS_ROOT", "/no/such/folder", "a root is a folder; got '/no/such/folder'"),
+    ],
+)
+def test_limits_and_roots_are_checked(name: str, value: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Settings.from_environment(environment={f"TASKGRAFT_{name}": value})
+
+
+def test_a_root_that_is_a_link_is_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert Settings(datasets_root=(tmp_path / "link",)).datasets_root == (tmp_path / "real",)
 
 
 def test_what_is_given_goes_before_the_environment(tmp_path: Path) -> None:

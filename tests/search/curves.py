@@ -133,4 +133,4 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], CurveWorld]:
     cells = {(*pair, depth): draw(lost) for pair in combinations("abcd"[:tasks], 2) for depth in depths}
     strategy = draw(st.sampled_from(["adaptive", "bisection", "groups", "exhaustive"]))
     world = CurveWorld(cells, draw(st.integers(0, 999)), draw(st.sampled_from([0.0, 0.03, 0.08])))
-    return {"tasks": tasks, "depths": depths, "strategy": strategy}, world
+    return {"tasks": tasks, "depths": depths, "strategy": strategy, "confirm": draw(st.sampled_from([0, 2]))}, world

@@ -80,7 +80,7 @@ def test_nobody_knows_the_pace_before_a_training_has_ended() -> None:
 
 
 def test_more_workers_take_less_time_but_for_what_waits_for_itself() -> None:
-    pace = Pace({1: (10.0,) * 9, 2: (12.0,) * 9}, (1.0,) * 9)
+    pace = Pace({1: ((10.0, 1.0),) * 9, 2: ((12.0, 1.0),) * 9})
     left = Left(20, 4, (6.0, 12.0), 2, (1, 3))
     (low, high), (low4, high4) = (seconds_left(left, pace, 4, workers) for workers in (1, 4))
     assert low4 < low
@@ -90,7 +90,7 @@ def test_more_workers_take_less_time_but_for_what_waits_for_itself() -> None:
 
 
 def test_what_is_done_of_running_trainings_is_not_left() -> None:
-    pace = Pace({1: (10.0,) * 99}, ())
+    pace = Pace({1: ((10.0, 1.0),) * 99})
     left = Left(1, 1, (0.0, 0.0), 0, (0, 0))
     ends = [seconds_left(left, pace, 1, 1, [done])[0] for done in (0.0, 0.5, 1.0)]
     assert ends == sorted(ends, reverse=True)
@@ -101,6 +101,6 @@ def test_a_training_that_was_stopped_tells_how_long_all_its_steps_take() -> None
     whole = replace(measurement({"a": 0.8}), seconds=10.0)
     cut = replace(measurement({"a": 0.8, "b": 0.8}), steps=25, steps_left=75, seconds=5.0)
     pace = Pace.of([whole, cut])
-    assert pace == Pace({1: (10.0,), 2: (20.0,)}, (0.25,))
+    assert pace == Pace({1: ((10.0, 1.0),), 2: ((5.0, 0.25),)})
     low, high = pace.full(2)
     assert low < 20 < high

@@ -10,6 +10,7 @@ from taskgraft.api.context import problems
 from taskgraft.api.routes import datasets, files, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
+from taskgraft.evaluators.datasets.registry import KNOWN
 from taskgraft.search.store import Store
 
 
@@ -21,6 +22,8 @@ def create_app(settings: Settings) -> FastAPI:
         with Store(settings.database_url) as store:
             app.state.store = store
             sweep(settings.data_dir, store)
+            for known in KNOWN.values():
+                known.report()  # from now on it is known; five first requests at once would each work it out
             yield
 
     app = FastAPI(

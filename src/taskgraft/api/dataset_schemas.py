@@ -46,7 +46,8 @@ class DatasetView(BaseModel):
     distinct: dict[str, int] = Field(description="label column: distinct labels")
     events: dict[str, EventView]
     rates: dict[str, int] = Field(description="sample rate in hertz: clips")
-    seconds: float | None
+    seconds: float | None = Field(description="of all clips together")
+    clip_seconds: float | None = Field(description="what 95 % of the clips fit into")
     faults: list[FaultView] = Field(description="the first of them")
     fault_count: int
     warnings: list[str]
@@ -89,7 +90,15 @@ class DatasetView(BaseModel):
 def _found(report: CheckReport | None) -> dict[str, Any]:
     if report is None:
         empty: dict[str, Any] = {name: {} for name in ("columns", "distinct", "events", "rates")}
-        return {**empty, "clips": None, "seconds": None, "faults": [], "fault_count": 0, "warnings": []}
+        return {
+            **empty,
+            "clips": None,
+            "seconds": None,
+            "clip_seconds": None,
+            "faults": [],
+            "fault_count": 0,
+            "warnings": [],
+        }
     return {
         "clips": report.clips,
         "columns": {name: found.counts for name, found in report.labels.items()},
@@ -99,6 +108,7 @@ def _found(report: CheckReport | None) -> dict[str, Any]:
         },
         "rates": {str(rate): clips for rate, clips in report.sample_rates.items()},
         "seconds": report.seconds,
+        "clip_seconds": report.clip_seconds,
         "faults": [FaultView(where=fault.where, message=fault.message) for fault in report.faults],
         "fault_count": report.fault_count,
         "warnings": list(report.warnings),

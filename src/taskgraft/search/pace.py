@@ -14,6 +14,8 @@ from taskgraft.search.remaining import Left
 
 _DEVIATION = 0.15
 """By how much the seconds of equal trainings differ at least, as a share: depths differ, and so does the machine."""
+_MOST_ERROR = 1.0
+"""Of the mean seconds of a training, as a share."""
 _SHARE, _SHARE_DEVIATION = 0.7, 0.25
 """Which part of its steps a question takes; counts like one that was measured."""
 _EXPORT_SECONDS = (2.0, 15.0)
@@ -24,23 +26,23 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What trainings took, by how many tasks they had: seconds of all planned steps, and the share of them taken."""
+    """What trainings took, by how many tasks they had: seconds, and the share of the planned steps that were taken."""
 
-    full_seconds: dict[int, tuple[float, ...]]
-    shares: tuple[float, ...]
-    """Of trainings of two tasks or more."""
+    took: dict[int, tuple[tuple[float, float], ...]]
 
     @classmethod
     def of(cls, measurements: Iterable[Measurement]) -> "Pace | None":
         """Return the pace of finished trainings; None if there are none."""
-        full: dict[int, list[float]] = {}
-        shares = []
+        took: dict[int, list[tuple[float, float]]] = {}
         for measured in measurements:
             share = measured.steps / measured.planned_steps
-            full.setdefault(len(measured.metrics), []).append(measured.seconds / share)
-            if len(measured.metrics) > 1:
-                shares.append(share)
-        return cls({tasks: tuple(seconds) for tasks, seconds in full.items()}, tuple(shares)) if full else None
+            took.setdefault(len(measured.metrics), []).append((measured.seconds, share))
+        return cls({tasks: tuple(figures) for tasks, figures in took.items()}) if took else None
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of steps that trainings of two tasks or more took."""
+        return tuple(share for tasks, figures in self.took.items() if tasks > 1 for _, share in figures)
 
     def full(self, tasks: int) -> Range:
         """Return the range of a training of so many tasks that takes all its steps.
@@ -48,10 +50,12 @@ class Pace:
         If none was measured, those of the nearest number of tasks stand for it: a further task is taken to cost up to
         half as much as the first, since tasks share blocks.
         """
-        nearest = min(self.full_seconds, key=lambda known: (abs(known - tasks), known))
-        measured = self.full_seconds[nearest]
-        error = 2 * max(_DEVIATION, float(np.std(measured) / np.mean(measured))) / math.sqrt(len(measured))
-        middle, more = float(np.mean(measured)), 1 + (tasks / nearest - 1) / 2
+        nearest = min(self.took, key=lambda known: (abs(known - tasks), known))
+        seconds, shares = np.array(self.took[nearest]).T
+        middle = float(seconds.sum() / shares.sum())  # long trainings count more: short ones hardly get started
+        residual = float(np.sqrt(np.average((seconds / shares / middle - 1) ** 2, weights=shares)))
+        error = min(_MOST_ERROR, 2 * max(_DEVIATION, residual) / math.sqrt(len(seconds)))
+        more = 1 + (tasks / nearest - 1) / 2
         return middle * max(0.5, 1 - error) * min(1.0, more), middle * (1 + error) * max(1.0, more)
 
     def share(self, questions: float) -> Range:

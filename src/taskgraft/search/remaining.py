@@ -17,7 +17,7 @@ from taskgraft.search.confirming import expected_trainings, most_trainings
 from taskgraft.search.evidence import Evidence
 from taskgraft.search.plan import plan_trials
 from taskgraft.search.questions import expected_questions, most_questions
-from taskgraft.search.spec import AUTO, MAX_REPEATS, Strategy, StudySpec
+from taskgraft.search.spec import AUTO, MAX_REPEATS, BudgetSpec, Strategy, StudySpec
 from taskgraft.search.strategy import Ask
 from taskgraft.search.study import Stage
 from taskgraft.space.tree import BranchTree
@@ -77,7 +77,8 @@ def _of_verification(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left
 def _by_the_plan(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count by the plan of the whole study: what is asked next depends on too much to follow it."""
     least, baselines = decision.at_least, _baselines(decision)
-    most = _within_budget(spec, evidence, plan_trials(spec)[1] - evidence.count, least)
+    unlimited = spec.model_copy(update={"budget": BudgetSpec()})  # what was taken over counts against no budget
+    most = _within_budget(spec, evidence, plan_trials(unlimited)[1] - evidence.count, least)
     tasks = len(spec.tasks)
     groups = spec.least_repeats * (math.ceil(2 * tasks * math.log2(max(2, tasks))) + len(spec.depths))
     questions = max(least - baselines, min(most, groups) if spec.strategy is Strategy.GROUPS else most - baselines)

@@ -15,7 +15,10 @@ from typing import Any
 
 import psutil
 import pytest
+import soundfile
 
+import taskgraft as taskgraft_package
+from taskgraft.api.study_files import read_study
 from taskgraft.search.store import Store, sqlite_url
 from tests.api.cli.commands import LIST_HEAVY_MODULES, PROGRAM, Said, process, taskgraft, write
 from tests.evaluators.tones import write_tones
@@ -145,6 +148,45 @@ def test_the_same_command_again_answers_at_once(finished: dict[str, Any], root: 
         (root / "first" / "manifest.csv").write_text(kept)
     assert json.loads(said.stdout) == finished
     assert said.stderr.splitlines() == ["0 optuna"]
+
+
+def test_python_is_given_what_the_command_found(finished: dict[str, Any], root: Path) -> None:
+    """A path, a dictionary and a value are the same study; its folder is where the command puts it."""
+    path = Workshop(root).study()
+    spec = read_study(path)
+    out = root / "taskgraft-runs" / "tones"
+    forms: list[Any] = []
+    outcomes = [
+        taskgraft_package.run(str(path), out=out, progress=False),
+        taskgraft_package.run(spec.to_plain(), out=str(out), base=root),
+        taskgraft_package.run(spec, out=out, base=root, progress=forms.append),
+    ]
+    for outcome in outcomes:
+        assert outcome.to_json() == finished
+    outcome = outcomes[0]
+    assert (outcome.state, outcome.reason) == ("succeeded", finished["study"]["reason"])
+    assert outcome.tree
+    assert outcome.tree.to_json() == finished["tree"]["root"]
+    assert outcome.result
+    assert outcome.result.ar == finished["study"]["result"]["ar"]
+    assert len(outcome.matrix.to_records()) == len(finished["matrix"]["cells"])
+    assert outcome.bundle == Path(finished["artifacts"])
+    sound, rate = soundfile.read(root / "first" / "0.wav")
+    model = taskgraft_package.load_bundle(outcome.bundle)
+    assert list(model.predict(sound, rate)) == ["pitch", "shape", "tone"]
+
+
+def test_python_is_told_all_faults_and_nothing_is_made(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workshop.root)
+    study = read_study(workshop.study()).to_plain()
+    before = sorted(workshop.root.rglob("*"))
+    with pytest.raises(taskgraft_package.InvalidInput) as wrong:
+        taskgraft_package.run(study | {"depths": [], "seed": -1})
+    assert [fault.where for fault in wrong.value.faults] == ["depths", "seed"]
+    study["tasks"][0]["dataset"] = "nowhere/manifest.csv"
+    with pytest.raises(taskgraft_package.InvalidInput, match=r"tasks\.0"):
+        taskgraft_package.run(study)
+    assert sorted(workshop.root.rglob("*")) == before
 
 
 def test_the_same_command_again_shows_the_tree_and_the_files(finished: dict[str, Any], root: Path) -> None:

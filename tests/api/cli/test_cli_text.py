@@ -11,7 +11,13 @@ from taskgraft.space.document import tree_document
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
-STUDY = {"state": "running", "reason": None, "result": None, "spec": {"ar_threshold": 0.02}}
+STUDY: dict[str, Any] = {
+    "state": "running",
+    "warnings": [],
+    "reason": None,
+    "result": None,
+    "spec": {"ar_threshold": 0.02},
+}
 BROKE = Cause(Reason.BROKE, ("a", "b"), 8, 0.031, at_most=True)
 
 

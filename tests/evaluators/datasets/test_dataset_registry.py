@@ -7,6 +7,7 @@ import pytest
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets import registry
 from taskgraft.evaluators.datasets.check import check_manifest
+from taskgraft.evaluators.datasets.demo_speech import RECIPE
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets, resolve_dataset
 
@@ -49,6 +50,8 @@ def test_the_demo_corpus_is_made_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(registry, "DEMO_CLIPS", 40)
     seen: list[int] = []
     assert known_datasets() == ("demo-speech",)
+    half = tmp_path / "data" / "corpora" / f".demo-speech-{RECIPE}-half"  # of a process that was killed
+    half.mkdir(parents=True)
     for _ in range(2):
         manifest = resolve_dataset(
             "demo-speech", tmp_path, tmp_path / "data", allow_paths=False, progress=lambda done, _: seen.append(done)
@@ -56,6 +59,7 @@ def test_the_demo_corpus_is_made_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert manifest.is_relative_to(tmp_path / "data" / "corpora")
     assert len(read_corpus(manifest)) == 40
     assert len(seen) == 40
+    assert not half.exists()
 
 
 @needs_synthesizer

@@ -1,6 +1,7 @@
 """Datasets known by name, and the way from a study's word to a manifest."""
 
 import fcntl
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,8 @@ class DemoSpeech:
             return manifest
         with _alone(root):
             if not manifest.is_file():
+                for left_over in root.parent.glob(f".{root.name}-*"):  # by a process that was killed
+                    shutil.rmtree(left_over, ignore_errors=True)
                 build_demo_speech(root, DEMO_CLIPS, DEMO_SEED, progress, shares=DEMO_SHARES)
         return manifest
 

@@ -77,8 +77,7 @@ def _find(file: BinaryIO, size: int) -> tuple[int, int, int]:
         raise _malformed("the body is no zip, or was cut off: it does not end as one")
     _, disk, first_disk, _, count, length, start, _ = _END.unpack_from(found, place)
     end = size - tail + place
-    if 0xFFFF in (disk, first_disk, count) or _IN_EXTRA in (length, start):
-        disk, first_disk, count, length, start, end = _find64(file, end, (disk, first_disk, count, length, start))
+    disk, first_disk, count, length, start, end = _find64(file, end, (disk, first_disk, count, length, start))
     if disk or first_disk:
         raise _malformed("a zip comes in one part")
     if start + length != end:
@@ -87,7 +86,7 @@ def _find(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _find64(file: BinaryIO, end: int, plain: tuple[int, ...]) -> tuple[int, ...]:
-    """The same from the 64-bit record, for archives of many files or bytes; ``plain`` if there is none."""
+    """The same from the 64-bit record, which counts wherever there is one; ``plain`` if there is none."""
     file.seek(max(0, end - _LOCATOR.size))
     found = file.read(_LOCATOR.size)
     if len(found) < _LOCATOR.size or not found.startswith(b"PK\6\7"):
