@@ -62,6 +62,14 @@ def test_size_and_threshold_are_told() -> None:
     )
 
 
+def test_a_caption_stands_below_the_picture() -> None:
+    caption = "not refuted: AR 1.30 % on test, verified for Q >= 3.11 %"
+    plain, captioned = (ET.fromstring(draw_tree(document(branched()), one)) for one in (None, caption))
+    assert float(captioned.get("height", "0")) > float(plain.get("height", "0"))
+    (line,) = (element for element in captioned.iter(f"{SVG}text") if element.text == caption)
+    assert float(plain.get("height", "0")) < float(line.get("y", "0")) < float(captioned.get("height", "0"))
+
+
 def test_a_tree_of_unknown_size_has_a_picture_too() -> None:
     svg = draw_tree(tree_document(branched(), CNN8, 0.02))
     assert "parameters" not in svg

@@ -11,6 +11,7 @@ from taskgraft.search.study import Stage, State
 from taskgraft.search.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body
+from tests.search.results import RESULT
 
 DECIDED = {
     ("gender", "word", 8): 60,  # AR 0.25: breaks 0.1
@@ -174,9 +175,13 @@ def test_the_verified_tree_goes_first_at_the_threshold_of_the_study(api: Api) ->
     synthesized = api.http.get(f"/v1/studies/{study_id}/tree").json()
     repaired = synthesized | {"root": BranchTree.flat(["gender", "word", "age_group"], 5, DEPTH).to_json()}
     api.run(study_id, Stage.EXPORT)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, tree=repaired)
-    for query in ({}, {"ar_threshold": 0.1}):
-        assert api.http.get(f"/v1/studies/{study_id}/tree", params=query).json() == repaired
+    api.store.finish(study_id, "runner", State.SUCCEEDED, tree=repaired, result=RESULT)
+    verdict = "not refuted: AR 1.02 % on test, verified for Q &gt;= 2.51 %"
+    for threshold, has_verdict in ((0.1, True), (0.11, False)):
+        query = {"ar_threshold": threshold, "format": "svg"}
+        assert (verdict in api.http.get(f"/v1/studies/{study_id}/tree", params=query).text) is has_verdict
+    for about in ({}, {"ar_threshold": 0.1}):
+        assert api.http.get(f"/v1/studies/{study_id}/tree", params=about).json() == repaired
     other = api.http.get(f"/v1/studies/{study_id}/tree", params={"ar_threshold": 0.11}).json()
     assert other["root"] == synthesized["root"]
 

@@ -121,6 +121,32 @@ def test_weights_are_kept_where_a_model_may_need_them(
     assert len(done) > 2
 
 
+def test_what_confirms_a_tree_is_trained_to_its_end_and_keeps_its_weights(store: Store, tmp_path: Path) -> None:
+    """A further seed of the tree breaks the threshold here: it is measured on test like the others."""
+    spec = make_spec(2, depths=[8], confirm=2)
+    study = new_study(store, spec)
+    driver = make_driver(store, spec, tmp_path, study)
+    world, jobs = World({("a", "b", 8): 0.0}), list[Job]()
+    while not isinstance(decision := driver.decision(), Settled):
+        job = next_job(driver)
+        measured = world.measure(job.training)
+        if job.training.is_confirming:
+            assert decision.stage is Stage.VERIFICATION
+            assert job.stopping is None
+            measured = measurement(dict.fromkeys(job.training.tasks, 0.3))
+        driver.on_measured(job, replace(measured, weights=job.training.key.encode()))
+        jobs.append(job)
+    further = [job for job in jobs if job.training.is_confirming]
+    assert [(job.training.tasks, job.seed) for job in further] == [
+        (tasks, seed) for seed in (100, 101) for tasks in (("a",), ("b",), ("a", "b"))
+    ]
+    for job in further:
+        assert Checkpoints(tmp_path, study).load(job.training) == job.training.key.encode()
+    resumed = make_driver(store, spec, tmp_path, study)
+    assert resumed.decision() == decision
+    assert resumed.snapshot()[0].trials_done == len(jobs)
+
+
 def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_path: Path) -> None:
     driver = make_driver(store, make_spec(3), tmp_path)
     assert driver.report()[0] is None

@@ -142,7 +142,7 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
 def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterator[str]:
     """What a user has to know to read the result aright."""
     for task in filter(evidence.is_at_chance, spec.task_names):
-        yield f"the baseline of {task} is no better than chance, so that AR says nothing of it; it was kept apart"
+        yield f"the baseline of {task} is no better than chance: it shares nothing and is part of no verdict"
     if questions.ready:
         yield "the budget ended before all questions were answered; what was not tried, or is open, is not shared"
     if undecided := evidence.undecided():
