@@ -178,10 +178,10 @@ def test_the_verified_tree_goes_first_at_the_threshold_of_the_study(api: Api) ->
     api.store.finish(study_id, "runner", State.SUCCEEDED, tree=repaired, result=RESULT)
     verdict = "not refuted: AR 1.02 % on test, verified for Q &gt;= 2.51 %"
     for threshold, has_verdict in ((0.1, True), (0.11, False)):
-        query = {"ar_threshold": threshold, "format": "svg"}
-        assert (verdict in api.http.get(f"/v1/studies/{study_id}/tree", params=query).text) is has_verdict
-    for about in ({}, {"ar_threshold": 0.1}):
-        assert api.http.get(f"/v1/studies/{study_id}/tree", params=about).json() == repaired
+        picture = api.http.get(f"/v1/studies/{study_id}/tree?format=svg&ar_threshold={threshold}").text
+        assert (verdict in picture) is has_verdict
+    for query in ({}, {"ar_threshold": 0.1}):
+        assert api.http.get(f"/v1/studies/{study_id}/tree", params=query).json() == repaired
     other = api.http.get(f"/v1/studies/{study_id}/tree", params={"ar_threshold": 0.11}).json()
     assert other["root"] == synthesized["root"]
 
