@@ -196,6 +196,7 @@ def test_card_has_the_figures(exported: Exported) -> None:
     assert "**Not refuted: verified for an AR of at most 3.2 %**" in card
     assert "AR: 1.2 % on validation (95% interval 0.0 % to 3.5 %)" in card
     assert "Part of no verdict, since their baselines are at chance: waveform." in card
+    assert "Trained again with 3 further seeds, the tree has an expected AR of 4.1 % on test" in card
     assert "| pitch | -2.0 % | -5.0 % | 3.2 % | 8 in 3 groups |" in card
     assert "| waveform | at chance |  |  | 8 in 3 groups |" in card
     assert "| pitch | one of high, low | tones |" in card

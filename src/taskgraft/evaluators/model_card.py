@@ -94,7 +94,18 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
     return (
         f"**{_words(metrics)}**. The accuracy reduction (AR) is what the worst task loses against a model of its own; "
         f"the study accepts {_percent(metrics['ar_threshold'])}. AR: {figures}. The verdict is about "
-        f"{metrics['scope']}.{left_out}"
+        f"{metrics['scope']}.{left_out}{_again(metrics['retrained'])}"
+    )
+
+
+def _again(retrained: Mapping[str, Any] | None) -> str:
+    """What the tree keeps on average, if it was trained again."""
+    if retrained is None:
+        return ""
+    low, high = map(_percent, retrained["ar_interval"])
+    return (
+        f" Trained again with {retrained['seeds']} further seeds, the tree has an expected AR of "
+        f"{_percent(retrained['ar_mean'])} on test (95% interval {low} to {high})."
     )
 
 
