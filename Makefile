@@ -19,8 +19,9 @@ demo: $(VENV)/.installed-demo
 serve: $(VENV)/.installed-demo
 	$(BIN)/taskgraft serve $(ARGS)
 
+# Two at a time: most tests wait for processes that they start. Files stay whole, since their tests share servers.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	$(BIN)/ruff format --check
