@@ -285,6 +285,7 @@ class CauseView(BaseModel):
     depth: int = Field(description="how many blocks they shared in that training")
     ar: float | None = Field(description="of that training, on validation; null if there was none")
     at_most: bool = Field(description="ar is an upper bound")
+    upper_end: float | None = Field(None, description="of its interval, if that decides (`decision: confident`)")
 
 
 class BranchingView(BaseModel):

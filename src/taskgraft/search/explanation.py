@@ -16,7 +16,7 @@ from taskgraft.search.questions import (
 from taskgraft.search.spec import AUTO, MAX_REPEATS, BudgetSpec, Strategy, StudySpec
 from taskgraft.search.strategy import refuted_trees
 from taskgraft.space.branching import Branching, Cause, Reason
-from taskgraft.space.matrix import Pair
+from taskgraft.space.matrix import Decision, Pair
 from taskgraft.space.tree import BranchTree, Node
 
 
@@ -177,4 +177,6 @@ class _Causes:
         return sorted(held, key=lambda tree: (len(tree.tasks), tree.root.blocks[1]))
 
     def _measured(self, reason: Reason, tree: BranchTree, tasks: tuple[str, ...], depth: int) -> Cause:
-        return Cause(reason, tasks, depth, self._evidence.ar(tree), self._evidence.is_bound(tree))
+        is_confident = self._spec.decision is Decision.CONFIDENT
+        upper_end = self._evidence.interval(tree)[1] if is_confident else None
+        return Cause(reason, tasks, depth, self._evidence.ar(tree), self._evidence.is_bound(tree), upper_end)

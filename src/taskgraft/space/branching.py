@@ -32,7 +32,8 @@ class Reason(StrEnum):
 class Cause:
     """One reason to part: which tasks were trained together, how many blocks they shared, and the AR of that.
 
-    ``ar`` is None if nothing was trained; ``at_most`` says that it is an upper bound.
+    ``ar`` is None if nothing was trained; ``at_most`` says that it is an upper bound. ``upper_end`` is that of its
+    interval if that decides (`decision: confident`), else None.
     """
 
     reason: Reason
@@ -40,6 +41,7 @@ class Cause:
     depth: int
     ar: float | None = None
     at_most: bool = False
+    upper_end: float | None = None
 
     @property
     def rank(self) -> tuple[int, int, float]:
@@ -72,6 +74,9 @@ def describe_branching(branching: Mapping[str, Any]) -> str:
     >>> cause = Cause(Reason.BROKE, ("a", "b"), 8, 0.031)
     >>> describe_branching(Branching(("a", "b", "c"), 7, (("a",), ("b", "c")), (cause,)).to_json())
     'a | b, c part after block 7: a + b at 8 blocks lose 3.10 %'
+    >>> cause = Cause(Reason.BROKE, ("a", "b"), 8, 0.015, upper_end=0.024)
+    >>> describe_branching(Branching(("a", "b"), 0, (("a",), ("b",)), (cause,)).to_json())
+    'a | b part at once: a + b at 8 blocks lose 1.50 % (upper end 2.40 %)'
     """
     parts = " | ".join(", ".join(part) for part in branching["parts"])
     where = f"after block {branching['blocks']}" if branching["blocks"] else "at once"
@@ -113,7 +118,9 @@ def _together(cause: Mapping[str, Any]) -> str:
 
 
 def _figure(cause: Mapping[str, Any]) -> str:
-    return f"{'≤ ' if cause['at_most'] else ''}{100 * cause['ar']:.2f} %"
+    figure = f"{'≤ ' if cause['at_most'] else ''}{100 * cause['ar']:.2f} %"
+    upper_end = cause.get("upper_end")  # trees of older versions do not have it
+    return figure if upper_end is None else f"{figure} (upper end {100 * upper_end:.2f} %)"
 
 
 _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = MappingProxyType(

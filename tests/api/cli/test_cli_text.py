@@ -46,6 +46,14 @@ def test_marks_in_the_matrix_are_explained_where_they_stand() -> None:
     assert "·  not asked at this depth" in marked
 
 
+def test_what_decides_stands_in_the_matrix() -> None:
+    cells = matrix(("a", "b", 8, 0.015, False))
+    cells["cells"][0]["ar_interval"] = [0.001, 0.031]
+    confident = STUDY | {"spec": {"ar_threshold": 0.02, "decision": "confident"}}
+    assert "1.50 % to 3.10 %" in printed(show_outcome, confident, cells, None)
+    assert "3.10 %" not in printed(show_outcome, STUDY, cells, None)
+
+
 @pytest.mark.parametrize("with_study", [True, False])
 def test_a_tree_says_why_its_tasks_part_and_what_is_unknown(with_study: bool) -> None:
     told = tree(

@@ -203,7 +203,7 @@ def matrix(
         elif as_json:
             print_json(client.matrix(study_id))
         else:
-            show_matrix(client.matrix(study_id), client.study(study_id)["spec"]["ar_threshold"])
+            show_matrix(client.matrix(study_id), client.study(study_id)["spec"])
 
 
 def tree(

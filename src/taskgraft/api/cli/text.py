@@ -18,7 +18,7 @@ JSON = Mapping[str, Any]
 def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
     """Matrix, tree and result of a study."""
     if matrix["cells"]:
-        console.print(_matrix_table(matrix, study["spec"]["ar_threshold"]))
+        console.print(_matrix_table(matrix, study["spec"]))
         _show_legend(matrix)
     if tree:
         console.print(_tree_text(tree))
@@ -38,35 +38,47 @@ def _show_warnings(warnings: Iterable[str]) -> None:
         errors.print(f"[yellow]warning:[/yellow] {escape(warning)}")
 
 
-def show_matrix(matrix: JSON, threshold: float) -> None:
-    """The reduction matrix of a study."""
+def show_matrix(matrix: JSON, spec: JSON) -> None:
+    """Print the reduction matrix of a study."""
     if matrix["cells"]:
-        console.print(_matrix_table(matrix, threshold))
+        console.print(_matrix_table(matrix, spec))
     else:
         console.print("no pair has been trained yet")
 
 
-def _matrix_table(matrix: JSON, threshold: float) -> Table:
-    """AR of every pair by depth, green where it keeps the threshold; a dot where that depth was not tried."""
+def _matrix_table(matrix: JSON, spec: JSON) -> Table:
+    """Return the AR of every pair by depth, green if it keeps the threshold; a dot if that depth was not tried.
+
+    With `decision: confident` the upper end of the interval stands beside it, since that is what decides.
+    """
     cells = {(cell["task_a"], cell["task_b"], cell["depth"]): cell for cell in matrix["cells"]}
     depths = sorted({depth for _, _, depth in cells})
     place = {task: index for index, task in enumerate(matrix["tasks"])}
-    table = Table(title=f"accuracy reduction by blocks shared (validation; green keeps {percent(threshold)})")
+    shown = "validation, up to the interval's upper end" if _is_confident(spec) else "validation"
+    table = Table(title=f"accuracy reduction by blocks shared ({shown}; green keeps {percent(spec['ar_threshold'])})")
     table.add_column("pair")
     for depth in depths:
         table.add_column(str(depth), justify="right")
     for first, second in sorted({(a, b) for a, b, _ in cells}, key=lambda pair: (place[pair[0]], place[pair[1]])):
         row = [cells.get((first, second, depth)) for depth in depths]
-        table.add_row(f"{first} + {second}", *(_cell(cell, threshold) for cell in row))
+        table.add_row(f"{first} + {second}", *(_cell(cell, spec) for cell in row))
     return table
 
 
-def _cell(cell: JSON | None, threshold: float) -> str:
+def _is_confident(spec: JSON) -> bool:
+    return bool(spec.get("decision") == "confident")
+
+
+def _cell(cell: JSON | None, spec: JSON) -> str:
     if cell is None:
         return "·"
-    colour = "green" if cell["ar"] <= threshold else "red"
-    at_most = "≤ " if cell["at_most"] else ""
-    return f"[{colour}]{at_most}{percent(cell['ar'])}[/{colour}]"
+    text = f"{'≤ ' if cell['at_most'] else ''}{percent(cell['ar'])}"
+    deciding = cell["ar"]
+    if _is_confident(spec) and cell["ar_interval"]:
+        deciding = cell["ar_interval"][1]
+        text += f" to {percent(deciding)}"
+    colour = "green" if deciding <= spec["ar_threshold"] else "red"
+    return f"[{colour}]{text}[/{colour}]"
 
 
 def _show_legend(matrix: JSON) -> None:
