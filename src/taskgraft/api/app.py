@@ -1,4 +1,4 @@
-"""The HTTP door: routes, problem details and the store put together."""
+"""The HTTP application: routes, problem details and the store put together."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from taskgraft.search.store import Store
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application over the store that ``settings`` name; it opens the store when it starts, and trains nothing."""
+    """Return the application over the store that ``settings`` name; it opens the store at startup, and never trains."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

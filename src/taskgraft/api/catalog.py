@@ -1,4 +1,4 @@
-"""What a study's word for a dataset stands for in a service, from the database alone."""
+"""Looks up the datasets that a study names in a service, in the database alone."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,7 +19,7 @@ _NAMED = 10
 class Catalog:
     """The datasets that a study may name, for one request.
 
-    They are taken in the versions that are ``pinned``, others in their newest one.
+    ``pinned`` says which versions to take; other datasets are taken in their newest version.
     """
 
     def __init__(self, store: Store, settings: Settings, pinned: Mapping[str, int] = MappingProxyType({})) -> None:

@@ -41,7 +41,7 @@ FilesDep = Annotated[Path, Depends(_files)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that are problem details, for the OpenAPI document."""
+    """Return the answers of a route that are problem details, for the OpenAPI document."""
     return {status: {"model": Problem, "description": _WORDS[status]} for status in statuses}
 
 

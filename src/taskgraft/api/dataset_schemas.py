@@ -57,7 +57,7 @@ class DatasetView(BaseModel):
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
-        """How the API shows ``dataset``."""
+        """Return what the API shows of ``dataset``."""
         progress = dataset.progress and CheckProgress(done=dataset.progress[0], total=dataset.progress[1])
         return cls(
             name=dataset.name,
@@ -73,7 +73,7 @@ class DatasetView(BaseModel):
 
     @classmethod
     def known(cls, name: str, report: CheckReport) -> Self:
-        """How the API shows a corpus that Taskgraft makes itself."""
+        """Return what the API shows of a corpus that Taskgraft makes itself."""
         return cls(
             name=name,
             version=1,

@@ -50,7 +50,7 @@ def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
 
 
 def describe(tree: BranchTree) -> str:
-    """The tree in words, for who cannot see it.
+    """Describe the tree in words, for people who cannot see it.
 
     >>> describe(BranchTree.flat(["a", "b"], 2, 8))
     'Blocks 1 to 2 serve a, b; blocks 3 to 8 serve a; blocks 3 to 8 serve b.'
@@ -75,7 +75,7 @@ class _Sheet:
     svg: ET.Element
     rows: Mapping[str, int]
     left: int
-    """Where the first block begins: off the border where the tree parts before it."""
+    """Where the first block begins: away from the border if the tree parts before it."""
     end: int
     """Where the tree ends and the names begin."""
 
@@ -93,15 +93,15 @@ class _Sheet:
         return cls(svg, rows, left, end)
 
     def start(self, block: int) -> int:
-        """Left edge of a block."""
+        """Return the left edge of a block."""
         return self.left + block * (_CELL + _GAP)
 
     def stop(self, block: int) -> int:
-        """Right edge of what ends before ``block``."""
+        """Return the right edge of what ends before ``block``."""
         return self.start(block) - _GAP
 
     def middle(self, node: Node) -> float:
-        """The height that a node's bar lies at: midway between the first and the last of its tasks."""
+        """Return the height of a node's bar: midway between the first and the last of its tasks."""
         rows = [self.rows[task] for task in node.tasks]
         return _HEAD + (min(rows) + max(rows) + 1) / 2 * _ROW
 
@@ -113,7 +113,7 @@ def _leaves(node: Node) -> Iterator[str]:
 
 
 def _draw_node(sheet: _Sheet, node: Node) -> None:
-    """A node's bar, the branches to its children, and the children."""
+    """Draw a node's bar, the branches to its children, and the children."""
     y = sheet.middle(node)
     for child in node.children:
         x = sheet.start(child.blocks[0]) if child.length else sheet.end
@@ -175,7 +175,7 @@ def _legend(sheet: _Sheet) -> None:
 
 
 def _unknown_words(document: Mapping[str, Any]) -> str:
-    """Return what tells tasks that are apart for want of an answer from tasks that are incompatible."""
+    """Return a note on the pairs that are apart only because nothing is known; empty if there are none."""
     if not (unknown := document.get("unknown")):
         return ""
     return f"{_count(len(unknown), 'pair')} not asked at every depth: they are apart because nothing is known"

@@ -23,7 +23,7 @@ _PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.EXPORT})
 
 @functools.lru_cache(maxsize=_MATRICES_KEPT)
 def find_matrix(spec: StudySpec, trials: tuple[Trial, ...]) -> ReductionMatrix:
-    """The reduction matrix with its intervals; those take a while, so it is made once per state of the ledger."""
+    """Return the reduction matrix with its intervals; these take a while, so it is made once per ledger state."""
     return reduction_matrix(spec, trials)
 
 
@@ -61,7 +61,7 @@ def _open_pairs(matrix: ReductionMatrix, spec: StudySpec) -> int:
 
 
 def _is_open(matrix: ReductionMatrix, first: str, second: str, spec: StudySpec) -> bool:
-    """Whether a depth is unknown that could still be the pair's compatibility at the study's threshold."""
+    """Return whether a depth is unknown that could still be the pair's compatibility at the study's threshold."""
     for depth in sorted(spec.depths, reverse=True):
         cell = matrix.cell(first, second, depth)
         if cell is None:

@@ -1,4 +1,4 @@
-"""The one way out for everything that goes wrong: each error becomes problem details, none a traceback."""
+"""Handlers for everything that goes wrong: each error becomes problem details, never a traceback."""
 
 import json
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _too_large(limit: int) -> Problem:
 
 
 def install(app: FastAPI, upload_bytes: int = MAX_BODY) -> None:
-    """Give ``app`` its handlers; whatever has none of its own is an internal error."""
+    """Give ``app`` its handlers; an error without a handler becomes an internal error."""
     app.add_middleware(BodyLimit, uploads=upload_bytes)
     app.add_exception_handler(TaskgraftError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -77,7 +77,7 @@ async def _on_invalid_request(_: Request, error: Exception) -> Response:
 
 
 def _invalid(errors: Sequence[Any]) -> InvalidInput:
-    """FastAPI's findings as one error of ours; the field's path starts below the body, the query or the header."""
+    """Return FastAPI's findings as one Taskgraft error; field paths start below the body, the query or the header."""
     if errors[0]["type"] == "json_invalid":
         message = f"not JSON: {errors[0]['ctx']['error']} at character {errors[0]['loc'][1]}"
         return MalformedInput.at("body", message)

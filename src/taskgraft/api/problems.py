@@ -67,7 +67,7 @@ KINDS: Mapping[type[TaskgraftError], _Kind] = MappingProxyType(
 
 
 def problem_of(error: TaskgraftError) -> Problem:
-    """An error of the tree as problem details."""
+    """Return an error of the tree as problem details."""
     kind = KINDS[next(base for base in type(error).__mro__ if base in KINDS)]
     errors = None
     if isinstance(error, InvalidInput):
@@ -76,12 +76,12 @@ def problem_of(error: TaskgraftError) -> Problem:
 
 
 def plain_problem(status: int, detail: str) -> Problem:
-    """A problem that HTTP itself has a word for (unknown route, wrong method, too large a body)."""
+    """Return a problem that HTTP itself has a name for (unknown route, wrong method, too large a body)."""
     return Problem(title=_phrase(status), status=status, detail=detail, errors=None)
 
 
 def error_of(status: int, body: str) -> TaskgraftError:
-    """The error of the tree that an answer stands for, whether or not its body is problem details.
+    """Return the error of the tree that an answer stands for, whether or not its body is problem details.
 
     >>> error_of(409, '{"title": "", "status": 409, "detail": "it runs"}')
     Conflict('it runs')

@@ -1,4 +1,4 @@
-"""Giving a service the datasets that a study names by path: registered where it can read them, uploaded where not."""
+"""Giving a service the datasets that a study names by path: registered if it can read them, uploaded otherwise."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -58,8 +58,8 @@ def publish_study(
 ) -> StudySpec:
     """Publish the manifests that a study names by path, relative to ``base``; returns the study with their names.
 
-    A word without a slash or an ending of a table is the name of a dataset that the service has. ``said`` is told of
-    every dataset.
+    A word without a slash or an ending of a table is the name of a dataset that the service has. ``said`` is called
+    with every published dataset.
 
     Raises:
         InvalidInput: with the faults of all manifests, each naming its task.
@@ -73,7 +73,7 @@ def publish_study(
 
 
 def _paths(spec: StudySpec, base: Path) -> dict[str, Path]:
-    """The manifests that a study names, which all exist and can be read."""
+    """Return the manifests that a study names, which all exist and can be read."""
     faults = FaultLog()
     found: dict[str, Path] = {}
     for place, dataset in enumerate(task.dataset for task in spec.tasks):
@@ -88,7 +88,7 @@ def _paths(spec: StudySpec, base: Path) -> dict[str, Path]:
 
 
 def _names(paths: Mapping[str, Path]) -> dict[str, str]:
-    """A name for each path, no two alike unless they are the same place."""
+    """Return a name for each path; two paths have the same name only if they are the same place."""
     names: dict[str, str] = {}
     places: dict[str, Layout] = {}
     for dataset, path in paths.items():

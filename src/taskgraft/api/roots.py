@@ -1,4 +1,4 @@
-"""Folders whose manifests may be registered: a path is followed to where it really leads, and has to lead into one."""
+"""Folders whose manifests may be registered: a path is resolved, and has to lie in one of them."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def resolve_manifest(given: str, roots: Sequence[Path]) -> Path:
         )
     inside = [path for path in _candidates(given, roots) if is_inside(path, roots)]
     if not inside:
-        # Whether there is something elsewhere on this machine is nobody's business.
+        # The answer must not tell what exists elsewhere on this machine.
         rule = f"a manifest lies under a root of this service, {' or '.join(map(str, roots))}"
         raise InvalidInput.at("manifest", f"{rule}; got {given!r:.300}")
     found = next((path for path in inside if path.is_file() or path.is_dir()), None)
@@ -65,9 +65,9 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
 
 
 def _candidates(given: str, roots: Sequence[Path]) -> Iterator[Path]:
-    """Real paths that the text may stand for; `Path` lets an absolute one replace the root before it."""
+    """Yield the real paths that the text may stand for; `Path` lets an absolute one replace the root before it."""
     for root in roots:
         try:
             yield (root / given).resolve()
-        except (OSError, ValueError, RuntimeError):  # a NUL, a name that is too long, links that go round
+        except (OSError, ValueError, RuntimeError):  # a NUL, a name that is too long, links in a circle
             continue

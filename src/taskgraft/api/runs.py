@@ -31,13 +31,13 @@ from taskgraft.space.tree import BranchTree
 _KEY = "run"
 """A folder holds one study, the one of this key, and its trees at other thresholds, whose keys name them."""
 _OWNER = "run"
-"""Who holds the lease. The folder's lock lets one run in at a time, so it may take up what a run that died held."""
+"""Owner of the lease. The folder's lock lets one run in at a time, so a run may take over the lease of a dead one."""
 PICTURE = "tree.svg"
 
 StudyForm = Mapping[str, Any]
 """A study as the service shows it: state, stage, progress, running trainings, reason, result."""
 Count = Callable[[int, int], None]
-"""Told how many are done, of how many."""
+"""Called with how many are done, of how many."""
 
 
 class Observer(Protocol):
@@ -308,6 +308,6 @@ def _forms(store: Store, study_id: str, ended: threading.Event) -> Iterator[Stud
     while not ended.wait(1.0):
         try:
             study = store.get_study(study_id)
-        except TaskgraftError:  # a database that is busy is asked again; one that fails is the work's to report
+        except TaskgraftError:  # a busy database is asked again; the work itself reports one that fails
             continue
         yield StudyView.of(study).model_dump(mode="json")

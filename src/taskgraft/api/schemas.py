@@ -29,7 +29,7 @@ class TaskResultView(BaseModel):
     metric: str
     baseline: Fraction = Field(description="the metric of a model of its own, mean over its seeds")
     final: Fraction = Field(description="the metric in the delivered model")
-    reduction: float | None = Field(description="1 - final / baseline: below 0 where it gained; null at chance")
+    reduction: float | None = Field(description="1 - final / baseline: below 0 if it gained; null at chance")
     lower: float | None = Field(description="one-sided bound of the reduction, error 5 % divided by the tasks judged")
     upper: float | None = Field(description="one-sided 95 % bound of the reduction")
     test_clips: int
@@ -95,7 +95,7 @@ class StudyView(BaseModel):
 
     @classmethod
     def of(cls, study: Study) -> Self:
-        """How the API shows ``study``."""
+        """Return what the API shows of ``study``."""
         return cls(
             id=study.id,
             name=study.spec.name,
@@ -157,7 +157,7 @@ class TrialView(BaseModel):
     state: TrialState
     metrics: dict[str, float] | None = Field(description="each task's metric on the validation split")
     ar: float | None = Field(description="against the baselines of the same repeat; null before they are known")
-    reductions: dict[str, float] | None = Field(description="each task's own reduction; below 0 where it gained")
+    reductions: dict[str, float] | None = Field(description="each task's own reduction; below 0 if it gained")
     seconds: float | None
     worker: str | None
     ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
@@ -166,7 +166,7 @@ class TrialView(BaseModel):
 
     @classmethod
     def of(cls, trial: Trial, baselines: Mapping[str, float]) -> Self:
-        """How the API shows ``trial``, held against the ``baselines`` of its repeat as far as they are known."""
+        """Return what the API shows of ``trial``, compared with the known ``baselines`` of its repeat."""
         training, measured = trial.training, trial.measurement
         lost = ar = None
         if measured is not None and baselines.keys() >= measured.metrics.keys():
@@ -198,7 +198,7 @@ class TrialList(BaseModel):
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> Self:
-        """How the API shows ``trials``, each against the baselines of its repeat."""
+        """Return what the API shows of ``trials``, each compared with the baselines of its repeat."""
         baselines: dict[int, dict[str, float]] = defaultdict(dict)
         for trial in trials:
             if trial.measurement is not None and len(trial.training.tasks) == 1:
@@ -222,7 +222,7 @@ class CellView(BaseModel):
     depth: int
     ar: Fraction
     ar_interval: tuple[float, float] | None = Field(
-        description="95 %, over clips and, where they were repeated, over seeds"
+        description="95 %, over clips and, if trainings were repeated, over seeds"
     )
     at_most: bool = Field(description="ar is an upper bound: the training ended early, or a larger group stands for it")
 
@@ -349,7 +349,7 @@ class TemplateView(BaseModel):
 
     @classmethod
     def of(cls, template: Template) -> Self:
-        """How the API shows ``template``."""
+        """Return what the API shows of ``template``."""
         return cls(
             name=template.name,
             summary=template.summary,

@@ -21,8 +21,8 @@ _LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
 class Settings:
     """Where a service listens and where it keeps what it knows.
 
-    ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too where ``database_url`` names
-    no other. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. Manifests below
+    ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too unless ``database_url`` names
+    another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. Manifests below
     the folders ``datasets_root`` may be registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
     unpacks to at most ``upload_expanded`` bytes.
 
@@ -69,7 +69,7 @@ class Settings:
         """Return settings from ``TASKGRAFT_DATA_DIR``, ``_DATABASE_URL``, ``_HOST``, ``_PORT`` and so on.
 
         ``TASKGRAFT_DATASETS_ROOT`` names folders with ``:`` between them (``;`` on Windows). A variable that is empty
-        counts as absent; what is ``given`` goes before it.
+        counts as absent; ``given`` values take precedence.
 
         Raises:
             InvalidInput: a value that breaks a rule.

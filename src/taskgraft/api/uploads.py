@@ -1,4 +1,4 @@
-"""Uploads on their way to the disk: each in a folder of its own, which stays only if the upload is accepted."""
+"""Uploads on their way to the disk: each in its own folder, which stays only if the upload is accepted."""
 
 import errno
 import fcntl
@@ -33,7 +33,7 @@ class Upload:
         self._file.write(chunk)
 
     def finish(self, name: str, store: Store, limits: Limits) -> tuple[Dataset, bool]:
-        """Judge the zip and add it as a version; says whether it is new. The runner unpacks it.
+        """Check the zip and add it as a version; return whether it is new. The runner unpacks it.
 
         Raises:
             InvalidInput: the zip breaks a rule.
@@ -99,7 +99,7 @@ def sweep(data_dir: Path, store: Store) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether no living process receives an upload into it. One that has just been made may not be locked yet."""
+    """Return whether no living process receives an upload into it. A new one may not be locked yet."""
     try:
         if time.time() - folder.stat().st_mtime < _NEW_SECONDS:
             return False

@@ -52,7 +52,7 @@ class AffinityMeter:
 
 
 def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tensor]:
-    """Each task's gradient [weights] by the blocks that all tasks share; running statistics stay as they are."""
+    """Return each task's gradient [weights] by the blocks that all tasks share; running statistics do not change."""
     model.eval()
     shared = list(model.nodes["0"].parameters())
     features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)

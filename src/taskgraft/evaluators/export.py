@@ -91,7 +91,7 @@ def _preprocessing(data: StudyData) -> Preprocessing:
 
 
 def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any]) -> dict[str, TaskLabels]:
-    """What the outputs for ``tasks`` say; a frames task's event is its target in the study."""
+    """Return what the outputs for ``tasks`` mean; a frames task's event is its target in the study."""
     targets = {task["name"]: task["target"] for task in study["tasks"]}
     return {
         name: TaskLabels(
@@ -104,7 +104,7 @@ def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any])
 
 
 def _models(device: DeviceModel) -> dict[str, bytes]:
-    """The model in its three forms: file name -> content.
+    """Return the model in its three forms: file name -> content.
 
     Raises:
         TrainingFailed: it can't be exported.
@@ -129,7 +129,7 @@ def _models(device: DeviceModel) -> dict[str, bytes]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' remarks about their own workings, none of which a user can act on."""
+    """Silence the exporters' remarks about their own workings: users can do nothing about them."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -142,7 +142,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _trace(device: DeviceModel) -> ExportedProgram:
-    """The program for any number of clips, without what the exporter notes about the machine that it runs on."""
+    """Return the program for any number of clips, without the exporter's notes about this machine."""
     example = torch.zeros(2, device.samples)
     with torch.no_grad():
         program = torch.export.export(device, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
@@ -153,11 +153,11 @@ def _trace(device: DeviceModel) -> ExportedProgram:
 
 
 def _to_onnx(program: ExportedProgram, device: DeviceModel) -> onnx.ModelProto:
-    """One self-contained model: input ``waveform`` [batch, samples], outputs named after the tasks."""
+    """Return one self-contained model: input ``waveform`` [batch, samples], outputs named after the tasks."""
     converted = torch.onnx.export(
         program, (torch.zeros(2, device.samples),), input_names=[bundle.INPUT], dynamo=True, verbose=False
     )
-    assert converted is not None  # so it is where no file is asked for
+    assert converted is not None  # always so, unless a file is asked for
     model = converted.model_proto
     _name_outputs(model, device.tree.tree.tasks)
     for value in (*model.graph.input, *model.graph.output):
@@ -187,12 +187,12 @@ def _name_outputs(model: onnx.ModelProto, tasks: Sequence[str]) -> None:
 
 
 def fixed_length(waveforms: Sequence[Waveforms], samples: int) -> Waveforms:
-    """Waveforms [n, samples]: cut at the end, or filled up with zeros."""
+    """Return waveforms [n, samples]: cut at the end, or filled up with zeros."""
     return np.stack([np.pad(one[:samples], (0, max(0, samples - len(one)))) for one in waveforms])
 
 
 def check_parity(folder: Path, device: DeviceModel, examples: Waveforms) -> dict[str, Any]:
-    """How far the written forms are from the original on ``examples`` [n, samples], in batches of several sizes.
+    """Measure how far the written forms are from the original on ``examples`` [n, samples], in several batch sizes.
 
     Raises:
         TrainingFailed: further than `PARITY_LIMIT`.
@@ -223,7 +223,7 @@ def check_parity(folder: Path, device: DeviceModel, examples: Waveforms) -> dict
 
 
 def _difference(expected: Sequence[Waveforms], got: Sequence[Waveforms]) -> float:
-    """Largest absolute difference in any output; infinite where a value is no number."""
+    """Return the largest absolute difference in any output; infinite if a value is not a number."""
     differences = [np.abs(one - other).max() for one, other in zip(expected, got, strict=True)]
     return float(np.nan_to_num(np.array(differences), nan=np.inf).max())
 

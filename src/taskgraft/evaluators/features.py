@@ -47,7 +47,7 @@ class LogMel(nn.Module):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Natural logarithm of mel energies, never below `SILENCE`."""
+        """Return the natural logarithm of mel energies, never below `SILENCE`."""
         samples = waveform.shape[-1]
         frames = self.frames or self.front_end.frames(samples)
         padded = nn.functional.pad(waveform, (0, max(0, frames * self.front_end.hop - samples)))
@@ -67,7 +67,7 @@ class Normalisation(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).reshape(-1, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalised log-mel."""
+        """Return normalised log-mel."""
         return (features - self.mean) / self.deviation
 
 
@@ -88,7 +88,7 @@ class FeaturePack:
         return self.folder.name
 
     def frames(self) -> NDArray[np.float16]:
-        """All frames [rows, f], mapped read-only."""
+        """Return all frames [rows, f], mapped read-only."""
         return _mapped(self.folder / "frames.npy")
 
     @classmethod
@@ -101,7 +101,7 @@ class FeaturePack:
 
 @lru_cache(_MAPPED_PACKS)
 def _mapped(path: Path) -> NDArray[np.float16]:
-    """The rows of a pack, which never changes; mapped once, since a new mapping takes a page fault for every page."""
+    """Map the rows of a pack, which never changes, once: a new mapping takes a page fault for every page."""
     return np.load(path, mmap_mode="r").view(np.ndarray)  # type: ignore[no-any-return]
 
 
@@ -112,7 +112,7 @@ def build_pack(
     cache: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> FeaturePack:
-    """The corpus's features, from the cache where they are there, else computed and kept for next time.
+    """Return the corpus's features: from the cache if it has them, otherwise computed and kept for next time.
 
     The folder's name is a digest of the audio's content and the front end. A pack appears whole or not at all.
 
@@ -129,7 +129,7 @@ def build_pack(
                 _write_pack(corpus, front_end, Path(building), progress)
                 Path(building).rename(folder)
         except OSError as error:
-            if not folder.exists():  # where it does, another process was faster
+            if not folder.exists():  # otherwise another process was faster
                 raise Unavailable(f"features of {corpus.name} could not be written to {cache}: {error}") from error
     return FeaturePack.open(folder)
 
@@ -148,13 +148,13 @@ def _write_pack(corpus: Corpus, front_end: FrontEnd, folder: Path, progress: Cal
 
 
 def _clip_frames(corpus: Corpus, front_end: FrontEnd) -> Iterator[NDArray[np.float16]]:
-    """Log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
+    """Yield log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
     log_mel = LogMel(front_end)
     faults: list[Fault] = []
     for clip in range(len(corpus)):
         try:
             waveform = torch.from_numpy(read_audio(corpus.audio(clip), front_end.sample_rate))
-        except InvalidInput as error:  # go on: the user wants to hear of all of them
+        except InvalidInput as error:  # go on, to report all of them at once
             faults.extend(error.faults)
             continue
         frames: NDArray[np.float16] = log_mel(waveform).T.numpy().astype(np.float16, order="C")
@@ -173,7 +173,7 @@ def _as_npy(raw: Path, target: Path, shape: tuple[int, int]) -> None:
 
 
 def measure_normalisation(parts: Sequence[tuple[FeaturePack, NDArray[np.int32]]]) -> Normalisation:
-    """Mean and deviation of every band over the given clips of the given packs."""
+    """Return mean and deviation of every band over the given clips of the given packs."""
     count, total, squares = 0, 0.0, 0.0
     for pack, clips in parts:
         frames = pack.frames()

@@ -41,7 +41,7 @@ class Outcomes:
         return int(np.count_nonzero(np.bincount(self.clips)))
 
     def to_text(self) -> str:
-        """A compact text for the ledger."""
+        """Return a compact text for the ledger."""
         table = np.stack([self.clips, self.truth, self.predicted, self.counts]).astype("<i4")
         return base64.b85encode(zlib.compress(table.tobytes(), 9)).decode("ascii")
 
@@ -59,7 +59,7 @@ def mean_affinities(cosines: Mapping[Pair, Sequence[float]]) -> dict[Pair, float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A checkpoint that was the best one for a while: the step it was taken at, and what it is worth."""
+    """A checkpoint that was the best one for a while: the step it was taken at, and what it measured."""
 
     step: int
     metrics: Mapping[str, float]
@@ -84,8 +84,8 @@ class Measurement:
     ``steps_left`` are the planned optimiser steps that were not taken. A training that was stopped early is censored:
     the AR of its metrics is an upper bound of what all steps would have given, not its value.
 
-    ``weights`` are the best checkpoint's tensors as safetensors bytes, where they were asked for; they travel from the
-    worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, where they were asked for.
+    ``weights`` are the best checkpoint's tensors as safetensors bytes, if they were asked for; they travel from the
+    worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, if they were asked for.
 
     ``earlier`` are the checkpoints that were the best before this one, oldest first; only trainings that can be stopped
     early have them. ``cosines`` are what ``affinities`` are means of, as many at every evaluation. Both tell what the

@@ -27,12 +27,12 @@ class ClassCounts:
 
     @classmethod
     def by_clip(cls, outcomes: Outcomes, clips: NDArray[np.int32], classes: int) -> "ClassCounts":
-        """Counts [n, k], one row for each of the ascending ``clips``."""
+        """Return counts [n, k], one row for each of the ascending ``clips``."""
         return cls.by_row(outcomes, np.searchsorted(clips, outcomes.clips), len(clips), classes)
 
     @classmethod
     def by_row(cls, outcomes: Outcomes, rows: NDArray[np.intp], count_of_rows: int, classes: int) -> "ClassCounts":
-        """Counts [rows, k]; ``rows`` says for each line of the outcomes which row it belongs to."""
+        """Return counts [rows, k]; ``rows`` says for each line of the outcomes which row it belongs to."""
 
         def count(of_class: NDArray[np.int32], counts: NDArray[np.int32]) -> Floats:
             table = np.zeros((count_of_rows, classes))
@@ -67,39 +67,39 @@ class ClassCounts:
         return np.concatenate([self.right, self.labelled, self.answered], axis=-1)
 
     def resampled(self, weights: Floats) -> "ClassCounts":
-        """Counts [b, k] of the resamples in which clip n stands ``weights[b, n]`` times."""
+        """Return counts [b, k] of the resamples in which clip n stands ``weights[b, n]`` times."""
         return ClassCounts(weights @ self.right, weights @ self.labelled, weights @ self.answered)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    """Part by whole, nan where there is nothing to divide by."""
+    """Divide part by whole; nan if there is nothing to divide by."""
     ratio: Floats = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
     return ratio
 
 
 def _over_classes(values: Floats, counts: ClassCounts) -> Floats:
-    """Mean over the classes that have labels."""
+    """Return the mean over the classes that have labels."""
     present = counts.labelled > 0
     return _ratio(np.where(present, np.nan_to_num(values), 0.0).sum(-1), present.sum(-1).astype(np.float64))
 
 
 def accuracy(counts: ClassCounts) -> Floats:
-    """Share of right answers [...]."""
+    """Return the share of right answers [...]."""
     return _ratio(counts.right.sum(-1), counts.labelled.sum(-1))
 
 
 def balanced_accuracy(counts: ClassCounts) -> Floats:
-    """Mean recall of the classes that have labels [...]."""
+    """Return the mean recall of the classes that have labels [...]."""
     return _over_classes(_ratio(counts.right, counts.labelled), counts)
 
 
 def macro_precision(counts: ClassCounts) -> Floats:
-    """Mean precision of the classes that have labels, 0 for one that is never answered [...]."""
+    """Return the mean precision of the classes that have labels, 0 for one that is never answered [...]."""
     return _over_classes(_ratio(counts.right, counts.answered), counts)
 
 
 def macro_f1(counts: ClassCounts) -> Floats:
-    """Mean F1 of the classes that have labels [...]."""
+    """Return the mean F1 of the classes that have labels [...]."""
     return _over_classes(_ratio(2 * counts.right, counts.labelled + counts.answered), counts)
 
 
@@ -112,12 +112,12 @@ METRICS = {
 
 
 def measure(outcomes: Outcomes, metric: str = "accuracy") -> float:
-    """One metric of one set of outcomes, a fraction of 1."""
+    """Return one metric of one set of outcomes, a fraction of 1."""
     return measure_all(outcomes)[metric]
 
 
 def measure_all(outcomes: Outcomes) -> dict[str, float]:
-    """Every metric that we know of one set of outcomes."""
+    """Return every known metric of one set of outcomes."""
     counts = ClassCounts.by_clip(outcomes, np.unique(outcomes.clips), _classes([outcomes]))
     total = counts.resampled(np.ones((1, len(counts.right))))
     return {name: float(metric(total)[0]) for name, metric in METRICS.items()}
@@ -128,7 +128,7 @@ def _classes(all_outcomes: Sequence[Outcomes]) -> int:
 
 
 def reductions(baselines: Mapping[str, float], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Signed reduction of each task, ``(b_t - m_t) / b_t``: negative where the task gains; 0 for a baseline of 0."""
+    """Return the signed reduction of each task, ``(b_t - m_t) / b_t``: negative if it gains; 0 for a baseline of 0."""
     return {
         task: (baselines[task] - metric) / baselines[task] if baselines[task] else 0.0
         for task, metric in metrics.items()
@@ -136,7 +136,7 @@ def reductions(baselines: Mapping[str, float], metrics: Mapping[str, float]) -> 
 
 
 def accuracy_reduction(baselines: Mapping[str, float], metrics: Mapping[str, float]) -> float:
-    """AR of a model: its worst task's reduction, never below 0.
+    """Return the AR of a model: its worst task's reduction, never below 0.
 
     Rounded to 12 digits: a clip of fifty is 0.02 then, and keeps a threshold of 0.02.
     """
@@ -159,11 +159,11 @@ class TaskComparison:
 def reduction_interval(
     comparisons: Sequence[TaskComparison], seed: int = 0, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Interval of the AR by the paired bootstrap over clips and, where there are several, over repeats.
+    """Return the AR's interval by the paired bootstrap over clips and, if there are several, over repeats.
 
     Clips are drawn with replacement, the same ones for baseline and model; then repeats are drawn within each. The
     interval is that of percentiles (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13); (0, 0)
-    where nothing is compared.
+    if nothing is compared.
     """
     generator = np.random.default_rng(seed)
     clips = {
@@ -195,7 +195,7 @@ def _resampled_metric(
     generator: np.random.Generator,
     draws: dict[int, NDArray[np.int64]],
 ) -> Floats:
-    """The metric's mean over drawn repeats, for every resample [b]; one model's tasks share their drawn repeats."""
+    """Return the metric's mean over drawn repeats, for every resample [b]; tasks of one model share their draws."""
     classes = _classes([*comparison.baseline, *comparison.model])
     metric = METRICS[comparison.metric]
     values = np.stack(

@@ -21,7 +21,7 @@ def write_card(
     preprocessing: Preprocessing,
     tasks: Mapping[str, TaskLabels],
 ) -> str:
-    """The card in Markdown; ``metrics`` is what stands in the bundle's ``metrics.json``."""
+    """Return the card in Markdown; ``metrics`` is the content of the bundle's ``metrics.json``."""
     names = list(tasks)
     sections = [
         f"# {study['name']}\n\nOne network that answers {len(tasks)} "
@@ -99,7 +99,7 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
 
 
 def _again(retrained: Mapping[str, Any] | None) -> str:
-    """What the tree keeps on average, if it was trained again."""
+    """Return a sentence on what the tree keeps on average; empty if it was not trained again."""
     if retrained is None:
         return ""
     low, high = map(_percent, retrained["ar_interval"])
@@ -117,7 +117,7 @@ def _words(metrics: Mapping[str, Any]) -> str:
 
 
 def _bounds(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
-    """What test is sure about: one-sided bounds of every task's reduction."""
+    """Return a table of one-sided bounds of every task's reduction on test."""
     header = ["task", "reduction on test", "at least", "at most", "test clips"]
     return _table(header, [[name, *_sure(metrics["tasks"][name]["result"])] for name in names])
 
@@ -154,7 +154,7 @@ def _percent(fraction: float) -> str:
 
 
 def _percent_up(fraction: float) -> str:
-    """A bound, rounded up: what is written down holds, too."""
+    """Return a bound in per cent, rounded up, so that the written figure holds, too."""
     return f"{math.ceil(round(1e3 * fraction, 6)) / 10:.1f} %"
 
 
@@ -168,7 +168,7 @@ def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> st
     limits = [
         "It was measured on the data above. Other voices, rooms, microphones and noise can make it worse; "
         "measure it on your own recordings before you rely on it.",
-        "It always answers with one of its labels, also where none is right: silence, music, another language.",
+        "It always answers with one of its labels, even if none is right: silence, music, another language.",
         "Probabilities are not calibrated.",
         f"It looks at {seconds:g} s at a time; longer recordings are read in windows that know nothing of each other.",
     ]

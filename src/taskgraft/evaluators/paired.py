@@ -96,7 +96,7 @@ class PairedBootstrap:
         return np.stack([self._adverse[one] for one in places]), np.stack([self._favourable[one] for one in places])
 
     def bounds(self, level: float, lower_level: float) -> list[Bounds]:
-        """Each task's reduction, with an upper bound of error ``level`` and a lower bound of ``lower_level``."""
+        """Return each task's reduction, with an upper bound of error ``level`` and a lower bound of ``lower_level``."""
         return [self._bounds(place, level, lower_level) for place in sorted(self._comparisons)]
 
     def _bounds(self, place: int, level: float, lower_level: float) -> Bounds:
@@ -110,7 +110,7 @@ class PairedBootstrap:
 
 
 def expanded(level: float, units: int) -> float:
-    """The tail of the resamples that a bound of error ``level`` takes, so that few units give Student's t (eq. 19).
+    """Return the tail that a bound of error ``level`` takes of the resamples; few units give Student's t (eq. 19).
 
     >>> round(expanded(0.05, 1_000_000), 4), round(expanded(0.05, 20), 4)
     (0.05, 0.0345)
@@ -140,15 +140,15 @@ class _Side:
         return total.scaled(1 / len(self.repeats))
 
     def take(self, rows: NDArray[np.intp]) -> "_Side":
-        """Only some rows."""
+        """Return the counts of some rows."""
         return _Side(self.metric, tuple(counts.take(rows) for counts in self.repeats), self.spread)
 
     def resampled(self, weights: Floats) -> "_Side":
-        """Counts by resample [b, k] instead of by row."""
+        """Return counts by resample [b, k] instead of by row."""
         return _Side(self.metric, tuple(counts.resampled(weights) for counts in self.repeats), self.spread)
 
     def value(self, extra: ClassCounts) -> Floats:
-        """The metric of every row, mean over repeats, when ``extra`` counts are added to each."""
+        """Return the metric of every row, mean over repeats, when ``extra`` counts are added to each."""
         values: Floats = np.mean([METRICS[self.metric](counts + extra) for counts in self.repeats], axis=0)
         return values
 
@@ -198,15 +198,15 @@ class _Comparison:
 
 
 def _reduction(baseline: Floats, model: Floats) -> Floats:
-    """``1 - m / b``; all is lost when the baseline has nothing."""
+    """Return ``1 - m / b``; 1 if the baseline is 0."""
     return 1 - np.divide(model, baseline, out=np.zeros(np.broadcast(model, baseline).shape), where=~(baseline <= 0))
 
 
 def _adverse_share(baseline: ClassCounts, model: ClassCounts, units: int) -> float:
-    """Which share of a unit that the split does not hold only one of the two gets right (eq. 18).
+    """Return the share of a unit outside the split that only one of the two gets right (eq. 18).
 
-    Of many units the largest difference that was seen in any of them tells it. A few units may not have shown the
-    worst: then it is rather the largest share of wrong answers.
+    With many units it is the largest difference that was seen in any of them. A few units may not have shown the
+    worst: the fewer there are, the nearer it is to the largest share of wrong answers.
     """
     labelled = baseline.labelled.sum(-1)
     right = [
@@ -219,7 +219,7 @@ def _adverse_share(baseline: ClassCounts, model: ClassCounts, units: int) -> flo
 
 
 def _extra_answers(total: ClassCounts, answers: float) -> tuple[ClassCounts, ClassCounts]:
-    """So many answers [1, k] about the rarest class, right; and wrong, taken for the second rarest."""
+    """Return so many answers [1, k] about the rarest class: right, and wrong (taken for the second rarest)."""
     labelled = total.labelled[0]
     rarest = np.argsort(np.where(labelled > 0, labelled, np.inf), kind="stable")
     truth, other = np.zeros((1, len(labelled))), np.zeros((1, len(labelled)))
@@ -292,7 +292,7 @@ _Key = tuple[int, str, Spread | None]
 
 
 def _sides(task: PairedAnswers) -> tuple[tuple[_Key, Sequence[Outcomes], Spread | None], ...]:
-    """Baseline and model of a task, each with a key: several models may be compared with the same baselines."""
+    """Return baseline and model of a task, each with a key: several models may be compared with the same baselines."""
     both = (task.baseline, task.baseline_spread), (task.model, task.model_spread)
     return tuple(((id(repeats), task.metric, spread), repeats, spread) for repeats, spread in both)
 

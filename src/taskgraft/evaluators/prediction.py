@@ -69,7 +69,7 @@ class Bundle:
         }
 
     def _ask(self, waveform: Waveform, windows: Windows) -> list[Floats]:
-        """Every task's output for each window, [w, k] or [w, s]; silence stands behind the waveform's end."""
+        """Return every task's output for each window, [w, k] or [w, s]; silence stands behind the waveform's end."""
         hop, samples = self.preprocessing.front_end.hop, self.preprocessing.samples
         end = int(windows.starts[-1]) * hop + samples
         padded = np.pad(waveform, (0, max(0, end - len(waveform))))
@@ -78,7 +78,7 @@ class Bundle:
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def _detect(self, event: str, present: Floats, windows: Windows, seconds: float) -> dict[str, Any]:
-        """Regions where the event is likelier there than not, of ``present`` [w, s]."""
+        """Return the regions in which the event is more likely than not, of ``present`` [w, s]."""
         stride, step = self.preprocessing.time_stride, self.preprocessing.time_step_seconds
         steps = np.concatenate([row[stale // stride :] for row, stale in zip(present, windows.stale, strict=True)])
         detected = steps[: max(1, int(np.ceil(seconds / step)))] > 0.5  # what follows is padding
@@ -102,7 +102,7 @@ def _waveform(clip: str | Path | ArrayLike, rate: int | None, sample_rate: int) 
 
 
 def _classify(labels: tuple[str, ...], probabilities: Floats) -> dict[str, Any]:
-    """The likeliest label of a clip by the geometric mean of its windows' ``probabilities`` [w, k]."""
+    """Return the likeliest label of a clip by the geometric mean of its windows' ``probabilities`` [w, k]."""
     likelihood = np.log(np.maximum(probabilities.astype(np.float64), _TINY)).mean(axis=0)  # [k]
     joint = np.exp(likelihood - likelihood.max())
     joint /= joint.sum()
@@ -137,7 +137,7 @@ def load_bundle(path: str | Path) -> Bundle:
 def _check(
     session: onnxruntime.InferenceSession, preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], path: Path
 ) -> None:
-    """That the model takes and gives what the other files say."""
+    """Check that the model has the inputs and outputs that the other files describe."""
     steps = preprocessing.crop // preprocessing.time_stride
     widths = [len(task.labels) if task.kind is TaskKind.CLIP else steps for task in tasks.values()]
     inputs = [(one.name, one.shape[1:]) for one in session.get_inputs()]
@@ -157,7 +157,7 @@ def _parse(form: TypeAdapter[Form], path: Path, name: str) -> Form:
 
 
 def _read(path: Path, name: str) -> bytes:
-    """One file of the bundle, no larger than files of its name may be."""
+    """Read one file of the bundle, no larger than files of its name may be."""
     try:
         content = _read_member(path, name) if path.is_file() else _read_file(path / name, _MAX_BYTES[name])
     except (FileNotFoundError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""When a training need not go on: a checkpoint keeps the threshold already, or none can any more. Plain numbers.
+"""When a training need not go on: a checkpoint keeps the threshold already, or none is expected to. Plain numbers.
 
 A curve is what `Measurement.curve` holds: points ``{"step": steps taken, task: metric on validation, ...}``.
 """
@@ -60,7 +60,7 @@ class Stopping:
             raise InvalidInput.at("baselines", f"the curve of {', '.join(bare)} has no point")
 
     def verdict(self, curve: Curve, references: Mapping[str, float], clips: Mapping[str, int]) -> Verdict:
-        """What the curve so far says; every checkpoint on it is judged, so a later point never takes back `KEPT`.
+        """Judge the curve so far; every checkpoint on it is judged, so a later point never takes back `KEPT`.
 
         ``references`` are the metrics of the baselines, ``clips`` the validation clips, of every task of the model.
         """
@@ -88,9 +88,9 @@ class Stopping:
         return accuracy_reduction(references, {task: point[task] for task in references}) <= self.threshold
 
     def _gain(self, task: str, step: float) -> float:
-        """How much the task may still gain, by what its baseline gained from that step on, under the same rate.
+        """Return how much the task may still gain: a multiple of what its baseline gained from the same step on.
 
-        Each task may take its best from another checkpoint, which errs to the side of going on.
+        Each task may take its best from another checkpoint, which makes stopping less likely.
         """
         baseline = self.baselines[task]
         before = [point[task] for point in baseline if point["step"] <= step]
@@ -100,7 +100,7 @@ class Stopping:
 
 
 def _luck(metric: float, clips: int) -> float:
-    """Standard error of a share of ``clips`` answers, the share drawn towards 1/2 so that it is never 0.
+    """Return the standard error of a share of ``clips`` answers, drawn towards 1/2 so that it is never 0.
 
     Source: Agresti and Coull, Approximate is better than "exact", 1998.
     """

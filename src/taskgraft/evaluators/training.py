@@ -51,7 +51,7 @@ class Schedule:
     masking: float = 0.15
 
     def steps(self, clips: int) -> int:
-        """Optimiser steps for a largest training split of ``clips`` clips."""
+        """Return the optimiser steps for a largest training split of ``clips`` clips."""
         return self.epochs * -(-clips // self.batch_size)
 
 
@@ -113,7 +113,7 @@ class Trainer:
 
     @property
     def fraction(self) -> float:
-        """How much of the training is done, 0..1; 1 where it was stopped."""
+        """How much of the training is done, 0..1; 1 if it was stopped."""
         return 1.0 if self.finished else self._step / self._total
 
     @property
@@ -122,7 +122,7 @@ class Trainer:
         return self._step >= self._total or self._verdict is not Verdict.GO_ON
 
     def advance(self) -> None:
-        """Train up to the next evaluation on the validation split, and keep the checkpoint where it is the best yet.
+        """Train up to the next evaluation on the validation split, and keep the checkpoint if it is the best yet.
 
         Raises:
             TrainingFailed: the loss is not finite any more.
@@ -169,7 +169,7 @@ class Trainer:
         return -max(reductions(self._references, metrics).values())
 
     def measurement(self, worker: str) -> Measurement:
-        """The best checkpoint's worth on the validation split, and its weights."""
+        """Return the best checkpoint's worth on the validation split, and its weights."""
         best = self._best
         return Measurement(
             metrics=best.metrics,
@@ -198,13 +198,16 @@ class _Best:
 
 @cache
 def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively; training is half as long again without, emulation longer."""
+    """Return whether this processor multiplies bfloat16 natively.
+
+    Training takes 1.5 times as long without it; emulation is slower still.
+    """
     known = torch.cpu.get_capabilities()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
-    """A model whose weights only the seed decides; torch's own random numbers go on as if it were not there."""
+    """Return a model whose weights only the seed decides; torch's own random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
@@ -229,7 +232,7 @@ def mask_axes_(features: Tensor, share: float, generator: torch.Generator) -> No
 
 
 def pack_weights(model: TreeModel) -> bytes:
-    """All tensors of a model in the safetensors form."""
+    """Return all tensors of a model in the safetensors form."""
     return save_tensors({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
 
 

@@ -10,22 +10,22 @@ from taskgraft.search.trial import Training
 
 
 def feature_cache(data_dir: Path) -> Path:
-    """The features of every corpus, shared by all studies."""
+    """Return the folder of the features of every corpus, shared by all studies."""
     return data_dir / "features"
 
 
 def study_dir(data_dir: Path, study_id: str) -> Path:
-    """Everything that one study keeps outside the database."""
+    """Return the folder of everything that one study keeps outside the database."""
     return data_dir / "studies" / study_id
 
 
 def artifacts_dir(data_dir: Path, study_id: str) -> Path:
-    """The bundle's files; the folder appears whole, when the export is done."""
+    """Return the folder of the bundle; it appears whole, when the export is done."""
     return study_dir(data_dir, study_id) / "artifacts"
 
 
 def tune_dir(data_dir: Path, study_id: str) -> Path:
-    """Where Tune keeps its own records while the study runs; nobody reads them."""
+    """Return the folder where Tune keeps its own records while the study runs; nobody reads them."""
     return study_dir(data_dir, study_id) / "tune"
 
 
@@ -49,10 +49,10 @@ class Checkpoints:
         self._put(training, lambda partial: partial.write_bytes(weights))
 
     def take_over(self, study_id: str, theirs: Training, ours: Training) -> bool:
-        """Keep the weights of another study's training as those of ``ours``; False if they are not there any more.
+        """Keep the weights of another study's training as those of ``ours``; return False if they are gone.
 
-        The file is shared if the file system can, and each study can be deleted without harm to the other: a checkpoint
-        is never changed, and its bytes stay as long as one of them has it.
+        The file is shared if the file system can do so. Each study can be deleted without harm to the other: a
+        checkpoint is never changed, and its bytes stay as long as one of them has it.
 
         Raises:
             Unavailable: they can't be written.
@@ -81,7 +81,7 @@ class Checkpoints:
             raise Unavailable(f"a checkpoint can't be written to {self._folder}: {error.strerror}") from error
 
     def load(self, training: Training) -> bytes:
-        """A training's weights.
+        """Return a training's weights.
 
         Raises:
             Unavailable: they are not there any more.

@@ -1,8 +1,8 @@
 """Checking datasets: a thread of the runner takes those that wait, under a lease, while studies go on beside it.
 
-A thread and not a turn between two studies, since a study may take hours and nobody should wait so long to hear of a
-typo in a manifest. Reading and decoding release the interpreter most of the time, and trainings run in processes of
-their own, so the study loses little.
+A thread, since a study may take hours, and nobody should wait so long for the report of a typo in a manifest.
+Reading and decoding release the interpreter most of the time, and trainings run in processes of their own, so the
+study loses little.
 """
 
 import logging
@@ -27,7 +27,7 @@ _RENEWAL_SECONDS = 1.0
 
 
 class _Stopped(Exception):
-    """The way out of a check: the runner ends, or the check was lost to another one."""
+    """Raised to leave a check: the runner ends, or another one took the check over."""
 
 
 class Checker:
@@ -46,7 +46,7 @@ class Checker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; the check at hand waits for another runner then."""
+        """Ask the thread to end; the current check then waits for another runner."""
         self._stopping.set()
 
     def join(self) -> None:
@@ -64,7 +64,7 @@ class Checker:
                 self._stopping.wait(_IDLE_SECONDS)
 
     def check_next(self) -> bool:
-        """Check the dataset that has waited longest; returns whether there was one.
+        """Check the dataset that has waited longest; return whether there was one.
 
         Raises:
             Conflict: the check was lost to another runner, or the dataset was deleted.
@@ -128,7 +128,7 @@ def _broken(error: InvalidInput) -> CheckReport:
 
 
 class _Check:
-    """One check under its lease: says how far it is, and notices when it is to end."""
+    """One check under its lease: says how far it is, and notices when it has to end."""
 
     def __init__(
         self, store: Store, owner: str, lease_seconds: float, dataset: Dataset, stopping: threading.Event
@@ -143,10 +143,10 @@ class _Check:
         self._progress: tuple[int, int] | None = None
 
     def look(self, done: int = 0, total: int = 0) -> None:
-        """End the check if it is to end.
+        """Raise if the check has to end.
 
         Raises:
-            _Stopped: it is.
+            _Stopped: the runner ends, or the lease was lost.
         """
         if self._stopping.is_set() or self._lost.is_set():
             raise _Stopped

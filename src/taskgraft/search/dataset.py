@@ -38,7 +38,7 @@ class Source(Protocol):
         ...
 
     def unpack(self, data_dir: Path, progress: Progress) -> None:
-        """Make the files readable where they are not yet; ``progress`` may raise to end this early.
+        """Make the files readable if they are not yet; ``progress`` may raise to end this early.
 
         Raises:
             InvalidInput: what was given can't be unpacked.
@@ -158,7 +158,7 @@ def check_name(name: str) -> str:
 class Dataset:
     """One version of a dataset.
 
-    ``content`` is a digest that tells at once whether the same is given again; ``fingerprint`` that of all its bytes,
+    ``content`` is a digest that shows at once whether the same is given again; ``fingerprint`` that of all its bytes,
     known once it was checked, as the ``report`` is. ``progress`` is how many clips were checked, of how many.
     """
 

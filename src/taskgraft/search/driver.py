@@ -31,7 +31,7 @@ class StudyDriver:
     """Implements `taskgraft.search.tuner.Driver` for a study. `snapshot` may be called from another thread.
 
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
-    ``on_trial`` is told what is known whenever a training has ended.
+    ``on_trial`` is called with the evidence whenever a training has ended.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class StudyDriver:
         """The most trainings that were under way at once."""
 
     def decision(self) -> Ask | Settled:
-        """What is to be done next, given what is known and what it cost; the same until a training starts or ends."""
+        """Return what to do next, given what is known and what it cost; the same until a training starts or ends."""
         if self._decided is None:
             spent = Spent(frozenset(self._running), self._seconds())
             self._decided = self._shown = decide(self._spec, self.evidence, spent)
@@ -88,7 +88,7 @@ class StudyDriver:
         return self._busy_before + time.monotonic() - self._started
 
     def next_job(self) -> Job | None:
-        """The most urgent training that is not under way; see `Driver`."""
+        """Return the most urgent training that is not under way; see `Driver`."""
         self.take_over()
         decision = self.decision()
         if isinstance(decision, Settled):
@@ -158,12 +158,12 @@ class StudyDriver:
         self._on_trial(self.evidence)
 
     def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
-        """What the lease says of this study with every renewal."""
+        """Return what is written with every renewal of the lease."""
         shown = self._shown
         return (shown.stage if isinstance(shown, Ask) else None, *self.snapshot())
 
     def snapshot(self) -> tuple[Progress, tuple[RunningTrial, ...]]:
-        """How far the study is."""
+        """Return how far the study is."""
         with self._lock:
             running = dict(self._running)
         now = time.monotonic()

@@ -28,7 +28,7 @@ _COMPARED = 5
 
 
 def components(tree: BranchTree) -> tuple[BranchTree, ...]:
-    """The trees that a tree falls into where its root shares nothing; the tree itself where it does.
+    """Return the trees that a tree falls into if its root shares nothing; otherwise the tree itself.
 
     Trees that share no block do not influence each other, so they are trained and measured one by one: a task that
     ends up alone is its baseline, two tasks that end up together are the pair that was trained already.
@@ -40,7 +40,7 @@ def components(tree: BranchTree) -> tuple[BranchTree, ...]:
 
 @cache
 def _flat(tasks: tuple[str, ...], shared: int, depth: int) -> BranchTree:
-    """Baselines and pairs are looked up at every decision; making and checking a tree takes longer than finding it."""
+    """Return a flat tree; cached, since every decision looks up baselines and pairs, and making a tree is slower."""
     return BranchTree.flat(tasks, shared, depth)
 
 
@@ -62,7 +62,7 @@ class Evidence:
             self.add(trial)
 
     def add(self, trial: Trial) -> None:
-        """Take in one more finished training; one that only confirms a chosen tree is kept apart."""
+        """Add one more finished training; one that only confirms a chosen tree is kept apart."""
         self._taken_over += trial.taken_over_from is not None
         if trial.measurement and trial.training.is_confirming:
             self._confirming[trial.training] = trial.measurement
@@ -104,14 +104,14 @@ class Evidence:
         """What the finished trainings measured."""
         return self._known.values()
 
-    # Which trainings tell about a tree
+    # The trainings that decide about a tree
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
-        """The finished trainings by which a tree is judged: all repeats of each of its components."""
+        """Return the finished trainings by which a tree is judged: all repeats of each of its components."""
         return tuple(training for part in components(tree) for training in self._repeats(part))
 
     def _repeats(self, part: BranchTree) -> Iterator[Training]:
-        """Of a whole training and a probe of the same model, the whole one tells more."""
+        """Yield the finished repeats of a component; if both a whole training and a probe ended, the whole one."""
         limit = self._tests.repeats(part) if self._tests else int(self._spec.repeats)
         for repeat in range(limit):
             whole, probe = Training(part, repeat), Training(part, repeat, is_probe=True)
@@ -119,7 +119,7 @@ class Evidence:
                 yield whole if whole in self._known else probe
 
     def unanswered(self, tree: BranchTree) -> tuple[Training, ...]:
-        """Trainings that have to end before it is known whether a tree keeps the threshold."""
+        """Return the trainings that have to end before it is known whether a tree keeps the threshold."""
         return tuple(training for part in components(tree) for training in self._questions(part))
 
     def _questions(self, part: BranchTree) -> Iterator[Training]:
@@ -133,7 +133,7 @@ class Evidence:
         )
 
     def unfinished(self, tree: BranchTree) -> tuple[Training, ...]:
-        """Trainings that have to end before a tree can be delivered: a probe that was cut short is not enough."""
+        """Return the trainings that have to end before a tree can be delivered: a probe cut short is not enough."""
         wanted = []
         for part in components(tree):
             wanted += [Training(one.tree, one.repeat) for one in self._questions(part)]
@@ -141,34 +141,34 @@ class Evidence:
         return tuple(dict.fromkeys(wanted))
 
     def _was_accepted(self, training: Training) -> bool:
-        """Whether a probe ended because it kept the threshold; one that broke it would not have come further."""
+        """Return whether a probe ended because it kept the threshold; one that broke it needs no more steps."""
         cut_short = training.is_probe and self._known[training].is_censored
         return cut_short and self.ar(training.tree) <= self._spec.ar_threshold
 
     # Baselines
 
     def baseline(self, task: str) -> BranchTree:
-        """The tree of one task alone."""
+        """Return the tree of one task alone."""
         return self._baselines[task]
 
     def references(self, tasks: Sequence[str]) -> dict[str, float]:
-        """Each task's baseline metric, mean over its repeats; the baselines must be known."""
+        """Return each task's baseline metric, mean over its repeats; the baselines must be known."""
         return {task: self._mean(self.baseline(task))[task] for task in tasks}
 
     def first_references(self, tasks: Sequence[str]) -> dict[str, float]:
-        """Each task's baseline metric as far as no later repeat can change it: what trainings choose checkpoints by."""
+        """Return each task's baseline metric that no later repeat changes; trainings choose checkpoints by it."""
         return {task: self._mean(self.baseline(task), self._spec.baseline_repeats)[task] for task in tasks}
 
     def curves(self, tasks: Sequence[str]) -> dict[str, Sequence[Mapping[str, float]]]:
-        """How each task's metric grew while its first baseline was trained."""
+        """Return how each task's metric grew while its first baseline was trained."""
         return {task: self._known[Training(self.baseline(task))].curve for task in tasks}
 
     def has_baselines(self, tasks: Sequence[str]) -> bool:
-        """Whether the baselines of all these tasks are known."""
+        """Return whether the baselines of all these tasks are known."""
         return not any(self.unanswered(self.baseline(task)) for task in tasks)
 
     def is_at_chance(self, task: str) -> bool:
-        """Whether a known baseline is not significantly better than always predicting the most frequent label.
+        """Return whether a known baseline is not significantly better than always predicting the most frequent label.
 
         The lower end of its 95 % interval on validation decides.
         """
@@ -181,13 +181,13 @@ class Evidence:
         return self._at_chance[task]
 
     def tasks_above_chance(self) -> tuple[str, ...]:
-        """Tasks that AR says something about, in the order of the study."""
+        """Return the tasks that AR says something about, in the order of the study."""
         return tuple(task for task in self._spec.task_names if not self.is_at_chance(task))
 
     # All tasks together
 
     def whole_group(self) -> BranchTree | None:
-        """All tasks that are better than chance, sharing as much as is tried; None where they are fewer than three.
+        """Return the tree of all tasks above chance at the deepest depth; None if they are fewer than three.
 
         The baselines must be known.
         """
@@ -195,7 +195,7 @@ class Evidence:
         return _flat(tasks, max(self._spec.depths), self._depth) if len(tasks) > 2 else None
 
     def affinities(self) -> Mapping[Pair, float]:
-        """How much pairs of tasks agreed when the whole group was first trained; empty before, and where none was.
+        """Return how much pairs of tasks agreed when the whole group was first trained; empty if it has not been.
 
         A later training of the same model changes nothing: what was asked in an order keeps it.
         """
@@ -206,7 +206,7 @@ class Evidence:
     # What follows for a tree
 
     def is_measured(self, tree: BranchTree) -> bool:
-        """Whether a tree can be judged; with `repeats: auto` further repeats may be wanted nevertheless."""
+        """Return whether the tree has enough trainings to be judged. With `repeats: auto`, more may be wanted."""
         if not self.has_baselines(tree.tasks):
             return False
         if self._tests:
@@ -214,7 +214,7 @@ class Evidence:
         return not self.unanswered(tree)
 
     def is_known(self, tree: BranchTree) -> bool:
-        """Whether no further training is wanted to tell if a tree keeps the threshold."""
+        """Return whether no further training is needed to tell if a tree keeps the threshold."""
         return self.is_measured(tree) and not self.unanswered(tree)
 
     def _mean(self, tree: BranchTree, first: int | None = None) -> dict[str, float]:
@@ -222,23 +222,23 @@ class Evidence:
         return {task: float(np.mean([metrics[task] for metrics in repeats])) for task in tree.tasks}
 
     def metrics(self, tree: BranchTree) -> dict[str, float]:
-        """The validation metric of every task of a known tree, mean over repeats."""
+        """Return the validation metric of every task of a known tree, mean over repeats."""
         return {task: value for part in components(tree) for task, value in self._mean(part).items()}
 
     def reductions(self, tree: BranchTree) -> dict[str, float]:
-        """Signed reduction of every task of a known tree, on validation."""
+        """Return the signed reduction of every task of a known tree, on validation."""
         return reductions(self.references(tree.tasks), self.metrics(tree))
 
     def ar(self, tree: BranchTree) -> float:
-        """Accuracy reduction of a known tree, on validation."""
+        """Return the accuracy reduction of a known tree, on validation."""
         return accuracy_reduction(self.references(tree.tasks), self.metrics(tree))
 
     def is_bound(self, tree: BranchTree) -> bool:
-        """Whether a training of the tree ended early, so that its AR is an upper bound."""
+        """Return whether a training of the tree ended early, so that its AR is an upper bound."""
         return any(self._known[training].is_censored for training in self.trainings(tree))
 
     def interval(self, tree: BranchTree) -> tuple[float, float]:
-        """The AR's 95 % interval, on validation. The point estimate always lies in it."""
+        """Return the AR's 95 % interval, on validation. The point estimate always lies in it."""
         if tree not in self._intervals:
             shared = [part for part in components(tree) if len(part.tasks) > 1]  # a task alone is its own baseline
             if self._tests:
@@ -259,7 +259,7 @@ class Evidence:
         )
 
     def best_repeat(self, tree: BranchTree) -> Training:
-        """Of a known tree's repeats, the one that keeps most on validation (for a baseline: the best metric)."""
+        """Return the repeat of a known tree that keeps most on validation (for a baseline: the best metric)."""
         references = self.references(tree.tasks)
 
         def lost(training: Training) -> float:
@@ -268,11 +268,11 @@ class Evidence:
         return min(self.trainings(tree), key=lost)
 
     def outcomes_of(self, trainings: Iterable[Training]) -> dict[str, list[Outcomes]]:
-        """What models said on validation about each of their tasks, as one repeat."""
+        """Return what models said on validation about each of their tasks, as one repeat."""
         return {task: [self._known[training].outcomes[task]] for training in trainings for task in training.tasks}
 
     def baseline_outcomes(self) -> dict[str, list[Outcomes]]:
-        """What the baselines said on validation, every repeat."""
+        """Return what the baselines said on validation, every repeat."""
         return {
             task: [self._known[training].outcomes[task] for training in self.trainings(self.baseline(task))]
             for task in self._spec.task_names
@@ -309,11 +309,11 @@ class Evidence:
         )
 
     def deciding_ar(self, tree: BranchTree) -> float:
-        """The figure that is held against the threshold: the AR, or its interval's upper end."""
+        """Return the figure that is compared with the threshold: the AR, or its interval's upper end."""
         return self.ar(tree) if self._spec.decision is Decision.POINT else self.interval(tree)[1]
 
     def keeps(self, tree: BranchTree) -> bool:
-        """Whether a measured tree keeps the study's threshold on validation; with `repeats: auto`, for sure."""
+        """Return whether a measured tree keeps the study's threshold on validation; with `repeats: auto`, for sure."""
         if self._tests:
             shared = (part for part in components(tree) if len(part.tasks) > 1)  # a task alone is its own baseline
             return all(self._tests.verdict(part) is Verdict.KEEPS for part in shared)
@@ -322,7 +322,7 @@ class Evidence:
     # The matrix
 
     def pair(self, first: str, second: str, depth: int) -> BranchTree:
-        """The tree of two tasks that share ``depth`` blocks."""
+        """Return the tree of two tasks that share ``depth`` blocks."""
         return _flat((first, second), depth, self._depth)
 
     def _measured_trees(self) -> Iterator[BranchTree]:
@@ -330,7 +330,7 @@ class Evidence:
         return (tree for tree in trees if self.is_measured(tree))
 
     def kept_trees(self) -> tuple[BranchTree, ...]:
-        """Every tree of several tasks that was trained and keeps the threshold."""
+        """Return every tree of several tasks that was trained and keeps the threshold."""
         return tuple(tree for tree in self._measured_trees() if self.keeps(tree))
 
     def broken_trees(self) -> Iterator[BranchTree]:
@@ -338,15 +338,15 @@ class Evidence:
         return (tree for tree in self._measured_trees() if not self.keeps(tree))
 
     def undecided(self) -> tuple[BranchTree, ...]:
-        """Trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
+        """Return the trees whose repeats leave open whether they keep the threshold; none without `repeats: auto`."""
         if not self._tests:
             return ()
         return tuple(tree for tree in self._measured_trees() if self._tests.verdict(tree) is Verdict.OPEN)
 
     def matrix(self, with_intervals: bool = True) -> ReductionMatrix:
-        """AR of every pair at every depth that is known by now.
+        """Return the AR of every pair at every depth that is known by now.
 
-        Where whole groups are tried, a group tells about its pairs: none of them is taken to lose more than the group
+        If whole groups are tried, a group stands for its pairs: none of them is taken to lose more than the group
         did.
         """
         cells: dict[tuple[str, str], dict[int, Cell]] = {}
@@ -363,7 +363,7 @@ class Evidence:
         return ReductionMatrix(self._spec.task_names, cells)
 
     def decisive_matrix(self) -> ReductionMatrix:
-        """The part of the matrix that the tree is made of: every pair down to its compatibility, no cell below.
+        """Return the part of the matrix that decides the tree: every pair down to its compatibility, no cell below.
 
         What is below is known to some strategies only, or from verification. If it broke ties, the tree would depend
         on what has been verified already. Cells that are undecided are left out.
@@ -389,7 +389,7 @@ def _is_at_chance(metric: str, said: Outcomes) -> bool:
 
 
 def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> ReductionMatrix:
-    """The matrix without the cells below each pair's compatibility."""
+    """Return the matrix without the cells below each pair's compatibility."""
     graph = matrix.compatibility(threshold, decision)
     kept = {pair: graph.get_edge_data(*pair, {}).get("weight", 0) for pair in matrix.cells}
     cells = {
@@ -400,5 +400,5 @@ def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> R
 
 
 def reduction_matrix(spec: StudySpec, trials: Iterable[Trial]) -> ReductionMatrix:
-    """The reduction matrix of a study, with intervals, as far as its ledger goes."""
+    """Return the reduction matrix of a study, with intervals, as far as its ledger goes."""
     return Evidence(spec, trials).matrix()

@@ -1,4 +1,4 @@
-"""What a tree rests on: what forced each of its branchings, and which cells nobody asked about."""
+"""What a tree rests on: what forced each of its branchings, and which cells were not asked about."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from taskgraft.space.tree import BranchTree, Node
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Cells that nobody asked about and that could let pairs share more, and how many trainings would answer them.
+    """Cells that were not asked about and could let pairs share more, and how many trainings would answer them.
 
     ``to_verify`` more would train the tree that is known so far, unless it has to be repaired.
     """
@@ -80,7 +80,7 @@ def _unknown_of_pairs(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int,
 
 
 def _unknown_of_groups(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int, int]:
-    """Groups that are asked about next stand for their pairs; what follows depends on the answers."""
+    """Return the pairs of the groups that are asked about next; what follows depends on the answers."""
     asked = {training.tree for training in open_questions(spec, evidence).ready}
     cells: dict[Pair, set[int]] = {}
     for tree in asked:
@@ -123,7 +123,7 @@ class _Causes:
             pairs = (self._sorted(pair) for pair in product(child.tasks, others))
             if causes := [cause for pair in pairs for cause in self._of_pair(pair, node)]:
                 found[min(causes, key=lambda cause: cause.rank)] = None
-        if len({cause.reason for cause in found}) > 1:  # what says nothing beside a reason that does
+        if len({cause.reason for cause in found}) > 1:  # drop reasons that say nothing if another one does
             found = {cause: None for cause in found if cause.reason is not Reason.DEEPEST}
         return tuple(found) or (Cause(Reason.OTHERS, node.tasks, node.blocks[1]),)
 

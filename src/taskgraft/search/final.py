@@ -93,7 +93,7 @@ class _Reader:
 
 
 def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, reader: _Reader) -> Retrained:
-    """What the further seeds of a tree and its baselines say."""
+    """Summarize the further seeds of a tree and its baselines."""
     trainings = confirming_trainings(prepared.spec, evidence, tree)
     alone = reader.answers([training for training in trainings if len(training.tasks) == 1])
     shared = reader.answers([training for training in trainings if len(training.tasks) > 1])
@@ -125,7 +125,7 @@ def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
 def _reading(
     prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, baselines: Answers, answered: Answers
 ) -> Reading:
-    """One split. A task that shares nothing is its own baseline, whichever repeat was taken."""
+    """Return the reading of one split. A task that shares nothing is its own baseline, whichever repeat was taken."""
     spec = prepared.spec
     alone = frozenset(part.tasks[0] for part in components(tree) if len(part.tasks) == 1)
     return Reading(
@@ -140,12 +140,12 @@ def _reading(
 
 
 def groups_of(prepared: PreparedStudy) -> Groups:
-    """The group of every clip, by corpus."""
+    """Return the group of every clip, by corpus."""
     return {name: corpus.group_numbers() for name, corpus in prepared.corpora.items()}
 
 
 def _scope(spec: StudySpec) -> str:
-    """What the verdict speaks of."""
+    """Say what the verdict is about."""
     again = "see retrained" if spec.confirm else "was not measured (confirm: K would)"
     if spec.baseline_repeats > 1:
         against = "the mean over baseline seeds, noise of seeds included"
@@ -200,6 +200,6 @@ def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Re
 
 
 def _all_metrics(repeats: Sequence[Outcomes]) -> dict[str, float]:
-    """Every metric, mean over repeats."""
+    """Return every metric, mean over repeats."""
     measured = [measure_all(one) for one in repeats]
     return {metric: float(np.mean([one[metric] for one in measured])) for metric in measured[0]}

@@ -1,4 +1,4 @@
-"""A study as far as reports about its datasets tell: enough to refuse or to plan it, and no file is opened."""
+"""A study as its datasets' reports describe it: enough to refuse or to plan it, without opening a file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskgraft.space.tasks import Task, TaskKind
 FindReport = Callable[[str], CheckReport | None]
 """Returns what is known about a dataset; None while it is being checked.
 
-Raises `InvalidInput` at ``dataset`` for one that there is not, or that is broken.
+Raises `InvalidInput` at ``dataset`` for one that does not exist, or is broken.
 """
 
 

@@ -1,4 +1,4 @@
-"""What a running study can decide: told from guesses at first, and from its own trainings as they end."""
+"""What a running study can decide: guessed at first, then measured by its own trainings as they end."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -24,9 +24,9 @@ class Outlook:
         self._kept: Mapping[str, Any] = {}
 
     def update(self, evidence: Evidence) -> None:
-        """Tell anew what can be decided, and keep it if it changed.
+        """Work out again what can be decided, and keep it if it changed.
 
-        A database that does not take it now is given it after the next training.
+        If the database can't be written now, this is tried again after the next training.
         """
         found = list(self.resolutions(evidence))
         facts = {
@@ -34,12 +34,12 @@ class Outlook:
             "warnings": warnings(found, self._spec.ar_threshold),
         }
         if facts != self._kept:
-            with suppress(Conflict, NotFound, Unavailable):  # a lost lease is noticed where it is renewed
+            with suppress(Conflict, NotFound, Unavailable):  # a lost lease is noticed at its renewal
                 self._keep(facts)
                 self._kept = facts
 
     def resolutions(self, evidence: Evidence) -> Iterator[Resolution]:
-        """Tell what each task's test clips can decide; tasks at chance belong to no verdict."""
+        """Return what each task's test clips can decide; tasks at chance belong to no verdict."""
         spec = self._spec
         for task in spec.tasks:
             if evidence.is_at_chance(task.name):

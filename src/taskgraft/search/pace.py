@@ -67,7 +67,7 @@ class Pace:
 
 
 def seconds_left(left: Left, pace: Pace, tasks: int, workers: int, under_way: Sequence[float] = ()) -> Range:
-    """Return how long the trainings that are left take ``workers`` workers, and the export after them.
+    """Return how long ``workers`` workers take for the trainings that are left, with the export after them.
 
     ``tasks`` is the study's number of tasks, ``under_way`` the share done of each training that runs. The upper end is
     Graham's bound for list scheduling: the work over W, and (1 - 1/W) of the longest chain (Bounds on Multiprocessing
@@ -82,7 +82,7 @@ def seconds_left(left: Left, pace: Pace, tasks: int, workers: int, under_way: Se
 
 
 def _least(left: Left, alone: float, question: float, tree: float, workers: int, under_way: Sequence[float]) -> float:
-    """Return the seconds if work is never short of workers; what is under way is done in part."""
+    """Return the seconds if no training ever waits for a worker; what is under way is partly done."""
     done, trees = sum(under_way), left.verifications[0]
     if not left.baselines and not left.questions[0]:
         return max(0.0, trees - done) * tree

@@ -1,4 +1,4 @@
-"""The way of a study from its datasets to its bundle, in order; it may be stopped and taken up again anywhere."""
+"""The steps of a study from its datasets to its bundle, in order; it may be stopped and resumed anywhere."""
 
 import logging
 import shutil
@@ -48,7 +48,7 @@ _EXAMPLES = 4
 
 
 class _Stopped(Exception):
-    """The way out of the work at hand: a user or the runner wants it to stop."""
+    """Raised to leave the work: a user or the runner wants it to stop."""
 
 
 class StudyRun:
@@ -74,21 +74,21 @@ class StudyRun:
         self.lease = Lease(store, study.id, owner)
 
     def run(self) -> Study:
-        """Work until the study is finished, fails, or is to stop; the store knows the outcome in any case.
+        """Work until the study is finished, fails, or has to stop; the store has the outcome in any case.
 
         Trouble of the environment (a full disk, Ray, the database) leaves the study paused, with the reason: what was
         measured is kept, and it goes on from there when it is resumed.
 
         Raises:
             NotFound: the study was deleted meanwhile.
-            Unavailable: the database does not even take the outcome; when the lease has run out the study goes on.
+            Unavailable: not even the outcome can be written; the study goes on when the lease has run out.
         """
         with self.lease:
             try:
                 self._work()
             except _Stopped:
                 self._let_go()
-            except (Unavailable, OSError, MemoryError) as error:  # nothing that the study could help
+            except (Unavailable, OSError, MemoryError) as error:  # not a fault of the study
                 self._end(State.PAUSED, str(error))
             except TaskgraftError as error:
                 self._end(State.FAILED, str(error))
@@ -102,7 +102,7 @@ class StudyRun:
             raise
 
     def _end(self, state: State, reason: str | None, **found: Any) -> None:
-        """End as it came out, unless a user or another runner was quicker."""
+        """Store how the work ended, unless a user or another runner was quicker."""
         if not self.lease.should_stop():
             with suppress(Conflict):
                 self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
@@ -233,7 +233,7 @@ class StudyRun:
 
 
 def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
-    """Return what two trainings share exactly if they give the same result."""
+    """Return a digest that is the same for two trainings exactly if they give the same result."""
     recipe = asdict(schedule_of(spec)) | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
@@ -244,7 +244,7 @@ def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
 
 
 def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir: Path) -> StudyData:
-    """Labels and features of a study; features are made where the cache does not have them."""
+    """Return labels and features of a study; features that the cache does not have are computed."""
     return load_study_data(
         prepared.corpora,
         fingerprints,
@@ -256,7 +256,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
 
 
 def schedule_of(spec: StudySpec) -> Schedule:
-    """How every model of a study is trained."""
+    """Return how every model of a study is trained."""
     training = spec.training
     return Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
 
@@ -278,7 +278,7 @@ def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> R
 
 
 def _examples(prepared: PreparedStudy, data: StudyData) -> list[NDArray[np.float32]]:
-    """Waveforms of the first test clips of every task."""
+    """Return waveforms of the first test clips of every task."""
     rate = data.template.front_end.sample_rate
     return [
         read_audio(prepared.corpora[task.corpus].audio(int(clip)), rate)

@@ -21,7 +21,7 @@ _MACS_PER_SECOND = 4.5e9
 """Multiply-accumulates of the model (forward alone) that one core trains with in a second, evaluations included: 900 s
 of audio with template cnn8, measured with batches of 32 to 64 on a server core of 2023."""
 _LONGEST_CROP = 4.0
-"""Seconds that a study crops to where it does not say."""
+"""Seconds that a study crops to at most, unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Plan:
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
 
@@ -80,14 +80,14 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
 
 
 def _resolution(task: TaskOutline, outline: StudyOutline) -> Resolution:
-    """What a task's test clips can decide; its share of the dataset's groups is what its share of the clips is."""
+    """Return what a task's test clips can decide; it is taken to have the same share of the groups as of the clips."""
     report, clips = outline.reports[task.dataset], task.clips[Split.TEST]
     groups = max(1, round(report.groups * clips / report.clips)) if report.groups else None
     return resolve(task.task.name, TestSize(clips, groups), len(outline.spec.tasks), outline.spec.ar_threshold)
 
 
 def plan_trials(spec: StudySpec) -> tuple[int, int]:
-    """How many trainings a study takes at least and at most."""
+    """Return how many trainings a study takes at least and at most."""
     return _least(spec).trials, _most(spec).trials
 
 
@@ -104,10 +104,10 @@ class _Work:
 
 
 def _least(spec: StudySpec) -> _Work:
-    """The work of the luckiest study.
+    """Return the work of the luckiest study.
 
-    Where one depth of each pair may be enough, that is when all pass, and their tree is verified. Where every depth is
-    tried anyhow, it is when nothing can be shared: then there is nothing to verify. Groups may all fit at once.
+    If one depth of each pair may be enough, all pairs pass and their tree is verified. If every depth is tried anyhow,
+    nothing can be shared, so there is nothing to verify. Groups may all fit at once.
     """
     pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
     several = len(spec.tasks) > 2
@@ -125,10 +125,10 @@ def _least(spec: StudySpec) -> _Work:
 
 
 def _most(spec: StudySpec) -> _Work:
-    """The work of the unluckiest study.
+    """Return the work of the unluckiest study.
 
     Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried. Of n
-    groups, n - 1 sets larger than a pair are tried at a depth beside all pairs. What was found by a probe is trained in
+    tasks, n - 1 groups larger than a pair are tried at each depth, beside all pairs. What a probe found is trained in
     full once more.
     """
     pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
@@ -159,7 +159,7 @@ def _wall_seconds(spec: StudySpec, seconds: float) -> float:
 
 
 def _pass_seconds(outline: StudyOutline, template: Template) -> float:
-    """How long one core takes to train a model of one task."""
+    """Return how long one core takes to train a model of one task."""
     training = outline.spec.training
     largest = max(report.splits[Split.TRAIN] for report in outline.reports.values())
     clips = training.epochs * -(-largest // training.batch_size) * training.batch_size

@@ -33,7 +33,7 @@ class PreparedStudy:
         return tuple(labelled.task for labelled in self.labelled)
 
     def fingerprints(self) -> dict[str, str]:
-        """Digest of every dataset's content: manifest, segments and audio. Reads every file.
+        """Return the digest of every dataset's content: manifest, segments and audio. Reads every file.
 
         Raises:
             InvalidInput: a file of a dataset can't be read.
@@ -52,7 +52,7 @@ def prepare(
     """Find the datasets of a study and read the labels of its tasks.
 
     ``registered`` are the manifests of datasets that a service knows by name. Other manifests are looked up relative
-    to ``base``; without it, only names are accepted. ``progress`` is told of a corpus that has to be made first.
+    to ``base``; without it, only names are accepted. ``progress`` is called if a corpus has to be made first.
 
     Raises:
         InvalidInput: with the faults of every task, each naming its field.
@@ -78,12 +78,12 @@ def prepare(
 
 
 def to_facts(tasks: Iterable[Task]) -> list[dict[str, Any]]:
-    """Tasks as the facts of a study keep them: sizes follow from these even when the datasets are gone."""
+    """Return tasks as the facts of a study keep them: sizes follow from these even when the datasets are gone."""
     return [{"name": task.name, "kind": task.kind.value, "classes": task.classes} for task in tasks]
 
 
 def tasks_from_facts(facts: Mapping[str, Any]) -> tuple[Task, ...] | None:
-    """The tasks that a study found when it first started; None before that."""
+    """Return the tasks that a study found when it first started; None before that."""
     if "tasks" not in facts:
         return None
     return tuple(Task(known["name"], TaskKind(known["kind"]), known["classes"]) for known in facts["tasks"])

@@ -1,4 +1,4 @@
-"""What has to be trained before a tree can be told, by strategy."""
+"""Trainings that each strategy still needs to derive a tree."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,22 +25,22 @@ class Questions:
     left: int
     """Trainings still to come, those included, as far as can be known now."""
     verifications: int
-    """Trainings that the verification of a tree takes, where nothing has to be repaired."""
+    """Trainings that the verification of a tree takes, if nothing has to be repaired."""
     tree: Callable[[], BranchTree | None]
-    """What follows from the answers that there are; None where nothing does before all are there."""
+    """Returns the tree that follows from the answers so far; None if none does before all are there."""
 
 
 def open_questions(spec: StudySpec, evidence: Evidence) -> Questions:
-    """What the study's strategy asks next, given what is known."""
+    """Return what the study's strategy asks next, given what is known."""
     return _of_groups(spec, evidence) if spec.strategy is Strategy.GROUPS else _of_pairs(spec, evidence)
 
 
 def _of_pairs(spec: StudySpec, evidence: Evidence) -> Questions:
-    """Cells of the reduction matrix; the tree is synthesized from it.
+    """Return questions about cells of the reduction matrix; the tree is synthesized from it.
 
     Pairs that may still need most questions go first: a pair's questions follow one another, so a late one would be
-    trained alone while all other cores wait. Of two alike the one that has fewer repeats goes first. So a budget that
-    ends has seen every pair.
+    trained alone while all other cores wait. Of two equal ones, the one with fewer repeats goes first: so every pair
+    has been asked about when a budget ends.
     """
     pairs = [_open_cells(spec, evidence, *pair) for pair in combinations(spec.task_names, 2)]
     waiting = [(most_left, tree) for pair in pairs for most_left, tree in pair]
@@ -67,7 +67,7 @@ def known_answers(spec: StudySpec, evidence: Evidence, first: str, second: str) 
 
 
 def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) -> list[tuple[int, BranchTree]]:
-    """Cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first.
+    """Return cells of a pair that have to be trained next: all that are left, or the one that the strategy asks first.
 
     With each goes how many questions about the pair may still come, it and all that are behind it included.
     """
@@ -84,7 +84,7 @@ def _open_cells(spec: StudySpec, evidence: Evidence, first: str, second: str) ->
 
 
 def _asked_next(strategy: Strategy, depths: Sequence[int], known: Mapping[int, bool]) -> int | None:
-    """The depth that a pair is asked about next, of ``depths`` (ascending); None where its compatibility is known."""
+    """Return the depth to ask about next, of ``depths`` (ascending); None if the pair's compatibility is known."""
 
     def keeps(depth: int) -> bool:
         if depth not in known:
@@ -102,7 +102,7 @@ def _asked_next(strategy: Strategy, depths: Sequence[int], known: Mapping[int, b
 
 
 class _Open(Exception):
-    """The depth of a pair depends on an answer that is not there yet."""
+    """Raised when the depth of a pair depends on an answer that is not there yet."""
 
     def __init__(self, depth: int) -> None:
         super().__init__(depth)
@@ -113,7 +113,7 @@ class _Open(Exception):
 def most_questions(
     strategy: Strategy, depths: tuple[int, ...], known: frozenset[tuple[int, bool]] = frozenset()
 ) -> int:
-    """How many questions about a pair may still come in the worst case, of ``depths`` (ascending) some of them known.
+    """Return how many questions about a pair may still come at most, of ``depths`` (ascending) some known.
 
     >>> [most_questions(Strategy.BISECTION, tuple(range(depths))) for depths in (1, 2, 3, 4, 5, 8, 9)]
     [1, 2, 3, 3, 4, 4, 5]
@@ -167,7 +167,7 @@ def open_depths(
 
 
 def _of_groups(spec: StudySpec, evidence: Evidence) -> Questions:
-    """Groups of tasks; what fits together is the tree."""
+    """Return questions about groups of tasks; the tree is made of those that fit together."""
     if not evidence.has_baselines(spec.task_names):
         return Questions((), min(1, len(spec.tasks) - 1), 0, lambda: None)
 

@@ -18,7 +18,7 @@ from taskgraft.search.verdict import ERROR, TaskResult
 Answers = Mapping[str, Sequence[Outcomes]]
 """Outcomes of each task, one entry per repeat."""
 Groups = Mapping[str, NDArray[np.int64] | None]
-"""By corpus, the group of every clip; None where clips are taken as independent."""
+"""By corpus, the group of every clip; None if clips are taken as independent."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ _MOST_CLIPS = 10**12
 class TestSize:
     """The test split of one task: labelled clips, and the groups that they fall into (None: every clip by itself)."""
 
-    __test__ = False  # no test, whatever pytest makes of the name
+    __test__ = False  # pytest would take the name for a test
 
     clips: int
     groups: int | None = None
@@ -51,7 +51,7 @@ class Resolution:
     """What the test split of one task can decide, and what follows for the study's threshold.
 
     ``q_min`` is the smallest threshold Q at which a model that loses nothing is verified with a probability of 80 %;
-    ``clips_needed`` are the test clips that would do for the study's own Q, None when no number does.
+    ``clips_needed`` are the test clips that are enough for the study's own Q, None when no number is.
     ``baseline`` and ``disagreement`` are what it follows from; they are guesses until they are ``measured``.
     """
 
@@ -69,7 +69,7 @@ class Resolution:
         return asdict(self)
 
     def warning(self, threshold: float) -> str | None:
-        """Say that the threshold is smaller than what can be decided, and what would do; None when it is not."""
+        """Say that the threshold is smaller than what can be decided, and what would be enough; None when it is not."""
         if self.q_min <= threshold:
             return None
         basis = "measured on validation" if self.measured else "a guess until baselines are trained"
@@ -90,7 +90,7 @@ def resolve(
     baseline: float | None = None,
     disagreement: float | None = None,
 ) -> Resolution:
-    """Tell what a task's test split can decide in a study of so many tasks; guess what is not known yet."""
+    """Return what a task's test split can decide in a study of so many tasks; guess what is not known yet."""
     accuracy = GUESSED_BASELINE if baseline is None else baseline
     differing = guess_disagreement(accuracy) if disagreement is None else disagreement
     spread = differing * size.design_effect
@@ -118,7 +118,7 @@ def smallest_threshold(clips: int, baseline: float, disagreement: float, tasks: 
     [4.1, 2.5]
     """
     if clips < 1 or not 0 < baseline <= 1 or disagreement < 0 or tasks < 1:
-        raise InvalidInput.at("resolution", f"cannot be told from {clips=}, {baseline=}, {disagreement=}, {tasks=}")
+        raise InvalidInput.at("resolution", f"cannot be computed from {clips=}, {baseline=}, {disagreement=}, {tasks=}")
     spread = math.sqrt(disagreement / clips + 2 / (clips + 2) ** 2)
     return _errors(tasks) * spread / baseline
 
@@ -143,7 +143,7 @@ def clips_needed(threshold: float, baseline: float, disagreement: float, tasks: 
 
 @cache
 def _errors(tasks: int) -> float:
-    """Standard errors between no loss and the threshold: those of the bound, and those of 80 % over all tasks."""
+    """Return the standard errors between no loss and the threshold: of the bound, and of 80 % over all tasks."""
     return float(ndtri(1 - ERROR) + ndtri(POWER ** (1 / tasks)))
 
 

@@ -38,8 +38,9 @@ class RetrainedTask:
 class Retrained:
     """A tree that was trained again with further seeds; all on the test split.
 
-    ``ars`` has the AR of each seed against the mean baselines, ``ar_mean`` is their mean, and ``ar_interval`` says
-    (95 %) where its expectation over clips and seeds lies. Tasks that share nothing, or are at chance, are not listed.
+    ``ars`` has the AR of each seed against the mean baselines, ``ar_mean`` is their mean, and ``ar_interval`` is
+    the 95 % interval of its expectation over clips and seeds. Tasks that share nothing, or are at chance, are not
+    listed.
     """
 
     seeds: int

@@ -19,9 +19,9 @@ from taskgraft.search.store import KeptTraining, TrainingIndex
 def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
     """Return whether a training is of use to the study only together with its weights.
 
-    Not those of a probe, or of a training that was stopped: they only answer a question. But what keeps the threshold
-    is delivered as it is if all steps were taken, or if the budget ends before it is trained to its end. Those that
-    confirm a tree are measured on test by their weights.
+    A probe or a stopped training only answers a question, so its weights are not needed. There are two exceptions. What
+    keeps the threshold is delivered as it is if all steps were taken, or if the budget ends before it is trained to its
+    end. Trainings that confirm a tree are measured on test by their weights.
     """
     if job.training.is_confirming:
         return True
@@ -38,7 +38,7 @@ def reduction(job: Job, measurement: Measurement) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A training of another study, and what it would have measured as the job at hand."""
+    """A training of another study, and what it would have measured as the current job."""
 
     kept: KeptTraining
     measurement: Measurement

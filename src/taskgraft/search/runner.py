@@ -44,7 +44,7 @@ class Runner:
         self._checker = Checker(store, data_dir, self.owner)
 
     def stop(self) -> None:
-        """Let go of the study at hand (another runner may take it up) and end."""
+        """Let go of the current study (another runner may take it up) and end."""
         self._stopping.set()
         self._checker.stop()
         if self._run:

@@ -35,13 +35,13 @@ class SeedNoise:
     scale: float
     """Mean ratio of what was seen to these two; not quite 1, since neither of them is negative."""
     prior_freedom: float
-    """Degrees of freedom of the expectation; infinite where all trainings agree with it."""
+    """Degrees of freedom of the expectation; infinite if all trainings agree with it."""
     pooled_freedom: float
-    """Degrees of freedom of all repeats together; 0 where nothing was repeated, and seeds may do anything."""
+    """Degrees of freedom of all repeats together; 0 if nothing was repeated; the noise of seeds is then unknown."""
 
     @classmethod
     def pool(cls, groups: Iterable[Repeats]) -> Self:
-        """Noise of a study from one group for each of its trainings and tasks; those of one repeat say nothing."""
+        """Return a study's noise from one group for each training and task; groups of one repeat say nothing."""
         repeated = [group for group in groups if group.count > 1]
         if not repeated:
             return cls(0.0, 0.0, 1.0, 0.0, 0.0)
@@ -53,11 +53,11 @@ class SeedNoise:
         return cls(clip_share, excess, scale, _prior_freedom(ratios, freedom), float(freedom.sum()))
 
     def within(self, group: Repeats) -> float:
-        """Variance that the clips' chance share has for one repeat: measured, or expected where there is but one."""
+        """Return the variance of the clips' chance share for one repeat: measured, or expected if there is only one."""
         return group.within if group.count > 1 else self.clip_share * group.sampling
 
     def between(self, group: Repeats) -> tuple[float, float]:
-        """Moderated variance of the metric between repeats and its degrees of freedom (eq. 9)."""
+        """Return the moderated variance of the metric between repeats and its degrees of freedom (eq. 9)."""
         if not self.pooled_freedom:
             return math.inf, 1.0
         expected = self.scale * (self.clip_share * group.sampling + self.excess * group.binomial)
@@ -78,18 +78,18 @@ class SeedNoise:
 
 
 def _components(repeated: Sequence[Repeats], freedom: Floats) -> tuple[float, float]:
-    """Share of the sampling variance and excess over it, by moments (eq. 8)."""
+    """Return the share of the sampling variance and the excess over it, by moments (eq. 8)."""
     within = freedom @ [group.within for group in repeated]
     sampling = freedom @ [group.sampling for group in repeated]
     between = freedom @ [group.between for group in repeated]
     binomial = freedom @ [group.binomial for group in repeated]
-    rounding = 1e-9  # keeps the expectation positive where repeats agree on every clip
+    rounding = 1e-9  # keeps the expectation positive if repeats agree on every clip
     excess = float((between - within) / binomial)
     return float(within / sampling) if sampling else 0.0, max(excess, rounding)
 
 
 def _prior_freedom(ratios: Floats, freedom: Floats) -> float:
-    """Degrees of freedom of the prior, from how far the logarithms of variances lie apart (Smyth 2004, section 6.2)."""
+    """Return the prior's degrees of freedom, from the spread of logarithms of variances (Smyth 2004, section 6.2)."""
     if len(ratios) < 2:
         return math.inf
     half = freedom / 2
@@ -99,6 +99,6 @@ def _prior_freedom(ratios: Floats, freedom: Floats) -> float:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Where the trigamma function, which lies between 1/y and 1/y + 1/y^2, has a value above 0."""
+    """Return the y at which the trigamma function, between 1/y and 1/y + 1/y^2, has a value above 0."""
     low, high = 1 / value, (1 + math.sqrt(1 + 4 * value)) / (2 * value)
     return float(brentq(lambda y: float(polygamma(1, y)) - value, low, high))

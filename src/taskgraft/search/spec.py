@@ -41,14 +41,14 @@ MAX_REPEATS = 6
 
 
 class Strategy(StrEnum):
-    """In which order pairs are tried."""
+    """The order in which pairs are tried."""
 
     EXHAUSTIVE = "exhaustive"
     """Every pair at every depth: the published sweep."""
     ADAPTIVE = "adaptive"
     """Every pair from the deepest depth down, up to the first that keeps the threshold."""
     BISECTION = "bisection"
-    """Every pair at its deepest depth, then by bisection: as if what breaks it broke it with more shared, too."""
+    """Every pair at its deepest depth, then by bisection: what breaks the threshold is taken to break it deeper."""
     GROUPS = "groups"
     """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
 
@@ -155,7 +155,7 @@ class StudySpec(_Value):
     strategy: Strategy = Strategy.ADAPTIVE
     synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
-    repeats: _Repeats = Field(1, description="seeds of every training; auto: more where the answer is open")
+    repeats: _Repeats = Field(1, description="seeds of every training; auto: more if the answer is open")
     confirm: _Whole = Field(
         0, ge=0, le=MAX_CONFIRM, description="further seeds that the chosen tree and its baselines are trained with"
     )
@@ -173,7 +173,7 @@ class StudySpec(_Value):
     @field_validator("tasks", mode="wrap")
     @classmethod
     def _tasks(cls, given: Any, read: ValidatorFunctionWrapHandler) -> tuple[TaskSpec, ...]:
-        """Read the tasks; a repeated name is told together with whatever else is wrong with them."""
+        """Read the tasks; a repeated name is reported together with all other faults."""
         if isinstance(given, list | tuple) and not 1 <= len(given) <= MAX_TASKS:
             raise ValueError(f"a study has 1 to {MAX_TASKS} tasks; got {len(given)}")
         faults = _repeated_names(given)
@@ -215,7 +215,7 @@ class StudySpec(_Value):
     @field_validator("budget")
     @classmethod
     def _baselines_fit(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
-        """A study with fewer trials than it has baselines could not end."""
+        """Refuse fewer trials than baselines: such a study could not end."""
         repeats = info.data.get("repeats", 1)
         smallest = len(info.data.get("tasks", ())) * (BASELINE_REPEATS if repeats == AUTO else repeats)
         if budget.trials is not None and budget.trials < smallest:
@@ -254,7 +254,7 @@ class StudySpec(_Value):
     def stops_early(self) -> bool:
         """Whether a training of several tasks may end before its last step.
 
-        Not where every figure is to be exact, and not where several repeats decide together.
+        Not if every figure has to be exact, and not if several repeats decide together.
         """
         return self.repeats == 1 and self.strategy is not Strategy.EXHAUSTIVE
 
@@ -286,19 +286,19 @@ class StudySpec(_Value):
             raise InvalidInput(map(as_fault, error.errors(include_url=False))) from None
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that `parse` reads back."""
+        """Return plain data that `parse` reads back."""
         return self.model_dump(mode="json")
 
 
 def _fault(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
-    """One of pydantic's errors in the form that can be raised."""
+    """Return a fault as an error of pydantic that can be raised."""
     return InitErrorDetails(
         type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
     )
 
 
 def _again(error: Mapping[str, Any]) -> InitErrorDetails:
-    """An error that pydantic reported, in the form that can be raised."""
+    """Return an error that pydantic reported, in the form that can be raised."""
     return InitErrorDetails(type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {}))
 
 
@@ -324,7 +324,7 @@ _OUR_WORDS = MappingProxyType(
 
 
 def as_fault(error: Mapping[str, Any]) -> Fault:
-    """One of pydantic's errors in our words: field, rule, value."""
+    """Return one of pydantic's errors in our words: field, rule, value."""
     where = ".".join(str(part) for part in error["loc"])
     message = _OUR_WORDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
     if error["type"] == "missing" or "; got" in message:

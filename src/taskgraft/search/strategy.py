@@ -23,7 +23,7 @@ from taskgraft.space.tree import BranchTree
 class Ask:
     """These trainings are wanted, the most urgent first; more may be wanted when one of them has ended.
 
-    Those that are under way are among them; where all of them are, there is nothing to start yet.
+    Those that are under way are among them; if all of them are, there is nothing to start yet.
     """
 
     stage: Stage
@@ -49,7 +49,7 @@ class Spent:
 
 
 def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
-    """What to do next, given what is known.
+    """Return what to do next, given what is known.
 
     Raises:
         TrainingFailed: a training that the decision needs has failed.
@@ -98,14 +98,14 @@ def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: 
 def _affordable(
     spec: StudySpec, evidence: Evidence, spent: Spent, wanted: Sequence[Training], reserve: int
 ) -> list[Training]:
-    """Those of the wanted trainings that are under way, and as many others as the budget has room for."""
+    """Return the wanted trainings that are under way, and as many others as the budget has room for."""
     under_way = [training for training in wanted if training in spent.under_way]
     others = [training for training in wanted if training not in spent.under_way]
     return under_way + others[: _room(spec, evidence, spent, reserve)]
 
 
 def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -> int:
-    """How many more trainings may be started when ``reserve`` of them are kept for later."""
+    """Return how many more trainings may be started when ``reserve`` of them are kept for later."""
     budget = spec.budget
     if budget.seconds is not None and spent.seconds >= budget.seconds:
         return 0
@@ -140,7 +140,7 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
 
 
 def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterator[str]:
-    """What a user has to know to read the result aright."""
+    """Yield what a user has to know to read the result correctly."""
     for task in filter(evidence.is_at_chance, spec.task_names):
         yield f"the baseline of {task} is no better than chance: it shares nothing and is part of no verdict"
     if questions.ready:
@@ -151,7 +151,7 @@ def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterato
 
 
 def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
-    """Of what was trained and keeps the threshold, the trees that save most, side by side."""
+    """Return the trees that save most of what was trained and keeps the threshold, side by side."""
     template = get_template(spec.template)
     alone = tree_cost(evidence.baseline(spec.task_names[0]), template).encoder_parameters
 
@@ -171,7 +171,7 @@ def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
 
 
 def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:
-    """The synthesized tree, then its repairs; asked for one by one, since each needs the measurement of the last."""
+    """Yield the synthesized tree, then its repairs; one by one, since each needs the measurement of the last."""
     yield tree
     while tree.is_shared:
         tree = repair(tree, _blamed(evidence, tree))
@@ -193,7 +193,7 @@ def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) ->
 
 
 def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:
-    """Reductions of the tasks of a tree that broke the threshold; parts of it that keep it alone lose nothing."""
+    """Return reductions of the tasks of a tree that broke the threshold; parts that keep it alone lose nothing."""
     reductions = evidence.reductions(tree)
     broken = {task for part in components(tree) if not evidence.keeps(part) for task in part.tasks}
     return {task: lost if task in broken or not broken else -math.inf for task, lost in reductions.items()}

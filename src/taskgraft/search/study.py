@@ -13,7 +13,7 @@ from taskgraft.search.verdict import FinalVerdict, TaskResult
 
 
 class Stage(StrEnum):
-    """What a running study is at."""
+    """What a running study is doing."""
 
     BASELINES = "baselines"
     PAIRS = "pairs"

@@ -44,7 +44,7 @@ class Training:
 
     @property
     def is_confirming(self) -> bool:
-        """Whether it only tells what a chosen tree keeps when it is trained again."""
+        """Whether it only measures what a chosen tree keeps when it is trained again."""
         return self.repeat >= FIRST_CONFIRMING
 
     @property
@@ -55,7 +55,7 @@ class Training:
 
     @classmethod
     def from_key(cls, key: str) -> Self:
-        """Read what `key` gives."""
+        """Return the training that has this `key`."""
         root, depth, repeat, *mark = json.loads(key)
         return cls(BranchTree.from_json(root, depth), repeat, bool(mark))
 

@@ -39,7 +39,7 @@ _CONNECT_SECONDS = 10.0
 _SETTINGS = MappingProxyType(
     {
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box with the configuration, however quiet it is told to be
+        "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box with the configuration, whatever its verbosity
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",  # by default workers give way to all else on the machine, and trainings starve
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -52,39 +52,39 @@ _SETTINGS = MappingProxyType(
 
 
 class Driver(Protocol):
-    """What the tuner works for: it says what to train, and hears what came of it. Called from one thread."""
+    """Decides what to train, and receives what came of it. Called from one thread."""
 
     def next_job(self) -> Job | None:
-        """The next training to start; None while there is nothing to start yet.
+        """Return the next training to start; None while there is nothing to start yet.
 
         Raises:
             StopIteration: the search is over.
         """
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
-        """A training goes on."""
+        """Report the progress of a running training."""
 
     def on_measured(self, job: Job, measurement: Measurement) -> None:
-        """A training ended well."""
+        """Report a training that ended with a measurement."""
 
     def on_failed(self, job: Job, error: str) -> None:
-        """A training ended without a measurement, though it was tried again."""
+        """Report a training that ended without a measurement, though it was tried again."""
 
     def should_stop(self) -> bool:
-        """Whether to leave everything as it is and come back."""
+        """Return whether to leave everything as it is, to be continued later."""
 
 
 class _Parcel:
     """What a worker sends at the end: a measurement, or why there is none.
 
-    Tune keeps every last result for as long as the experiment lasts, so whoever opens a parcel empties it.
+    Tune keeps every last result for as long as the experiment lasts, so taking the content empties the parcel.
     """
 
     def __init__(self, content: Measurement | TaskgraftError) -> None:
         self._content: Measurement | TaskgraftError | None = content
 
     def take(self) -> Measurement | TaskgraftError | None:
-        """The content, the first time."""
+        """Return the content, the first time."""
         content, self._content = self._content, None
         return content
 
@@ -140,10 +140,10 @@ def _in_our_words(error: Exception) -> TaskgraftError:
 
 
 class _Asking(Searcher):
-    """Between Tune and the driver: what Tune calls a suggestion is a job that the driver wants done.
+    """Adapts the driver to Tune: a suggestion, in Tune's terms, is a job that the driver wants done.
 
     Tune swallows or rewrites what its searchers raise. So the first error is kept here, ends the experiment, and is
-    raised again behind it.
+    raised again afterwards.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -156,7 +156,7 @@ class _Asking(Searcher):
         self.error: Exception | None = None
 
     def _has_free_core(self) -> bool:
-        """A job that waits for a core would have been chosen before all was known; nodes may join and leave."""
+        """Return whether a core is free. A job that waits for one would have been chosen with less knowledge."""
         cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         return len(self._jobs) < max(1, int(cores))
 
@@ -177,7 +177,7 @@ class _Asking(Searcher):
             return str(Searcher.FINISHED)
         except Exception as error:
             self.error = self.error or error
-            return str(Searcher.FINISHED)  # with None, Tune would ask again and again where nothing runs
+            return str(Searcher.FINISHED)  # with None, Tune would ask again and again if nothing runs
         if job is None:
             return None
         self._jobs[trial_id] = job
@@ -205,7 +205,7 @@ class _Asking(Searcher):
                 self._take_back(job)
 
     def _take_back(self, job: Job) -> None:
-        """Of a worker that died. Tune's own retries count the death of an idle worker for all of them at once."""
+        """Take back the job of a worker that died. Tune's retries count an idle worker's death for all jobs at once."""
         self._deaths[job.training] += 1
         if self._deaths[job.training] <= _RETRIES:
             self._lost.append(job)
@@ -222,17 +222,17 @@ class _Asking(Searcher):
             self._driver.on_failed(job, str(content))
 
     def should_stop(self) -> bool:
-        """Whether the experiment is to end before the driver has no more to ask."""
+        """Return whether to end the experiment before the driver has no more to ask."""
         return self.error is not None or self._driver.should_stop()
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is what a study resumes from."""
+        """Do nothing: the ledger is what a study resumes from."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is what a study resumes from."""
+        """Do nothing: the ledger is what a study resumes from."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune writes its own record of the experiment, which holds the searcher; nobody reads that
+        return {}  # Tune writes its own record of the experiment, which holds the searcher; nobody reads it
 
 
 class _StopWhenAsked(Stopper):
@@ -251,7 +251,7 @@ class _StopWhenAsked(Stopper):
 
 @contextmanager
 def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
-    """Ray for the time of this block: a cluster at ``address``, or a local one on this machine's cores.
+    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine's cores.
 
     Raises:
         Unavailable: the cluster does not answer, or a local one can't start.
@@ -293,7 +293,7 @@ def _own_sigterm() -> Iterator[None]:
 
 
 def _check_answers(address: str) -> None:
-    """Ray itself waits for minutes before it says that nobody is there."""
+    """Check that something listens at ``address``: Ray itself waits for minutes before it says so."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if host and port.isdigit():
@@ -334,7 +334,7 @@ def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) 
                 ),
             ).fit()
     except (tune.TuneError, RayError, OSError, RuntimeError) as error:
-        # Ray wraps what it did not expect of its own, such as its watch over memory; any other is a fault of ours.
+        # Ray wraps its own unexpected errors, such as those of its memory monitor; any other is a bug of Taskgraft.
         if isinstance(error, RuntimeError) and not isinstance(error.__cause__, RayError):
             raise
         raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
@@ -354,7 +354,7 @@ def _folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Tune's own remarks on trials that failed: the driver is told, and says it in the study's words."""
+    """Silence Tune's own remarks on trials that failed: the driver reports them in the study's words."""
     logger = logging.getLogger("ray.tune")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

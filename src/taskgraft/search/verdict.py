@@ -77,7 +77,7 @@ def judged(tasks: Iterable[TaskResult]) -> list[TaskResult]:
 
 
 def judge(tasks: Sequence[TaskResult], threshold: float) -> FinalVerdict:
-    """Tell whether a model keeps the threshold.
+    """Return the verdict on whether a model keeps the threshold.
 
     ``verified`` is an intersection-union test (Berger 1982), so its error does not grow with the number of tasks;
     ``refuted`` is a union of tests, each with its part of the error (Bonferroni).

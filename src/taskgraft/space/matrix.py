@@ -32,11 +32,11 @@ class Decision(StrEnum):
     POINT = "point"
     """The point estimate, as in the paper."""
     CONFIDENT = "confident"
-    """The upper end of the interval; the point estimate where a cell has no interval."""
+    """The upper end of the interval; the point estimate if a cell has no interval."""
 
 
 def check_threshold(threshold: float) -> None:
-    """Accept Q where 0 <= Q < 1.
+    """Accept Q if 0 <= Q < 1.
 
     Raises:
         InvalidInput: any other number.
@@ -47,7 +47,7 @@ def check_threshold(threshold: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The AR of one pair at one depth, a fraction (0.02 = 2 %), with its interval where one was measured.
+    """The AR of one pair at one depth, a fraction (0.02 = 2 %), with its interval if one was measured.
 
     Raises:
         InvalidInput: AR that is negative or not finite, or an interval that does not hold it.
@@ -70,7 +70,7 @@ class Cell:
             )
 
     def deciding(self, decision: Decision) -> float:
-        """The figure that is held against the threshold."""
+        """Return the figure that is compared with the threshold."""
         return self.ar if decision is Decision.POINT or self.high is None else self.high
 
 
@@ -107,10 +107,10 @@ class ReductionMatrix:
     def from_csv(cls, text: str, tasks: Sequence[str] | None = None) -> "ReductionMatrix":
         """Read ``task_a,task_b,depth,ar[,low,high][,at_most]``; tasks are in the order given, or of first appearance.
 
-        ``at_most`` is ``yes`` where ``ar`` is an upper bound, and empty elsewhere.
+        ``at_most`` is ``yes`` if ``ar`` is an upper bound, and empty otherwise.
 
         Raises:
-            MalformedInput: no header with these columns, or text that is no CSV.
+            MalformedInput: no header with these columns, or text that is not CSV.
             InvalidInput: every broken row, each named by its line.
         """
         reader = _CsvReader(tasks)
@@ -120,7 +120,7 @@ class ReductionMatrix:
         return cls(tuple(reader.place), reader.cells)
 
     def to_csv(self) -> str:
-        """What `from_csv` reads, sorted by pair and depth; optional columns only where a cell has something in them."""
+        """Return what `from_csv` reads, sorted by pair and depth; optional columns that no cell uses are left out."""
         cells = [cell for _, _, cell in self._rows()]
         columns: tuple[str, ...] = _REQUIRED
         columns += _OPTIONAL if any(cell.low is not None or cell.high is not None for cell in cells) else ()
@@ -141,7 +141,7 @@ class ReductionMatrix:
     def to_records(self) -> list[dict[str, Any]]:
         """Return one flat record per cell, sorted by pair and depth: ``pandas.DataFrame(matrix.to_records())``.
 
-        Keys are ``task_a``, ``task_b``, ``depth``, ``ar``, ``low``, ``high`` (None where no interval was measured) and
+        Keys are ``task_a``, ``task_b``, ``depth``, ``ar``, ``low``, ``high`` (None if no interval was measured) and
         ``at_most`` (True if ``ar`` is an upper bound).
         """
         return [
@@ -151,21 +151,21 @@ class ReductionMatrix:
         ]
 
     def pairs(self) -> Iterator[Pair]:
-        """Every pair of tasks in task order, measured or not."""
+        """Return every pair of tasks in task order, measured or not."""
         return combinations(self.tasks, 2)
 
     @property
     def deepest(self) -> int:
-        """The largest depth that has a cell; 0 where there is none."""
+        """The largest depth that has a cell; 0 if there is none."""
         return max((max(by_depth) for by_depth in self.cells.values() if by_depth), default=0)
 
     def cell(self, first: str, second: str, depth: int) -> Cell | None:
-        """What was measured for the pair, named in any order; None where that depth was not tried."""
+        """Return what was measured for the pair, named in any order; None if that depth was not tried."""
         by_depth = self.cells.get((first, second)) or self.cells.get((second, first)) or {}
         return by_depth.get(depth)
 
     def reductions(self, depth: int) -> FloatArray:
-        """AR of every pair at ``depth``, shape (tasks, tasks), symmetric; 0 where it was not tried."""
+        """Return the AR of every pair at ``depth``, shape (tasks, tasks), symmetric; 0 if it was not tried."""
         place = {task: index for index, task in enumerate(self.tasks)}
         array = np.zeros((len(place), len(place)))
         for (first, second), by_depth in self.cells.items():
@@ -175,10 +175,11 @@ class ReductionMatrix:
         return array
 
     def compatibility(self, threshold: float, decision: Decision = Decision.POINT) -> "nx.Graph[str]":
-        """How deep each pair may share: the largest depth tried whose AR is at most ``threshold``.
+        """Return how deep each pair may share: the largest depth tried whose AR is at most ``threshold``.
 
-        AR is not monotone in depth, so a deeper depth may pass where a shallower one does not. All tasks are nodes, in
-        order; an edge has ``weight`` (that depth, above 0) and ``ar`` (AR there). A pair that fits nowhere has no edge.
+        AR is not monotone in depth, so a deeper depth may pass although a shallower one does not. All tasks are nodes,
+        in order; an edge has ``weight`` (that depth, above 0) and ``ar`` (AR there). A pair that fits nowhere has no
+        edge.
 
         Raises:
             InvalidInput: a threshold outside 0 <= Q < 1.

@@ -113,7 +113,7 @@ def load(text: str, where: str) -> Any:
         MalformedInput: at ``where:LINE``: it is not YAML, or has something that is refused.
     """
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader with even less in it
+        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader with further restrictions
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f"{where}:{mark.line + 1}" if mark else where

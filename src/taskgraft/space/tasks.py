@@ -21,7 +21,7 @@ class TaskKind(StrEnum):
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether ``name`` may name a task, a dataset or a study (`NAME_RULE`)."""
+    """Return whether ``name`` may name a task, a dataset or a study (`NAME_RULE`)."""
     return _NAME.fullmatch(name) is not None
 
 

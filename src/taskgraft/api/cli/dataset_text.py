@@ -15,7 +15,7 @@ JSON = Mapping[str, Any]
 
 
 def show_check(report: "CheckReport") -> None:
-    """Faults and warnings of a data set on standard error, what it holds on standard output."""
+    """Print faults and warnings of a data set on standard error, and its contents on standard output."""
     for fault in report.faults:
         errors.print(f"[red]error:[/red] {escape(str(fault))}")
     if left_out := report.fault_count - len(report.faults):
@@ -50,18 +50,18 @@ def _show_event(event: str, heard: "EventReport") -> None:
 
 
 def describe_dataset(dataset: JSON) -> str:
-    """A dataset in one line."""
+    """Describe a dataset in one line."""
     clips = "" if dataset["clips"] is None else f", {dataset['clips']:,} clips"
     return f"dataset {dataset['name']}, version {dataset['version']}: {dataset['state']}, {dataset['source']}{clips}"
 
 
 def show_dataset_line(dataset: JSON) -> None:
-    """A dataset in one line."""
+    """Print a dataset in one line."""
     console.print(escape(describe_dataset(dataset)))
 
 
 def show_datasets(datasets: Iterable[JSON]) -> None:
-    """One line per dataset."""
+    """Print one line per dataset."""
     table = Table("name", "version", "state", "clips", "columns", "events")
     for dataset in datasets:
         clips = count(dataset["clips"]) if dataset["clips"] is not None else ""
@@ -72,7 +72,7 @@ def show_datasets(datasets: Iterable[JSON]) -> None:
 
 
 def show_dataset(dataset: JSON) -> None:
-    """What a check found about a dataset, and how far it is."""
+    """Print what a check found about a dataset, and how far the check is."""
     for fault in dataset["faults"]:
         errors.print(f"[red]error:[/red] {escape(fault['where'])}: {escape(fault['message'])}")
     if left_out := dataset["fault_count"] - len(dataset["faults"]):

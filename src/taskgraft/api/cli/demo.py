@@ -45,7 +45,7 @@ def demo(
 
 
 def demo_study() -> dict[str, Any]:
-    """The study that the demo posts."""
+    """Return the study that the demo posts."""
     from taskgraft.api.study_files import read_study
 
     with resources.as_file(resources.files("taskgraft.api.cli") / "demo.yaml") as path:
@@ -54,10 +54,10 @@ def demo_study() -> dict[str, Any]:
 
 @contextmanager
 def _service(data_dir: Path) -> Iterator[str]:
-    """The URL of a service in a process of its own on a free port; it ends with the block, however that ends.
+    """Start a service in a process of its own on a free port, and yield its URL; it ends with the block in any case.
 
-    It leads a session of its own, so that Ctrl-C reaches the demo alone, and hangs on its standard input by a tether,
-    so that it ends even where the demo is killed.
+    It has its own session, so that Ctrl-C reaches the demo alone. It also ends when its standard input closes, so that
+    it does not outlive a demo that is killed.
     """
     command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft"]
     command += ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir), "--json"]
@@ -110,14 +110,14 @@ def _study(client: "Client", model: Path) -> dict[str, Any]:
 
 
 def _clear_the_way(client: "Client") -> None:
-    """Cancel what an earlier demo in this folder left unfinished: its runner would work on that first."""
+    """Cancel what an earlier demo in this folder left unfinished: the runner would work on that first."""
     for study in client.studies():
         if study["state"] in ("queued", "running", "paused"):
             client.cancel(study["id"])
 
 
 def _some_clip(manifest: Path) -> Path:
-    """The first clip of the test split."""
+    """Return the first clip of the test split."""
     from taskgraft.evaluators.datasets.manifest import read_corpus
     from taskgraft.evaluators.datasets.splits import Split
 

@@ -14,7 +14,9 @@ from taskgraft.space.tasks import Task, TaskKind
 
 
 def read_tasks(path: Path) -> tuple[Task, ...]:
-    """The tasks of a file with a ``tasks`` key: ``{name, kind, classes}``, or those of a study, whose datasets tell.
+    """Return the tasks of a file with a ``tasks`` key: ``{name, kind, classes}`` each, or those of a study.
+
+    The kinds and classes of a study's tasks come from its datasets.
 
     Raises:
         InvalidInput: with every fault at once.
@@ -23,7 +25,7 @@ def read_tasks(path: Path) -> tuple[Task, ...]:
 
 
 def tasks_of(document: Mapping[str, Any], path: Path) -> tuple[Task, ...]:
-    """The tasks of a document that was read from ``path``; see `read_tasks`."""
+    """Return the tasks of a document that was read from ``path``; see `read_tasks`."""
     entries = document.get("tasks")
     if isinstance(entries, list) and any(isinstance(entry, dict) and "dataset" in entry for entry in entries):
         return _tasks_of_study(StudySpec.parse({"ar_threshold": 0, **document}), path.parent)

@@ -111,9 +111,9 @@ def follow(studies: Iterable[Study]) -> Study:
 
 @contextmanager
 def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that is counted, told how many are done, of how many; without a terminal a line at its start.
+    """Show a bar for counted work, and yield a function that is called with how many are done, of how many.
 
-    Nothing is shown for work that never starts to count.
+    Without a terminal, one line is printed at the start. Nothing is shown for work that never starts to count.
     """
     tty = sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))

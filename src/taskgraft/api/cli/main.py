@@ -64,6 +64,6 @@ def _program(
 
 def main() -> None:
     """Run the command that the arguments name."""
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are not text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()

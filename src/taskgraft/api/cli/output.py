@@ -1,4 +1,4 @@
-"""How commands speak: JSON or text for people on standard output; faults and progress on standard error."""
+"""Output of commands: JSON, or text for people, on standard output; faults and progress on standard error."""
 
 import json
 import os
@@ -20,7 +20,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def exit_code(error: TaskgraftError) -> int:
-    """2 where what the user gave or asked for is at fault, 1 where something else is."""
+    """Return 2 if what the user gave or asked for is at fault, 1 otherwise."""
     return 1 if isinstance(error, Unavailable | TrainingFailed) else 2
 
 
@@ -29,7 +29,7 @@ def errors_as_exit_codes(as_json: bool = False) -> Iterator[None]:
     """Turn the error tree into messages and an exit code; with ``as_json`` into a document with ``errors``, too."""
     try:
         yield
-        sys.stdout.flush()  # here and not when the interpreter ends, where nobody could hear of a closed pipe
+        sys.stdout.flush()  # here: when the interpreter ends, a closed pipe can no longer be handled
     except TaskgraftError as error:
         faults = error.listed() if isinstance(error, InvalidInput) else (Fault("", str(error)),)
         for fault in faults:
@@ -48,15 +48,15 @@ def show_error(fault: Fault) -> None:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output, whatever the terminal."""
+    """Print one JSON document on standard output, in the same form with and without a terminal."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def percent(fraction: float) -> str:
-    """0.0123 as 1.23 %."""
+    """Return 0.0123 as 1.23 %."""
     return f"{100 * fraction:.2f} %"
 
 
 def count(number: int | None) -> str:
-    """A size with thousands apart."""
+    """Return a size with commas between thousands; "unknown" for None."""
     return "unknown" if number is None else f"{number:,}"

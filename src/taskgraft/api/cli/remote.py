@@ -89,7 +89,7 @@ def runner(
 
 
 def _settings(given: Mapping[str, Any]) -> "Settings":
-    """What the command line says, before what the environment says."""
+    """Return the settings; the command line goes before the environment."""
     from taskgraft.api.settings import Settings
 
     return Settings.from_environment({name: value for name, value in given.items() if value is not None})

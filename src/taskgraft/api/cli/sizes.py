@@ -22,7 +22,7 @@ Sizes = dict[str, int | None]
 
 
 def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, template: str, method: str) -> dict[str, Any]:
-    """The tree form of a reduction matrix in a file.
+    """Return the tree form of a reduction matrix in a file.
 
     Raises:
         InvalidInput: a file, a threshold, a template or a method that breaks a rule.
@@ -38,7 +38,7 @@ def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, templa
 
 
 def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
-    """Parameters and MACs of a tree; or of flat sharing of ``shared`` blocks among its tasks, or those of a study.
+    """Return parameters and MACs of a tree, or of flat sharing of ``shared`` blocks among its tasks or a study's.
 
     Raises:
         InvalidInput: a file or a depth that breaks a rule.
@@ -73,7 +73,7 @@ def _sizes(tree: BranchTree, template: Template, tasks: Sequence[Task]) -> Sizes
 
 
 def _sizes_as_written(tree: BranchTree, written: TreeDocument, shared: int | None) -> Sizes:
-    """Without the tasks only the document knows what heads weigh."""
+    """Return the sizes that the document states: without the tasks, the size of the heads can't be computed."""
     stored = {None: written.parameters, 0: written.independent_parameters}
     return {
         "parameters": stored.get(shared),

@@ -16,7 +16,7 @@ JSON = Mapping[str, Any]
 
 
 def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
-    """Matrix, tree and result of a study."""
+    """Print matrix, tree and result of a study."""
     if matrix["cells"]:
         console.print(_matrix_table(matrix, study["spec"]))
         _show_legend(matrix)
@@ -49,7 +49,7 @@ def show_matrix(matrix: JSON, spec: JSON) -> None:
 def _matrix_table(matrix: JSON, spec: JSON) -> Table:
     """Return the AR of every pair by depth, green if it keeps the threshold; a dot if that depth was not tried.
 
-    With `decision: confident` the upper end of the interval stands beside it, since that is what decides.
+    With `decision: confident` the upper end of the interval stands beside it, since it decides.
     """
     cells = {(cell["task_a"], cell["task_b"], cell["depth"]): cell for cell in matrix["cells"]}
     depths = sorted({depth for _, _, depth in cells})
@@ -82,7 +82,7 @@ def _cell(cell: JSON | None, spec: JSON) -> str:
 
 
 def _show_legend(matrix: JSON) -> None:
-    """Say what the marks in the matrix mean, if it has any."""
+    """Print what the marks in the matrix mean, if it has any."""
     pairs = {(cell["task_a"], cell["task_b"]) for cell in matrix["cells"]}
     depths = {cell["depth"] for cell in matrix["cells"]}
     if any(cell["at_most"] for cell in matrix["cells"]):
@@ -92,7 +92,7 @@ def _show_legend(matrix: JSON) -> None:
 
 
 def _show_branchings(tree: JSON) -> None:
-    """Say what forced each branching, and what nobody asked about."""
+    """Print what forced each branching, and which cells were not asked about."""
     for branching in tree.get("branchings", ()):
         console.print(escape(describe_branching(branching)))
     if unknown := tree.get("unknown"):
@@ -111,7 +111,7 @@ def show_tree(document: JSON) -> None:
 
 
 def _tree_text(document: JSON) -> Tree:
-    """The tree with the blocks of every node."""
+    """Return the tree with the blocks of every node."""
     root = Tree(_label(document["root"]))
     pending = [(root, document["root"])]
     while pending:
@@ -128,7 +128,7 @@ def _label(node: JSON) -> str:
 
 
 def _task_table(tasks: Sequence[JSON]) -> Table:
-    """What every task can do alone and in the model, and what is sure about the difference."""
+    """Return a table of every task's metric alone and in the model, with bounds of the difference."""
     table = Table(
         title="every task on the test split, in per cent; bounds are one-sided, 95 %", box=SIMPLE, padding=(0, 1, 0, 0)
     )
@@ -169,7 +169,7 @@ def _retrained(retrained: JSON) -> str:
 
 
 def _result_table(study: JSON) -> Table:
-    """What a finished study found."""
+    """Return a table of what a finished study found."""
     result = study["result"]
     low, high = result["ar_interval"]
     saved = 1 - result["parameters"] / result["independent_parameters"]
@@ -201,7 +201,7 @@ def _trainings(counts: JSON) -> str:
 
 
 def show_studies(studies: Iterable[JSON]) -> None:
-    """One line per study."""
+    """Print one line per study."""
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("id", "name", "state", "stage", "done", "verdict", "AR"):
         table.add_column(name, no_wrap=name != "name")
@@ -215,7 +215,7 @@ def show_studies(studies: Iterable[JSON]) -> None:
 
 
 def show_plan(name: str, plan: JSON) -> None:
-    """What a study would cost."""
+    """Print what a study would cost."""
     table = Table("", "at least", "at most", title=f"plan of {name}")
     table.add_row("trainings", count(plan["trials_at_least"]), count(plan["trials_at_most"]))
     hours = (f"{plan[key] / 3600:.2f}" for key in ("seconds_at_least", "seconds_at_most"))
@@ -229,7 +229,7 @@ def show_plan(name: str, plan: JSON) -> None:
 
 
 def _resolution_table(tasks: Iterable[JSON]) -> Table:
-    """What test clips can decide, task by task."""
+    """Return a table of what test clips can decide, task by task."""
     table = Table(title="the smallest threshold Q that test can verify, by a guess", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("task")
     for name in ("test clips", "smallest Q", "clips for this Q"):
@@ -241,7 +241,7 @@ def _resolution_table(tasks: Iterable[JSON]) -> Table:
 
 
 def show_answer(clip: str, answer: JSON) -> None:
-    """What a model says about one recording."""
+    """Print what a model says about one recording."""
     console.print(f"[bold]{escape(clip)}[/bold]")
     for task, said in answer.items():
         if "label" in said:

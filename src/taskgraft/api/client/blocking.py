@@ -70,7 +70,7 @@ class Client(Operations, BlockingSender):
     def upload_dataset(self, name: str, source: Path, progress: Progress = unnoticed) -> JSON:
         """Upload a dataset: a zip, or a manifest (or its folder) whose files are zipped on the way.
 
-        ``progress`` is told how many bytes were sent, of how many.
+        ``progress`` is called with how many bytes were sent, of how many.
 
         Raises:
             InvalidInput: a manifest that can't be read, or what the service refuses.

@@ -35,7 +35,7 @@ def upload_chunks(source: Path, progress: Progress = unnoticed) -> Iterator[byte
 
 
 def _read(paths: Sequence[Path], progress: Progress) -> Iterator[bytes]:
-    """The bytes of files, one after the other."""
+    """Yield the bytes of files, one file after the other."""
     total = sum(_size(path) for path in paths)
     done = 0
     for path in paths:
@@ -69,7 +69,7 @@ class _Sink(io.RawIOBase):
 
 
 def _zipped(root: Path, names: Sequence[str], progress: Progress) -> Iterator[bytes]:
-    """A zip of files below ``root``; they are stored as they are, since recorded sound hardly shrinks."""
+    """Yield a zip of files below ``root``; they are stored without compression, since recorded sound hardly shrinks."""
     sink = _Sink()
     total = sum(_size(root / name) for name in names)
     done = 0

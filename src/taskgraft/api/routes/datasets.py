@@ -93,7 +93,7 @@ def list_datasets(
     limit: Annotated[int, Query(description="datasets a page")] = 100,
     cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before")] = None,
 ) -> DatasetPageView:
-    """Datasets by name, each in its newest version; those that Taskgraft makes itself come first."""
+    """List datasets by name, each in its newest version; those that Taskgraft makes itself come first."""
     page = store.datasets.page(limit, cursor)
     known = [DatasetView.known(name, KNOWN[name].report()) for name in known_datasets() if cursor is None]
     items = known + [DatasetView.of(dataset) for dataset in page.items]
@@ -106,7 +106,7 @@ def get_dataset(
     store: StoreDep,
     version: Annotated[int | None, Query(description="by default the newest", ge=1, lt=2**31)] = None,
 ) -> DatasetView:
-    """One dataset: how far its check is, what it holds, what is wrong with it."""
+    """Return one dataset: how far its check is, what it holds, what is wrong with it."""
     if name in KNOWN:
         if version not in (None, 1):
             raise NotFound(f"there is no dataset {name!r} with version {version}")
@@ -116,7 +116,7 @@ def get_dataset(
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
 def delete_dataset(name: str, store: StoreDep, settings: SettingsDep, later: BackgroundTasks) -> None:
-    """Forget all versions of a dataset, and delete what was uploaded; registered files stay."""
+    """Delete all versions of a dataset, and what was uploaded; registered files stay."""
     if name in KNOWN:
         raise Conflict(f"{name} is Taskgraft's own and can't be deleted")
     for source in store.datasets.delete(name):

@@ -19,7 +19,7 @@ def _also(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 @router.get("/trials")
 def list_trials(study: StudyDep, store: StoreDep) -> TrialList:
-    """Every training that ended, in the order they did."""
+    """List every training that ended, in the order in which they ended."""
     return TrialList.of(store.ledger(study.id).trials())
 
 
@@ -27,7 +27,7 @@ def list_trials(study: StudyDep, store: StoreDep) -> TrialList:
 def get_matrix(
     study: StudyDep, store: StoreDep, output: Annotated[Literal["json", "csv"], Query(alias="format")] = "json"
 ) -> Any:
-    """The reduction matrix as far as it is known, with intervals."""
+    """Return the reduction matrix as far as it is known, with intervals."""
     matrix = find_matrix(study.spec, store.ledger(study.id).trials())
     if output == "csv":
         return Response(matrix.to_csv(), media_type="text/csv")
@@ -41,7 +41,7 @@ def get_tree(
     ar_threshold: Annotated[float | None, Query(ge=0, lt=1, description="by default the study's own")] = None,
     output: Annotated[Literal["json", "svg"], Query(alias="format")] = "json",
 ) -> Any:
-    """The study's tree; at another threshold, the one that the stored matrix gives. Nothing is trained."""
+    """Return the study's tree; at another threshold, the one that the stored matrix gives. Nothing is trained."""
     document = find_tree(study, store.ledger(study.id).trials(), ar_threshold)
     if output != "svg":
         return document

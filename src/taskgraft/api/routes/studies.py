@@ -1,4 +1,4 @@
-"""Studies: ask for one, look, stop, go on, delete."""
+"""Studies: create, read, stop, continue, delete."""
 
 from typing import Annotated, Any
 
@@ -35,7 +35,7 @@ def create_study(
     dry_run: Annotated[bool, Query(description="say what it would cost, and queue nothing")] = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """Queue a study; or, with `dry_run`, answer what it would cost.
+    """Queue a study; or, with `dry_run`, return what it would cost.
 
     A study may name datasets that are still being checked: it waits for them, and fails if one turns out broken.
     """
@@ -56,20 +56,20 @@ def list_studies(
     limit: Annotated[int, Query(description="studies a page")] = 50,
     cursor: str | None = None,
 ) -> StudyPage:
-    """Studies, newest first."""
+    """List studies, newest first."""
     page = store.list_studies(state=state, limit=limit, cursor=cursor)
     return StudyPage(items=[StudyView.of(study) for study in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{study_id}", responses=problems(404))
 def get_study(study: StudyDep) -> StudyView:
-    """One study."""
+    """Return one study."""
     return StudyView.of(study)
 
 
 @router.delete("/{study_id}", status_code=204, responses=problems(404, 409))
 def delete_study(study: StudyDep, store: StoreDep, settings: SettingsDep) -> None:
-    """Forget a study, its trials and its model."""
+    """Delete a study, its trials and its model."""
     store.delete_study(study.id)
     remove_study_files(settings.data_dir, study.id)
 
@@ -126,11 +126,11 @@ def cancel_study(study_id: str, store: StoreDep) -> StudyView:
 
 @router.post("/{study_id}/pause", status_code=202, responses=problems(404, 409))
 def pause_study(study_id: str, store: StoreDep) -> StudyView:
-    """Stop a study for now; what is known stays known."""
+    """Stop a study for now; what it measured is kept."""
     return StudyView.of(store.pause_study(study_id))
 
 
 @router.post("/{study_id}/resume", status_code=202, responses=problems(404, 409))
 def resume_study(study_id: str, store: StoreDep) -> StudyView:
-    """Go on with a paused study."""
+    """Continue a paused study."""
     return StudyView.of(store.resume_study(study_id))

@@ -21,7 +21,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 """What systems put into archives beside the user's files; left out."""
 _PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
-"""Paths that need no second look: the most, and checked fast."""
+"""Paths that need no further check. Most paths match, and matching is fast."""
 _MAX_NAME = 255
 _MAX_PATH = 1_024
 _SLACK = 1 << 20
@@ -66,7 +66,7 @@ def inspect(path: Path, limits: Limits) -> Archive:
     """Judge a zip by its list of files.
 
     Raises:
-        MalformedInput: it is no zip, or has too many entries.
+        MalformedInput: it is not a zip, or has too many entries.
         InvalidInput: names that lead elsewhere or appear twice, links, devices, passwords; too much data; no manifest,
             or more than one.
     """
@@ -91,7 +91,7 @@ def extract(path: Path, folder: Path, progress: Progress = unnoticed) -> None:
 
     Raises:
         InvalidInput: what a file holds is not what the list declares.
-        OSError: the disk does not do its part.
+        OSError: the files can't be written.
     """
     archive = inspect(path, Limits())
     partial = folder.with_name(f"{folder.name}.partial")
@@ -137,7 +137,7 @@ def _unpack(reader: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, target
 
 
 def _checked(entry: Entry, faults: FaultLog) -> str | None:
-    """The path of a file; None if it breaks a rule, which is logged."""
+    """Return the path of a file; None if it breaks a rule, which is logged."""
     name = entry.name
     try:
         _check(entry)
@@ -186,7 +186,7 @@ def _check_amounts(entries: Collection[Entry], size: int, limits: Limits) -> Non
 
 
 def _without_top_folder(names: Mapping[int, str]) -> dict[int, str]:
-    """Paths without the one folder that all files lie in, if there is one."""
+    """Return paths without the one folder that all files lie in, if there is one."""
     tops = {name.partition("/")[0] for name in names.values()}
     if len(tops) == 1 and all("/" in name for name in names.values()):
         return {number: name.partition("/")[2] for number, name in names.items()}
@@ -194,7 +194,7 @@ def _without_top_folder(names: Mapping[int, str]) -> dict[int, str]:
 
 
 def _check_apart(places: Collection[str], faults: FaultLog) -> None:
-    """No two files at one place, and none where another one needs a folder."""
+    """Check that no two files have the same path, and that no file has the path of a folder."""
     seen: set[str] = set()
     folders: set[str] = set()
     for place in places:

@@ -1,6 +1,6 @@
 """Reading recordings: one mono waveform at the rate that is asked for.
 
-Nothing is believed that a file's header says about its length: files are decoded in blocks, up to a limit.
+The length in a file's header is not trusted: files are decoded in blocks, up to a limit.
 """
 
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ class AudioFacts:
 
 
 def read_audio(path: Path, sample_rate: int) -> Waveform:
-    """The whole recording: channels averaged, resampled to ``sample_rate`` hertz; float32, shape [samples].
+    """Return the whole recording: channels averaged, resampled to ``sample_rate`` hertz; float32, shape [samples].
 
     Raises:
-        InvalidInput: the file is missing, no recording, damaged, empty, longer than `MAX_SECONDS`, holds a number that
-            is not finite, or its rate or channels lie outside what a recording has.
+        InvalidInput: the file is missing, not a recording, damaged, empty, longer than `MAX_SECONDS`, holds a number
+            that is not finite, or its rate or channels lie outside what a recording has.
     """
     with _open(path) as file:
         waveform = np.concatenate([to_mono(block) for block in _blocks(file, path)])
@@ -99,7 +99,7 @@ def _check_header(file: soundfile.SoundFile, path: Path) -> None:
 
 
 def _blocks(file: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
-    """Blocks of shape [frames, channels], each checked; at least one."""
+    """Yield blocks of shape [frames, channels], each checked; at least one."""
     frames = 0
     while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
         frames += len(block)

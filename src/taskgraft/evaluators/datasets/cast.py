@@ -101,13 +101,13 @@ def cast_clips(clips: int, seed: int, shares: Shares = SHARES) -> tuple[Take, ..
 
 
 def _speaker_count(clips: int) -> int:
-    """A multiple of the kinds of people, so that each kind speaks equally often."""
+    """Return a multiple of the kinds of people, so that each kind speaks equally often."""
     kinds = len(VARIANTS) * len(AGES)
     return kinds * max(1, clips // (_CLIPS_PER_SPEAKER * kinds))
 
 
 def _speakers(random: np.random.Generator) -> Iterator[Speaker]:
-    """Speakers without end, no two alike; gender, age and dialect take turns, independently of each other."""
+    """Yield speakers without end, no two alike; gender, age and dialect take turns, independently of each other."""
     known: set[tuple[str, str, int, int]] = set()
     genders, ages, dialects = sorted(VARIANTS), sorted(AGES), sorted(DIALECTS)
     while True:

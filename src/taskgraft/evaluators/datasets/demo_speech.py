@@ -1,7 +1,7 @@
 """The corpus ``demo-speech``: spoken commands by invented people in noise, made on the spot without a network.
 
 Labels: ``gender``, ``age_group``, ``dialect``, ``word``; frames: ``speech``, exact to the sample since the clips are
-put together here. ``group`` names the speaker. It shows the method at work; it is no substitute for recordings.
+put together here. ``group`` names the speaker. It shows the method at work; it is not a substitute for recordings.
 """
 
 import csv
@@ -79,7 +79,7 @@ def _recorded(synthesizer: Synthesizer, takes: Sequence[Take], seed: int) -> Ite
     """Yield the clip of every take, in order.
 
     The synthesizer speaks one utterance after the other, since the same order gives the same sound; what is spoken is
-    staged meanwhile in one thread: more of them only wait for each other.
+    staged meanwhile in one thread: several threads would only wait for each other.
     """
     with ThreadPoolExecutor(1) as pool:
         pending: deque[Future[Clip]] = deque()

@@ -15,8 +15,8 @@ def fingerprint(corpus: Corpus, progress: Progress = unnoticed) -> str:
     """Return the SHA-256, in hexadecimal, over the bytes of the tables, the segments and every clip, in their order.
 
     Where the dataset lies and what it is called make no difference. If several tables or none say what its clips
-    are, the names of files and folders are part of what they say, so paths and splits count too. ``progress`` is told
-    how many files were read, of how many; it may raise to end this early.
+    are, the names of files and folders are part of what they say, so paths and splits count too. ``progress`` is
+    called with how many files were read, of how many; it may raise to end this early.
 
     Raises:
         InvalidInput: a file that can't be read.

@@ -54,7 +54,7 @@ class OwnManifest:
 
 
 class AudioFolder:
-    """Metadata of an audio folder: paths relative to the metadata's folder, splits by folder where no column says."""
+    """Metadata of an audio folder: paths relative to the metadata's folder, splits by folder unless a column says."""
 
     path_column = "file_name"
 
@@ -66,7 +66,7 @@ class AudioFolder:
 
 
 class NemoManifest:
-    """A NeMo manifest: one object per recording, splits by the file's name where no field says."""
+    """A NeMo manifest: one object per recording, splits by the file's name unless a field says."""
 
     path_column = "audio_filepath"
 
@@ -111,7 +111,7 @@ def split_of_file(name: str) -> str:
 
 
 def _relative(path: str, root: Path) -> str:
-    """The path below ``root`` of an absolute one that lies there; any other path as it is."""
+    """Return the path below ``root`` of an absolute path that lies there; any other path unchanged."""
     for folder in (root.absolute(), root.resolve()):
         if path.startswith(f"{folder}/"):
             return path.removeprefix(f"{folder}/")
@@ -121,7 +121,7 @@ def _relative(path: str, root: Path) -> str:
 def _renamed(
     table: Table, path_column: str, paths: list[str], splits: Sequence[str], drop: Sequence[str] = ()
 ) -> Table:
-    """The table with our names for paths and splits; a column ``split`` goes before what folders and files say."""
+    """Return the table with our names for paths and splits; a column ``split`` goes before folder and file names."""
     dropped = {path_column, PATH, SPLIT, *drop}
     columns = {name: cells for name, cells in table.columns.items() if name not in dropped}
     if SPLIT in table.columns:
@@ -132,6 +132,6 @@ def _renamed(
 
 
 def _known_word(word: str) -> str:
-    """Our word for a split; one that is unknown stays, to be told as a fault of its line."""
+    """Return our word for a split; an unknown word is kept, so that it is reported as a fault of its line."""
     split = SPLIT_WORDS.get(word.lower())
     return word if split is None else split.value

@@ -36,7 +36,7 @@ def read_rows(source: str, text: str, faults: FaultLog) -> JsonRows:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank. JSON may hold any other separator of lines than these inside a text."""
+    """Yield the lines that are not blank. Only a newline ends one: JSON texts may hold all other line separators."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, line
@@ -45,7 +45,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _object(line: str, where: str, faults: FaultLog) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is not text
     except (ValueError, RecursionError) as error:
         faults.add(where, f"a line is one JSON object; this one can't be read: {error}")
         return None
@@ -56,7 +56,7 @@ def _object(line: str, where: str, faults: FaultLog) -> dict[str, Any] | None:
 
 
 def _text(value: object) -> str:
-    """A scalar as text; NaN is missing, and a whole number that is written as a fraction loses its point."""
+    """Return a scalar as text; NaN is missing, and a whole number that is written as a fraction loses its point."""
     if value is None or value != value:  # noqa: PLR0124
         return ""
     if isinstance(value, bool):

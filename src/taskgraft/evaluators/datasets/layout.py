@@ -106,13 +106,13 @@ def _is_nemo(name: str) -> bool:
 
 
 def _belong_together(tables: Sequence[str]) -> bool:
-    """Whether there is one table, or each says another split by its folder or its name."""
+    """Return whether there is one table, or each names another split by its folder or its file name."""
     splits = [split_of_folder(name) or split_of_file(name) for name in tables]
     return len(tables) == 1 or (all(splits) and len(set(splits)) == len(splits))
 
 
 def _label_of(name: str) -> tuple[str, str] | None:
-    """Split and label of ``split/label/clip.wav``; None for any other file."""
+    """Return split and label of ``split/label/clip.wav``; None for any other file."""
     path = PurePosixPath(name)
     if len(path.parts) != 3 or path.suffix.lower() not in AUDIO_SUFFIXES:
         return None
@@ -121,7 +121,7 @@ def _label_of(name: str) -> tuple[str, str] | None:
 
 
 def _read_folders(root: Path, faults: FaultLog) -> Table:
-    """A folder without tables: the first folder of a clip is its split, the second its label."""
+    """Read a folder without tables: the first folder of a clip is its split, the second its label."""
     labels = {name: found for name in _walk(root) if (found := _label_of(name))}
     if len(labels) > MAX_ROWS:
         raise MalformedInput.at(root.name, f"at most {MAX_ROWS:,} clips; got {len(labels):,}")
@@ -145,7 +145,7 @@ def _is_text(name: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Names of all files below ``root``, relative and in order; hidden ones are left out, links of folders too."""
+    """Yield the relative names of all files below ``root``, in order, without hidden ones and linked folders."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         prefix = os.path.relpath(folder, root)

@@ -37,7 +37,7 @@ class Corpus:
     annotated: frozenset[int]
     """Clips that the segments speak of; any other clip is unlabelled for frames tasks."""
     groups: tuple[str, ...] | None = None
-    """The clips' values in the column ``group``, an empty one where a clip stands alone; None without that column."""
+    """The clips' values in the column ``group``, an empty one if a clip stands alone; None without that column."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -70,14 +70,14 @@ class Scan:
     """Place of every kept clip in the table."""
     paths: tuple[str, ...]
     splits: tuple[Split | None, ...]
-    """None where the manifest's word is no split."""
+    """None if the manifest's word is not a split."""
     labels: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...]
-    """Values of the column ``group``; empty ones where it is absent."""
+    """Values of the column ``group``; empty ones if it is absent."""
     segments: Segments
 
     def at(self, clip: int) -> str:
-        """Where a clip stands: ``manifest.csv:12``."""
+        """Return where a clip stands: ``manifest.csv:12``."""
         return self.table.at(self.rows[clip])
 
 
@@ -88,7 +88,7 @@ def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
     the manifest does not have are made by `make_splits`.
 
     Raises:
-        MalformedInput: the manifest is no table at all.
+        MalformedInput: the manifest is not a table.
         InvalidInput: anything in the tables breaks a rule; every fault says its file and line.
     """
     faults = FaultLog()
@@ -138,7 +138,7 @@ def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
 
 
 def _usable_paths(table: Table, root: Path, faults: FaultLog) -> dict[str, int]:
-    """Normalised path -> row, of the rows whose path is sound and new."""
+    """Return normalised path -> row, for the rows whose path is sound and new."""
     kept: dict[str, int] = {}
     inside = Containment(root)
     for row, given in enumerate(table.columns[_PATH]):
@@ -157,13 +157,13 @@ def _usable_paths(table: Table, root: Path, faults: FaultLog) -> dict[str, int]:
 
 
 def _read_splits(table: Table, rows: Sequence[int], faults: FaultLog) -> tuple[Split | None, ...]:
-    """The splits of ``rows``; the words of all rows are checked."""
+    """Return the splits of ``rows``; the words of all rows are checked."""
     splits = [_split(word, table.at(row), faults) for row, word in enumerate(table.columns[_SPLIT])]
     return tuple(splits[row] for row in rows)
 
 
 def _check_splits(table: Table, splits: Sequence[Split | None], faults: FaultLog) -> None:
-    """No task can be learned and measured without clips in every split."""
+    """Check that every split has clips: otherwise no task can be learned and measured."""
     for split in Split if splits and None not in splits else ():
         if split not in splits:
             faults.add(table.header, f"every split has clips; {split} has none")

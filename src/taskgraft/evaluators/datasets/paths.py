@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def normalise(path: str) -> str:
-    r"""The one spelling of a clip's path; ``./a//b.wav`` becomes ``a/b.wav``.
+    r"""Return the one spelling of a clip's path; ``./a//b.wav`` becomes ``a/b.wav``.
 
     Raises:
         ValueError: the path is empty, absolute, or has ``..``, ``\`` or a NUL in it.
@@ -42,7 +42,7 @@ class Containment:
         self._folders: dict[str, bool] = {}
 
     def holds(self, path: str) -> bool:
-        """Whether ``path``, normalised, stays inside (a file that does not exist does)."""
+        """Return whether ``path``, normalised, stays inside (a file that does not exist does)."""
         folder = posixpath.dirname(path)
         if folder not in self._folders:
             self._folders[folder] = self._is_inside(f"{self._root}/{folder}")

@@ -1,10 +1,10 @@
-"""How work that takes a while says how far it is."""
+"""How slow work reports its progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Told how many are done, of how many; it may raise to end the work early."""
+"""Called with how many are done, of how many; it may raise to end the work early."""
 
 
 def unnoticed(done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Ignore the progress."""

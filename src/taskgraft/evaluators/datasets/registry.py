@@ -18,7 +18,7 @@ from taskgraft.evaluators.datasets.splits import Split
 
 DEMO_CLIPS = 8_000
 DEMO_SHARES: Shares = MappingProxyType({Split.TRAIN: 0.25, Split.VALIDATION: 0.25, Split.TEST: 0.5})
-"""So much for validation and test that the demo's threshold of 2 % can be decided: docs/demo.md."""
+"""Validation and test are large enough to decide the demo's threshold of 2 %: docs/demo.md."""
 DEMO_SEED = 0
 
 
@@ -114,7 +114,7 @@ def find_manifest(dataset: str, base: Path) -> Path:
 
 
 def is_path(dataset: str) -> bool:
-    """Return whether somebody who writes this means a file: it has a slash or the ending of a table."""
+    """Return whether the word stands for a file: it has a slash or the ending of a table."""
     return "/" in dataset or Path(dataset).suffix in (".csv", ".parquet", ".json", ".jsonl")
 
 

@@ -1,6 +1,6 @@
 """How a clip of the demo corpus is staged: a voice is trimmed, aged, placed in time and put before a noise."""
 
-# ruff: noqa: PLC0415  # scipy.signal takes half a second to import, and who only names the corpus needs none of it
+# ruff: noqa: PLC0415  # scipy.signal takes half a second to import, and naming the corpus does not need it
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,14 +60,14 @@ def age(voice: Signal, voice_rate: int, speaker: Speaker, random: np.random.Gene
 
 @cache
 def _low_pass(rate: int) -> NDArray[np.float64]:
-    """Keeps what the corpus's rate can hold; second-order sections."""
+    """Return a filter that keeps what the corpus's rate can hold, as second-order sections."""
     from scipy.signal import butter
 
     return np.asarray(butter(8, _PASS_HERTZ, fs=rate, output="sos"))
 
 
 def _playback(samples: int, voice_rate: int, speaker: Speaker, random: np.random.Generator) -> Signal:
-    """Places in the voice, in samples, heard one after the other: in larger steps the voice sounds higher."""
+    """Return places in the voice, in samples, heard one after the other: larger steps make the voice sound higher."""
     step = speaker.tract * voice_rate / SAMPLE_RATE
     seconds = np.arange(int(samples / step)) / SAMPLE_RATE
     hertz, phase = random.uniform(*_TREMOR_HERTZ), random.uniform(0, 2 * np.pi)
@@ -76,7 +76,7 @@ def _playback(samples: int, voice_rate: int, speaker: Speaker, random: np.random
 
 
 def trim(signal: Signal) -> Signal:
-    """Without the silence at both ends: what lies more than 40 dB below the loudest moment."""
+    """Remove the silence at both ends: what lies more than 40 dB below the loudest moment."""
     windows = signal[: len(signal) // _FADE * _FADE].reshape(-1, _FADE)
     levels = np.sqrt(np.mean(np.square(windows), axis=1))
     (loud,) = np.nonzero(levels > levels.max() * _gain(_SILENCE_DECIBELS))
@@ -84,7 +84,7 @@ def trim(signal: Signal) -> Signal:
 
 
 def _fade(signal: Signal) -> Signal:
-    """No click at the ends."""
+    """Fade both ends, so that they do not click."""
     ramp = np.linspace(0, 1, _FADE)
     faded = signal.copy()
     faded[:_FADE] *= ramp

@@ -33,7 +33,7 @@ class Table:
     """A table by columns: the cells of every column in row order, and the line where each row starts.
 
     Cells have no white space around them; a missing value is an empty cell. ``parts`` are the files that a joined
-    table was read from, each with its first row. Line 0 says that a row stands in no file.
+    table was read from, each with its first row. Line 0 means that a row stands in no file.
     """
 
     source: str
@@ -78,7 +78,7 @@ def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
     Lines of a file count from 1, the header of a CSV file; rows of a Parquet file count from 1, the first row.
 
     Raises:
-        MalformedInput: a file that does not exist, can't be opened, is too large, or is no table of its kind.
+        MalformedInput: a file that does not exist, can't be opened, is too large, or is not a table of its kind.
         InvalidInput: a column of ``required`` is missing or a column name appears twice.
     """
     try:
@@ -110,7 +110,7 @@ def _check_names(where: str, names: Sequence[str], required: Sequence[str]) -> N
 
 
 def _some(names: Sequence[str]) -> str:
-    """A list of names that fits into a message."""
+    """Return a list of names that fits into a message."""
     return f"{list(names)!r:.1000}"
 
 
@@ -154,7 +154,7 @@ def _read_rows(reader: "Reader", source: str, names: list[str], faults: FaultLog
 
 
 def _decode(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark."""
+    """Return the text of a UTF-8 file, with or without a byte order mark."""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
@@ -191,7 +191,7 @@ def _read_parquet(path: Path, required: Sequence[str], faults: FaultLog) -> Tabl
 
 
 def _as_text(column: pa.Array) -> list[str | None]:
-    """Cells as text; whole numbers stored as floats (a column with gaps) lose their point, NaN is missing."""
+    """Return cells as text; whole numbers stored as floats (a column with gaps) lose their point, NaN is missing."""
     if not pa.types.is_floating(column.type):
         cells: list[str | None] = column.cast(pa.string()).to_pylist()
         return cells

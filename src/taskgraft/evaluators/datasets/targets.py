@@ -53,7 +53,7 @@ Targets = ClipTargets | FrameTargets
 
 
 def task_targets(corpus: Corpus, target: str, kind: TaskKind) -> Targets:
-    """The labels of one task: a column of the manifest (``clip``) or an event of the segments (``frames``).
+    """Return the labels of one task: a column of the manifest (``clip``) or an event of the segments (``frames``).
 
     Raises:
         InvalidInput: at ``target``: no such column or event; or labels that nothing can be learned from or measured on
@@ -73,7 +73,7 @@ def task_targets(corpus: Corpus, target: str, kind: TaskKind) -> Targets:
 
 
 def count_labels(cells: Sequence[str], splits: Sequence[Split | None]) -> dict[Split, dict[str, int]]:
-    """Clips per split and label, labels sorted; missing labels and clips without a split are left out."""
+    """Count clips per split and label, labels sorted; missing labels and clips without a split are left out."""
     counts: dict[Split, dict[str, int]] = {split: {} for split in Split}
     for cell, split in zip(cells, splits, strict=True):
         if cell and split is not None:
@@ -82,7 +82,7 @@ def count_labels(cells: Sequence[str], splits: Sequence[Split | None]) -> dict[S
 
 
 def label_faults(counts: ClassCounts) -> list[str]:
-    """Why labels with these counts can't be a clip task's, one message for each reason; empty where they can."""
+    """Return why labels with these counts can't be a clip task's, one message for each reason; empty if they can."""
     messages = [f"no clip of the split {split} has a label" for split in Split if not counts[split]]
     train = counts[Split.TRAIN]
     if len(train) == 1:
@@ -105,13 +105,13 @@ def _frame_targets(corpus: Corpus, event: str) -> FrameTargets:
 def count_event_clips(
     sounding: Container[int], annotated: Container[int], splits: Sequence[Split | None]
 ) -> dict[Split, dict[str, int]]:
-    """Annotated clips per split in which an event sounds (``present``) or never does (``absent``)."""
+    """Count annotated clips per split in which an event sounds (``present``) or never does (``absent``)."""
     words = [FRAME_LABELS[clip in sounding] if clip in annotated else "" for clip in range(len(splits))]
     return count_labels(words, splits)
 
 
 def event_faults(counts: ClassCounts) -> list[str]:
-    """Why an event with these counts can't be a frames task's, one message for each reason; empty where it can."""
+    """Return why an event with these counts can't be a frames task's, one message for each reason; empty if it can."""
     silent = [split for split in Split if FRAME_LABELS[1] not in counts[split]]
     return [
         f"the event sounds in no clip of the split {split}"
@@ -130,7 +130,7 @@ def check_target(dataset: str, target: str, kind: TaskKind, columns: Iterable[st
     """Check that a dataset has a task's target: a column (``clip``) or an event (``frames``).
 
     Raises:
-        InvalidInput: at ``target``: there is none of that name, or only one of the other kind.
+        InvalidInput: at ``target``: nothing has that name, or only a target of the other kind has it.
     """
     clip, frames = set(columns), set(events)
     if target in (frames if kind is TaskKind.FRAMES else clip):

@@ -45,7 +45,7 @@ def read_directory(path: Path, max_entries: int) -> Iterator[Entry]:
     """Yield the entries of a zip in their order.
 
     Raises:
-        MalformedInput: it is no zip, is cut off, has several parts, or lists more than ``max_entries`` entries.
+        MalformedInput: it is not a zip, is cut off, has several parts, or lists more than ``max_entries`` entries.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         start, length, count = _find(file, path.stat().st_size)
@@ -68,7 +68,7 @@ def _malformed(message: str) -> MalformedInput:
 
 
 def _find(file: BinaryIO, size: int) -> tuple[int, int, int]:
-    """Where the list starts, its bytes, and how many entries it claims to have."""
+    """Return where the list starts, its bytes, and how many entries it claims to have."""
     tail = min(size, _END.size + _LONGEST_COMMENT)
     file.seek(size - tail)
     found = file.read(tail)
@@ -86,7 +86,7 @@ def _find(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _find64(file: BinaryIO, end: int, plain: tuple[int, ...]) -> tuple[int, ...]:
-    """The same from the 64-bit record, which counts wherever there is one; ``plain`` if there is none."""
+    """Return the same from the 64-bit record, which takes precedence; ``plain`` if there is no such record."""
     file.seek(max(0, end - _LOCATOR.size))
     found = file.read(_LOCATOR.size)
     if len(found) < _LOCATOR.size or not found.startswith(b"PK\6\7"):
@@ -102,7 +102,7 @@ def _find64(file: BinaryIO, end: int, plain: tuple[int, ...]) -> tuple[int, ...]
 
 
 def _read_entry(file: BinaryIO) -> tuple[Entry, int]:
-    """The next entry and the bytes that it takes."""
+    """Return the next entry and the bytes that it takes."""
     header = file.read(_ENTRY.size)
     if len(header) < _ENTRY.size:
         raise _malformed("the list of its files is damaged")
@@ -119,7 +119,7 @@ def _read_entry(file: BinaryIO) -> tuple[Entry, int]:
 
 
 def _sizes64(extra: bytes, size: int, compressed: int) -> tuple[int, int]:
-    """Sizes from the 64-bit field of an entry; only those are in it that do not fit elsewhere, in this order."""
+    """Return sizes from the 64-bit field of an entry; it holds only those that do not fit elsewhere, in this order."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
         if kind == _ZIP64:
@@ -133,7 +133,7 @@ def _sizes64(extra: bytes, size: int, compressed: int) -> tuple[int, int]:
 
 
 def _decode(name: bytes, flags: int) -> str:
-    """A name as text: UTF-8, which some archivers write without saying so, or the code page that zip began with."""
+    """Return a name as text: UTF-8, which some archivers write without saying so, or the original code page of zip."""
     try:
         return name.decode()
     except UnicodeDecodeError:

@@ -31,7 +31,7 @@ class DatasetPage:
 class DatasetTable:
     """The datasets of one database. Every method is one transaction and may be called from any thread.
 
-    All methods raise `Unavailable` if the database does not do its part.
+    All methods raise `Unavailable` if the database fails.
     """
 
     def __init__(self, database: Database) -> None:
@@ -40,7 +40,7 @@ class DatasetTable:
     def add(self, name: str, source: Source, content: str | None) -> tuple[Dataset, bool]:
         """Add a version that waits for its check, and say whether it is new.
 
-        It is not if the newest version has the same ``content`` and is not broken: that version is returned then.
+        If the newest version has the same ``content`` and is not broken, it is returned instead.
         """
         while True:
             with self._database.begin() as connection:
@@ -57,7 +57,7 @@ class DatasetTable:
                 insert = _insert(self._database.dialect).values(values).on_conflict_do_nothing()
                 if (row := connection.execute(insert.returning(*datasets.c)).one_or_none()) is not None:
                     return _to_dataset(row), True
-            # Somebody else added this version at the same moment: look again.
+            # Another process added this version at the same moment: look again.
 
     def get(self, name: str, version: int | None = None) -> Dataset:
         """Return one version, by default the newest.
@@ -90,7 +90,7 @@ class DatasetTable:
         return DatasetPage(items, items[-1].name if len(rows) > limit else None)
 
     def delete(self, name: str) -> tuple[Source, ...]:
-        """Remove all versions; returns where their files are.
+        """Remove all versions; return where their files are.
 
         Raises:
             NotFound: there is no such dataset.
@@ -204,7 +204,7 @@ def use(connection: Connection, study_id: str, versions: Mapping[str, int]) -> N
 
 
 def waits_for_data() -> ColumnElement[bool]:
-    """The condition that a dataset of a study is still being checked."""
+    """Return the condition that a dataset of a study is still being checked."""
     matching = and_(datasets.c.name == study_datasets.c.name, datasets.c.version == study_datasets.c.version)
     checking = select(datasets.c.name).where(matching, datasets.c.state == DatasetState.CHECKING)
     uses = select(study_datasets.c.name).where(study_datasets.c.study_id == studies.c.id, exists(checking))
@@ -212,7 +212,7 @@ def waits_for_data() -> ColumnElement[bool]:
 
 
 def no_dataset(name: str, version: int | None = None) -> NotFound:
-    """Return the error for a name that stands for nothing."""
+    """Return the error for a name that no dataset has."""
     which = "" if version is None else f" with version {version}"
     return NotFound(f"there is no dataset {name!r:.80}{which}")
 
@@ -222,7 +222,7 @@ def _is(name: str, version: int) -> ColumnElement[bool]:
 
 
 def _is_same(row: Row[Any], content: str | None) -> bool:
-    """Whether a version holds this content. What was broken is checked again: its surroundings may have changed."""
+    """Return whether a version holds this content. A broken one is checked again: its surroundings may have changed."""
     return content is not None and row.content == content and row.state is not DatasetState.BROKEN
 
 
@@ -231,7 +231,7 @@ def _newest(name: str) -> Any:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a database can look for it: PostgreSQL refuses NUL, and half a surrogate pair is no UTF-8."""
+    """Return whether a database can search for it: PostgreSQL refuses NUL, and half a surrogate pair is not UTF-8."""
     return name.isprintable()
 
 

@@ -20,7 +20,7 @@ _STATES = MappingProxyType({TrialState.COMPLETE: OptunaState.COMPLETE, TrialStat
 
 
 def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenTrial:
-    """A trial of a study with these tasks for Optuna, which gives it its number.
+    """Return a trial of a study with these tasks in Optuna's form; Optuna gives it its number.
 
     Raises:
         InvalidInput: a seed outside 0..2^53-1, tasks that the study does not have, a value that is not finite, or a
@@ -41,7 +41,7 @@ def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenT
 
 
 def from_entry(entry: FrozenTrial) -> Trial:
-    """The trial that `to_entry` made this of, with its number."""
+    """Return the trial that `to_entry` made this of, with its number."""
     found = entry.user_attrs
     return Trial(
         number=entry.number,
@@ -69,7 +69,7 @@ def _faults(trial: Trial, tasks: Sequence[str], value: float | None) -> Iterator
 
 
 def _params(trial: Trial) -> dict[str, Any]:
-    """What a dashboard can sort and plot by; larger trees name no task here."""
+    """Return what a dashboard can sort and plot by; larger trees name no task here."""
     training = trial.training
     named = training.tasks if len(training.tasks) <= 2 else ()
     first, second = (*named, None, None)[:2]

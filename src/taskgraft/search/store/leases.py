@@ -52,7 +52,7 @@ class LeaseTable(StudyTable):
         """Take this study, from ``paused`` too.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
             Conflict: another runner holds it, or nothing is left to do.
         """
         now = time.time()
@@ -72,7 +72,7 @@ class LeaseTable(StudyTable):
     ) -> State:
         """Hold on to a study, and say how far it is (None leaves what was said before).
 
-        Returns the present state: where it is no longer ``running``, a user wants the runner to stop.
+        Returns the present state: if it is no longer ``running``, a user wants the runner to stop.
 
         Raises:
             NotFound: the study was deleted.
@@ -109,7 +109,7 @@ class LeaseTable(StudyTable):
     ) -> Study:
         """End the work on a study in a final state, or leave it ``paused`` or ``queued``; the lease ends with it.
 
-        ``result`` and ``tree`` are kept where they are None.
+        A ``result`` or ``tree`` of None leaves the stored one.
 
         Raises:
             InvalidInput: ``running`` and ``cancelling`` end nothing.
@@ -134,10 +134,10 @@ class LeaseTable(StudyTable):
         return self._as_owner(study_id, owner, {"state": next_state(_RELEASE)} | _let_go())
 
     def busy_seconds(self, study_id: str) -> float:
-        """How long runners have held the study, all of them together, up to the last renewal.
+        """Return how long runners have held the study, all of them together, up to the last renewal.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
         """
         query = select(studies.c.busy_seconds).where(has_id(study_id))
         with self._database.begin() as connection:
@@ -174,7 +174,7 @@ def _let_go() -> dict[str, Any]:
 
 
 def _busy_until(now: float) -> dict[str, Any]:
-    """Count the time since the last renewal; a clock that was set back counts for nothing."""
+    """Count the time since the last renewal; a clock that was set back adds nothing."""
     return {
         "busy_seconds": studies.c.busy_seconds
         + case((studies.c.renewed_at < now, now - studies.c.renewed_at), else_=0.0)

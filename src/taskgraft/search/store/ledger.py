@@ -21,9 +21,9 @@ class Ledger:
     """The trials of one study. May be used from any thread.
 
     A trial is written when its training has ended, in the one transaction of Optuna's ``create_new_trial`` with a
-    template: a process that is killed leaves whole trials only, and none that seems to run. The holder of the study's
-    lease is the one writer. Where two that both think they are it record the same training, the first one counts.
-    All methods raise `Unavailable` where the database does not do its part.
+    template: a process that is killed leaves whole trials only, and no trial that seems to run. The holder of the
+    study's lease is the one writer. If two processes take themselves for it and record the same training, the first one
+    counts. All methods raise `Unavailable` if the database fails.
     """
 
     def __init__(self, database: Database, study_id: str, tasks: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class Ledger:
     ) -> Trial:
         """Keep how a training ended; one that is there already stays as it is and is returned.
 
-        ``value`` is what dashboards draw: the accuracy reduction, 0 where there is none to speak of.
+        ``value`` is what dashboards draw: the accuracy reduction, 0 if there is none.
         ``taken_over_from`` is the study that the measurement comes from, if it is not this one.
 
         Raises:
@@ -67,11 +67,11 @@ class Ledger:
                 raise no_study(self._study_id) from None
 
     def trials(self) -> tuple[Trial, ...]:
-        """All trials, in the order in which they were recorded."""
+        """Return all trials, in the order in which they were recorded."""
         return tuple(self._read().values())
 
     def trial_count(self) -> int:
-        """How many trials there are."""
+        """Return how many trials there are."""
         return len(self._read())
 
     def _append(self, entry: FrozenTrial) -> None:
@@ -82,7 +82,7 @@ class Ledger:
             optuna.create_new_trial(optuna.get_study_id_from_name(_name(self._study_id)), entry)
 
     def _begin(self) -> None:
-        """Create Optuna's study, but none for a study that was deleted."""
+        """Create Optuna's study, unless the study was deleted."""
         with self._database.begin() as connection:
             if connection.execute(select(studies.c.id).where(has_id(self._study_id))).scalar() is None:
                 raise no_study(self._study_id)
@@ -90,7 +90,7 @@ class Ledger:
             self._database.optuna.create_new_study([StudyDirection.MINIMIZE], _name(self._study_id))
 
     def _read(self) -> Mapping[str, Trial]:
-        """All trials by key. Those that were read before are not read again, since a recorded trial never changes."""
+        """Return all trials by key. Known ones are not read again, since a recorded trial never changes."""
         with self._reading, self._database.errors():
             # Looked up each time: SQLite gives a deleted study's number to the next one.
             number = _find(self._database, self._study_id)
@@ -113,7 +113,7 @@ class Ledger:
 
 
 def delete_ledger(database: Database, study_id: str) -> bool:
-    """Delete all trials of a study; whether there was a ledger."""
+    """Delete all trials of a study; return whether there was a ledger."""
     number = _find(database, study_id)
     if number is None:
         return False
@@ -127,7 +127,7 @@ def _name(study_id: str) -> str:
 
 
 def _find(database: Database, study_id: str) -> int | None:
-    """The number of Optuna's study, None where nothing was recorded yet."""
+    """Return the number of Optuna's study; None if nothing was recorded yet."""
     with database.errors():
         try:
             return database.optuna.get_study_id_from_name(_name(study_id))

@@ -22,19 +22,19 @@ ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
 
 
 def new_id() -> str:
-    """A study's id: 11 digits (base 32) of microseconds since 1970, so that ids sort by creation, and 5 random ones."""
+    """Return a study's id: 11 digits (base 32) of microseconds since 1970, to sort by creation, and 5 random ones."""
     microseconds = time.time_ns() // 1000
     digits = [_DIGITS[microseconds >> 5 * place & 31] for place in reversed(range(_TIME_LENGTH))]
     return "".join(digits + [secrets.choice(_DIGITS) for _ in range(_RANDOM_LENGTH)])
 
 
 def is_id(text: str) -> bool:
-    """Whether ``text`` may be a study's id at all."""
+    """Return whether ``text`` may be a study's id at all."""
     return len(text) == ID_LENGTH and set(text) <= set(_DIGITS)
 
 
 def has_id(study_id: str) -> ColumnElement[bool]:
-    """The condition that a row is the study's.
+    """Return the condition that a row is the study's.
 
     Raises:
         NotFound: no study can have this id (and PostgreSQL would refuse some such texts).
@@ -45,12 +45,12 @@ def has_id(study_id: str) -> ColumnElement[bool]:
 
 
 def no_study(study_id: str) -> NotFound:
-    """The error for an id that stands for nothing."""
+    """Return the error for an id that no study has."""
     return NotFound(f"there is no study {study_id!r:.80}")
 
 
 def to_study(row: Row[Any]) -> Study:
-    """The study that a row of `taskgraft.search.store.tables.studies` holds."""
+    """Return the study that a row of `taskgraft.search.store.tables.studies` holds."""
     return Study(
         id=row.id,
         spec=StudySpec.parse(row.spec),
@@ -69,7 +69,7 @@ def to_study(row: Row[Any]) -> Study:
 
 
 def _to_result(plain: Mapping[str, Any]) -> Result:
-    """A result as it was kept; those from before there were three verdicts only say whether it was verified."""
+    """Return a result as it was kept; those from before there were three verdicts only say whether it was verified."""
     fields = dict(plain)
     earlier = FinalVerdict.VERIFIED if fields.pop("verified", False) else FinalVerdict.NOT_REFUTED
     low, high = fields.pop("ar_interval")
@@ -92,15 +92,15 @@ def _to_retrained(plain: Mapping[str, Any] | None) -> Retrained | None:
 
 
 def from_progress(progress: Progress) -> dict[str, Any]:
-    """What the column ``progress`` holds."""
+    """Return what the column ``progress`` holds."""
     return dataclasses.asdict(progress)
 
 
 def from_running(running: Iterable[RunningTrial]) -> list[dict[str, Any]]:
-    """What the column ``running`` holds."""
+    """Return what the column ``running`` holds."""
     return [dataclasses.asdict(trial) for trial in running]
 
 
 def from_result(result: Result) -> dict[str, Any]:
-    """What the column ``result`` holds."""
+    """Return what the column ``result`` holds."""
     return dataclasses.asdict(result)

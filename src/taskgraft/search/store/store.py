@@ -23,7 +23,7 @@ class Store(RunnerTable):
 
     Raises:
         InvalidInput: a URL that the store does not take.
-        Unavailable: the database does not answer, or is none.
+        Unavailable: the database is unreachable, or is not a Taskgraft database.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,16 +46,16 @@ class Store(RunnerTable):
         self._database.close()
 
     def ping(self) -> None:
-        """Ask the database for an answer.
+        """Check that the database answers.
 
         Raises:
-            Unavailable: there is none.
+            Unavailable: it does not.
         """
         with self._database.begin() as connection:
             connection.execute(text("SELECT 1"))
 
     def ledger(self, study_id: str) -> Ledger:
-        """The trials of a study. The ledgers asked for last stay in memory, so that asking again is cheap.
+        """Return the trials of a study. The ledgers asked for last stay in memory, so that asking again is cheap.
 
         Raises:
             NotFound: there is no such study.

@@ -39,7 +39,7 @@ class Page:
 class StudyTable:
     """The studies of one database. Every method is one transaction and may be called from any thread.
 
-    All methods raise `Unavailable` where the database does not do its part.
+    All methods raise `Unavailable` if the database fails.
     """
 
     def __init__(self, database: Database) -> None:
@@ -98,10 +98,10 @@ class StudyTable:
             return connection.execute(query).one_or_none() is not None
 
     def get_study(self, study_id: str) -> Study:
-        """One study.
+        """Return one study.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
         """
         with self._database.begin() as connection:
             row = connection.execute(select(studies).where(has_id(study_id))).one_or_none()
@@ -117,7 +117,7 @@ class StudyTable:
         return None if row is None else to_study(row)
 
     def list_studies(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
-        """Studies, newest first; a study that is created meanwhile moves none of the following pages.
+        """Return studies, newest first; a study that is created meanwhile moves none of the following pages.
 
         Raises:
             InvalidInput: a limit outside 1..500, or a cursor that no page gave.
@@ -138,7 +138,7 @@ class StudyTable:
         """Stop a study for good; a running one is ``cancelling`` until its runner has noticed.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
             Conflict: it is not queued, paused or running.
         """
         return self._move(study_id, _CANCEL, "cancelled")
@@ -147,7 +147,7 @@ class StudyTable:
         """Stop a study for now; its runner notices when it renews its lease.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
             Conflict: it is not queued or running.
         """
         return self._move(study_id, _PAUSE, "paused")
@@ -156,7 +156,7 @@ class StudyTable:
         """Queue a paused study again.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
             Conflict: it is not paused.
         """
         return self._move(study_id, _RESUME, "resumed")
@@ -165,7 +165,7 @@ class StudyTable:
         """Remove a study and its ledger; repeated after a crash it removes what was left.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no study has this id.
             Conflict: it is running or cancelling.
         """
         statement = delete(studies).where(has_id(study_id), studies.c.state.in_(_DELETABLE)).returning(studies.c.id)
@@ -183,7 +183,7 @@ class StudyTable:
         return self._change(study_id, studies.c.state.in_(moves), values, rule)
 
     def _change(self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str) -> Study:
-        """Compare and set: all ``values`` where the ``condition`` holds, else `Conflict` with the ``rule``."""
+        """Set all ``values`` if the ``condition`` holds; otherwise raise `Conflict` with the ``rule``."""
         statement = update(studies).where(has_id(study_id), condition).values(values).returning(*studies.c)
         with self._database.begin() as connection:
             row = connection.execute(statement).one_or_none()
@@ -193,7 +193,7 @@ class StudyTable:
 
 
 def next_state(moves: Mapping[State, State]) -> ColumnElement[State]:
-    """The state that ``moves`` leads to; a state that it does not name stays."""
+    """Return the state that ``moves`` leads to; a state that it does not name stays."""
     column = studies.c.state
     return case({before: literal(after, column.type) for before, after in moves.items()}, value=column, else_=column)
 

@@ -26,7 +26,7 @@ from taskgraft.search.study import Stage, State
 
 
 def utc_now() -> datetime:
-    """The wall clock of this process, with its time zone."""
+    """Return the wall clock of this process, with its time zone."""
     return datetime.now(UTC)
 
 

@@ -36,7 +36,7 @@ class KeptTraining:
 class TrainingIndex:
     """The finished trainings of all studies of one database. They vanish with the study that keeps them.
 
-    All methods raise `Unavailable` where the database does not do its part, and may be called from any thread.
+    All methods raise `Unavailable` if the database fails, and may be called from any thread.
     """
 
     def __init__(self, database: Database) -> None:
