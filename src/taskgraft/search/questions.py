@@ -27,7 +27,7 @@ class Questions:
     verifications: int
     """Trainings that the verification of a tree takes, if nothing has to be repaired."""
     tree: Callable[[], BranchTree | None]
-    """Returns the tree that follows from the answers so far; None if none does before all are there."""
+    """Returns the tree that follows from the answers so far; None while more answers are needed."""
 
 
 def open_questions(spec: StudySpec, evidence: Evidence) -> Questions:
