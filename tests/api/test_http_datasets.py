@@ -54,6 +54,11 @@ def test_a_folder_of_another_form_is_registered(service: Datasets) -> None:
     assert service.get("words")["columns"]["word"]["validation"] == {"no": 1, "yes": 1}
 
 
+def test_a_path_that_no_system_takes_does_not_exist(service: Datasets) -> None:
+    answer = service.register("long", "a" * 300)
+    assert (answer.status_code, "does not exist" in errors(answer)["manifest"]) == (422, True)
+
+
 def test_a_zip_is_uploaded_and_its_versions_are_kept(service: Datasets, tmp_path: Path) -> None:
     folder = sound_corpus(tmp_path / "farm", EVENTS).parent
     answer = service.upload("farm", zip_folder(folder, "farm/"))

@@ -29,7 +29,7 @@ def resolve_manifest(given: str, roots: Sequence[Path]) -> Path:
         # Whether there is something elsewhere on this machine is nobody's business.
         rule = f"a manifest lies under a root of this service, {' or '.join(map(str, roots))}"
         raise InvalidInput.at("manifest", f"{rule}; got {given!r:.300}")
-    found = next((path for path in inside if path.is_file() or path.is_dir()), None)
+    found = next(filter(_is_there, inside), None)
     if found is None:
         raise InvalidInput.at("manifest", f"does not exist: {inside[0]}")
     return found
@@ -62,6 +62,13 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _candidates(given: str, roots: Sequence[Path]) -> Iterator[Path]:
