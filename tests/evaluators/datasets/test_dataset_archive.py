@@ -114,6 +114,13 @@ def test_an_expansion_of_ten_thousand_to_one(tmp_path: Path) -> None:
     assert "unpacks to at most 100 times its own" in refused(tmp_path, content, Limits())
 
 
+def test_files_that_lie_in_many_folders_each_are_refused(tmp_path: Path) -> None:
+    names = [f"{place}/{'a/' * 400}a.wav" for place in range(10)]
+    content = zip_of({**MANIFEST, **dict.fromkeys(names, b"")})
+    assert "at most 1,000 folders" in refused(tmp_path, content, Limits(files=1_000))
+    assert len(judge(tmp_path, content, Limits(files=5_000)).places) == 11
+
+
 @pytest.mark.parametrize("make", [endless, many])
 def test_ten_million_entries_are_refused_fast_and_in_little_memory(
     tmp_path: Path, make: Callable[[int], bytes]

@@ -39,6 +39,7 @@ class Limits:
     bytes: int = 20 << 30
     """Of the zip itself."""
     files: int = 200_000
+    """And so many folders."""
     expanded: int = 100 << 30
     """Bytes when it is unpacked."""
     expansion: int = 100
@@ -80,7 +81,7 @@ def inspect(path: Path, limits: Limits) -> Archive:
     faults.raise_if_any()
     _check_amounts(files.values(), path.stat().st_size, limits)
     places = _without_top_folder(names)
-    _check_apart(places.values(), faults)
+    _check_apart(places.values(), limits.files, faults)
     faults.raise_if_any()
     find_tables(list(places.values()), "zip, at its top or in its only folder")
     return Archive(entries, places, _digest(entries, places))
@@ -193,8 +194,14 @@ def _without_top_folder(names: Mapping[int, str]) -> dict[int, str]:
     return dict(names)
 
 
-def _check_apart(places: Collection[str], faults: FaultLog) -> None:
-    """No two files at one place, and none where another one needs a folder."""
+def _check_apart(places: Collection[str], most_folders: int, faults: FaultLog) -> None:
+    """No two files at one place, none where another one needs a folder, and no more folders than files may be.
+
+    Each file may lie in hundreds of folders of its own, so that a small zip would fill memory and disk with them.
+
+    Raises:
+        InvalidInput: too many folders.
+    """
     seen: set[str] = set()
     folders: set[str] = set()
     for place in places:
@@ -205,6 +212,8 @@ def _check_apart(places: Collection[str], faults: FaultLog) -> None:
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
+        if len(folders) > most_folders:
+            raise InvalidInput.at("zip", f"a zip has at most {most_folders:,} folders; got more")
     for place in sorted(folders & seen):
         faults.add(f"{place!r:.200}", "is both a file and a folder")
 
