@@ -13,7 +13,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.archive import Archive, Limits, extract, inspect
 
 from .corpora import sound_corpus
-from .zips import COMPRESSED, CRC, FLAGS, METHOD, SIZE, endless, many, patched, with_mode, zip_folder, zip_of
+from .zips import COMPRESSED, CRC, FLAGS, METHOD, SIZE, counted, endless, many, patched, with_mode, zip_folder, zip_of
 
 MANIFEST: dict[str, bytes | str] = {"manifest.csv": "path\n"}
 SMALL = Limits(bytes=1 << 20, files=100, expanded=1 << 22, expansion=100)
@@ -162,6 +162,13 @@ def test_what_a_killed_process_left_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "files.partial" / "manifest.csv").write_text("half")
     files = unpacked(tmp_path, zip_of(MANIFEST))
     assert (files / "manifest.csv").read_text() == "path\n"
+
+
+def test_a_service_may_take_more_than_what_is_usual(tmp_path: Path) -> None:
+    content = counted(Limits().files + 1)
+    judge(tmp_path, content, Limits(files=300_000))
+    with pytest.raises(InvalidInput, match=r"can't be unpacked: File name in directory"):
+        extract(tmp_path / "upload.zip", tmp_path / "files")
 
 
 def test_unpacking_can_be_ended(tmp_path: Path) -> None:

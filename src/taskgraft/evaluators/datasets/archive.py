@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import stat
+import sys
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -43,6 +44,10 @@ class Limits:
     expanded: int = 100 << 30
     """Bytes when it is unpacked."""
     expansion: int = 100
+
+
+_JUDGED = Limits(bytes=sys.maxsize, files=sys.maxsize, expanded=sys.maxsize)
+"""Of an archive that was judged by limits of a service, which may be wider than those here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def extract(path: Path, folder: Path, progress: Progress = unnoticed) -> None:
         InvalidInput: what a file holds is not what the list declares.
         OSError: the disk does not do its part.
     """
-    archive = inspect(path, Limits())
+    archive = inspect(path, _JUDGED)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
