@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
@@ -58,7 +59,8 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
     pending = [str(folder)]
     while pending:
         with os.scandir(pending.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            # One more than are looked at: a folder may hold millions.
+            for entry in sorted(islice(entries, _MAX_LISTED + 1), key=lambda entry: entry.name):
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
