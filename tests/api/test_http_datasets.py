@@ -54,6 +54,11 @@ def test_a_folder_of_another_form_is_registered(service: Datasets) -> None:
     assert service.get("words")["columns"]["word"]["validation"] == {"no": 1, "yes": 1}
 
 
+def test_a_path_that_no_system_takes_does_not_exist(service: Datasets) -> None:
+    answer = service.register("long", "a" * 300)
+    assert (answer.status_code, "does not exist" in errors(answer)["manifest"]) == (422, True)
+
+
 def test_a_zip_is_uploaded_and_its_versions_are_kept(service: Datasets, tmp_path: Path) -> None:
     folder = sound_corpus(tmp_path / "farm", EVENTS).parent
     answer = service.upload("farm", zip_folder(folder, "farm/"))
@@ -167,6 +172,29 @@ def test_a_study_keeps_the_version_that_was_newest_when_it_was_posted(service: D
     assert service.http.delete("/v1/datasets/versions").status_code == 204
     replayed = service.http.post("/v1/studies", json=study_of("versions"), headers={"Idempotency-Key": "v"})
     assert (replayed.status_code, replayed.json()["id"]) == (202, first["id"])
+
+
+def test_a_tree_is_made_of_the_data_that_its_study_used(service: Datasets) -> None:
+    used = service.ready("made-anew")["fingerprint"]
+    study = service.http.post("/v1/studies", json=study_of("made-anew")).json()["id"]
+    service.store.acquire_study(study, "runner", 30)
+    service.store.set_facts(study, "runner", {"datasets": {"made-anew": 1}, "fingerprints": {"made-anew": used}})
+    service.store.finish(study, "runner", State.SUCCEEDED)
+
+    def tree() -> tuple[int, str]:
+        answer = service.http.post(f"/v1/studies/{study}/trees", json={"ar_threshold": 0.2})
+        if answer.status_code == 202:
+            service.http.post(f"/v1/studies/{answer.json()['id']}/cancel")
+        return answer.status_code, answer.text
+
+    assert tree()[0] == 202
+    assert service.http.delete("/v1/datasets/made-anew").status_code == 204
+    assert tree()[0] == 409
+    write_tone(service.root / "made-anew" / "train-cat.wav", hertz=333)
+    assert service.register("made-anew", "made-anew/manifest.csv").json()["version"] == 1
+    service.check()
+    status, text = tree()
+    assert (status, "holds other data now" in text) == (409, True)
 
 
 def test_the_built_in_corpus_is_not_for_changing(service: Datasets) -> None:

@@ -83,6 +83,13 @@ def test_groups_are_what_counts() -> None:
     assert bounds_of(alone) == [loose]
 
 
+@pytest.mark.parametrize("right", [0, 3, 50])
+def test_a_baseline_that_is_right_about_no_clip_leaves_the_bounds_open(right: int) -> None:
+    baseline, model = (right_where(wrong_first(50, wrong)) for wrong in (50, 50 - right))
+    (found,) = bounds_of(PairedAnswers("c", "accuracy", [baseline], [model]))
+    assert (found.lower, found.reduction, found.upper) == (0.0, 0.0, 1.0)
+
+
 def test_a_single_unit_says_nothing() -> None:
     said = right_where(wrong_first(50, 5))
     (found,) = bounds_of(PairedAnswers("c", "accuracy", [said], [said], groups=np.zeros(50, np.int64)))

@@ -43,6 +43,15 @@ def test_without_any_repeat_the_interval_is_open() -> None:
     assert found.tasks[0].interval == pytest.approx((1 - 1 / 0.8, 1.0))
 
 
+@pytest.mark.parametrize(("right", "clips"), [(1.0, 1), (0.0, 1), (0.0, 50)])
+def test_a_split_that_tells_nothing_leaves_the_interval_open(right: float, clips: int) -> None:
+    """One clip, or a baseline that is right about none."""
+    alone, told = [outcomes(right, clips)] * 2, outcomes(0.8, 50)
+    found = summarize_seeds([TaskSeeds(TASKS[0], alone, [outcomes(1.0, clips)] * 2, None)], 2, noise_of([told, told]))
+    assert (found.ar_mean, found.ar_interval) == (0.0, (0.0, 1.0))
+    assert (found.tasks[0].reduction, found.tasks[0].interval) == (0.0, (0.0, 1.0))
+
+
 def test_noise_of_seeds_and_groups_widen_the_interval() -> None:
     def width(models: list[Outcomes], groups: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None) -> float:
         alone = [outcomes(0.8, 400, shift) for shift in range(3)]

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from taskgraft.errors import NotFound
+from taskgraft.search.artifacts import Checkpoints, study_dir
 from taskgraft.search.dataset import DatasetState, Registered
 from taskgraft.search.runner import Runner, main
 from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study import State
+from taskgraft.search.trial import Training
+from taskgraft.space.tree import BranchTree
 from tests.evaluators.datasets.corpora import sound_corpus, write_tone
 from tests.search.worlds import make_spec
 
@@ -70,6 +74,26 @@ def test_a_study_that_was_deleted_under_it_stops_no_runner(store: Store, tmp_pat
     runner.stop()
     thread.join()
     assert [study.id for study in store.list_studies().items] == [next_one]
+
+
+def test_a_study_that_is_deleted_while_a_training_ends_leaves_no_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from taskgraft.search.pipeline import StudyRun  # takes seconds, for this test alone
+
+    study = store.create_study(make_spec(2))[0].id
+    run = StudyRun(store, store.acquire_study(study, "runner", 30), "runner", tmp_path)
+
+    def work() -> None:
+        store.pause_study(study)
+        store.delete_study(study)
+        Checkpoints(tmp_path, study).save(Training(BranchTree.flat("a", 8, 8)), b"weights")
+        raise NotFound(study)
+
+    monkeypatch.setattr(run, "_work", work)
+    with pytest.raises(NotFound):
+        run.run()
+    assert not study_dir(tmp_path, study).exists()
 
 
 def test_a_runner_needs_a_database(

@@ -115,6 +115,15 @@ def test_workers_and_resuming_change_no_clear_result() -> None:
     assert alone.settled == many.settled == again.settled == Settled(BranchTree.flat("abc", 8, 8))
 
 
+def test_a_later_seed_that_ended_first_is_not_asked_for_again() -> None:
+    spec = make_spec(1, repeats="auto")
+    first, second = (Training(BranchTree.flat("a", 8, 8), repeat) for repeat in range(BASELINE_REPEATS))
+    evidence = Evidence(spec, [finished(second, Measurement({"a": 0.8}, {"a": outcomes(0.8)}, 100, 80, 1.0, "w"))])
+    asked = decide(spec, evidence, Spent(frozenset([first])))
+    assert isinstance(asked, Ask)
+    assert asked.trainings == (first,)
+
+
 def test_a_ledger_that_is_replayed_gives_the_same_decision_at_every_step() -> None:
     spec = make_spec(3, repeats="auto", decision="confident", depths=[7, 8])
     run = simulate(spec, NoisyWorld(0.015, spread=0.005))  # type: ignore[arg-type]

@@ -28,6 +28,8 @@ class Catalog:
         self._settings = settings
         self.versions: dict[str, int] = {}
         """The version of every registered dataset that was asked for."""
+        self.fingerprints: dict[str, str | None] = {}
+        """The fingerprint of each of them; None until it was checked."""
 
     def outline(self, spec: StudySpec) -> StudyOutline:
         """Check a study's tasks against the datasets that it names.
@@ -45,6 +47,7 @@ class Catalog:
         except NotFound:
             raise self._unknown(name) from None
         self.versions[name] = dataset.version
+        self.fingerprints[name] = dataset.fingerprint
         if dataset.state is DatasetState.CHECKING:
             return None
         self._check_files(dataset)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from taskgraft.errors import InvalidInput
@@ -29,7 +30,7 @@ def resolve_manifest(given: str, roots: Sequence[Path]) -> Path:
         # The answer must not tell what exists elsewhere on this machine.
         rule = f"a manifest lies under a root of this service, {' or '.join(map(str, roots))}"
         raise InvalidInput.at("manifest", f"{rule}; got {given!r:.300}")
-    found = next((path for path in inside if path.is_file() or path.is_dir()), None)
+    found = next(filter(_is_there, inside), None)
     if found is None:
         raise InvalidInput.at("manifest", f"does not exist: {inside[0]}")
     return found
@@ -58,10 +59,18 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
     pending = [str(folder)]
     while pending:
         with os.scandir(pending.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            # One more than are looked at: a folder may hold millions.
+            for entry in sorted(islice(entries, _MAX_LISTED + 1), key=lambda entry: entry.name):
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _candidates(given: str, roots: Sequence[Path]) -> Iterator[Path]:

@@ -103,7 +103,7 @@ class PairedBootstrap:
         comparison = self._comparisons[place]
         lost, units = comparison.reduction, comparison.units
         lower, upper = comparison.least, 1.0
-        if units > 1 and not np.isnan(self._adverse[place]).any():
+        if units > 1 and comparison.can_lose and not np.isnan(self._adverse[place]).any():
             upper = float(np.quantile(self._adverse[place], 1 - expanded(level, units)))
             lower = float(np.quantile(self._favourable[place], expanded(lower_level, units)))
         return Bounds(lost, min(lower, lost), max(min(upper, 1.0), lost), units)
@@ -164,6 +164,8 @@ class _Comparison:
     reduction: float
     least: float
     """The reduction of a model that is right everywhere."""
+    can_lose: bool
+    """Whether the baseline is right about anything; if not, the split tells nothing of a reduction."""
     right: ClassCounts
     """Answers [1, k] that are right."""
     wrong: ClassCounts
@@ -176,11 +178,14 @@ class _Comparison:
         nothing = total[0].mean.scaled(0.0)
         values = total[0].value(nothing), total[1].value(nothing)
         lost, least = (float(_reduction(values[0], value)[0]) for value in (values[1], np.ones(1)))
+        can_lose = bool(values[0].any())
+        if not can_lose:
+            lost = least = 0.0  # as `metrics.reductions` has it: there is nothing to lose
         units = int(multiplicity[baseline.mean.labelled.sum(-1) > 0].sum())
         answers = total[0].mean.labelled.sum()
         share = _adverse_share(baseline.mean, model.mean, units)
         extra = _extra_answers(total[0].mean, max(answers / clips, share * answers / units))
-        return cls(baseline, model, units, lost, least, *extra)
+        return cls(baseline, model, units, lost, least, can_lose, *extra)
 
     def draw(
         self, baseline: "_Side", model: "_Side", extra: Floats, generator: np.random.Generator

@@ -102,9 +102,9 @@ class StudyRun:
             raise
 
     def _end(self, state: State, reason: str | None, **found: Any) -> None:
-        """Store how the work ended, unless a user or another runner was quicker."""
+        """Store how the work ended, unless a user, who may have deleted it, or another runner was quicker."""
         if not self.lease.should_stop():
-            with suppress(Conflict):
+            with suppress(Conflict, NotFound):
                 self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
                 return
         self._let_go()

@@ -66,18 +66,30 @@ class TaskSeeds:
         )
         return baseline, model
 
+    def means(self) -> tuple[float, float]:
+        """Return the mean metric over seeds: of the baseline, and of the tree."""
+        baseline, model = self.metrics()
+        return float(baseline.mean()), float(model.mean())
+
+    def reductions(self) -> Floats:
+        """Return the reduction of every seed [s] against the mean baseline; 0 for a baseline of 0."""
+        alone, (_, model) = self.means()[0], self.metrics()
+        return 1 - model / alone if alone else np.zeros(len(model))
+
     def comparisons(self) -> list[PairedAnswers]:
         """Return the tree of every seed against all baselines."""
         task = self.task
         return [PairedAnswers(task.dataset, task.metric, self.baseline, [said], self.groups) for said in self.model]
 
     def shifts(self, noise: SeedNoise, generator: np.random.Generator) -> Floats:
-        """Draw what the choice of seeds may have done to the mean reduction [b]."""
+        """Draw what the choice of seeds may have done to the mean reduction [b]; NaN if nothing tells."""
+        alone, final = self.means()
+        if not alone or self.baseline[0].clip_count < 2:
+            return np.full(_RESAMPLES, np.nan)
         baseline, model = (
             noise.of_mean(Repeats.of(self.task.metric, seeds)).draw(generator, _RESAMPLES)
             for seeds in (self.baseline, self.model)
         )
-        alone, final = (float(values.mean()) for values in self.metrics())
         return (baseline * final / alone - model) / alone
 
 
@@ -93,7 +105,7 @@ def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, 
     shifts = np.stack([sample.shifts(noise, generator) for sample in samples])[:, None]  # [t, 1, b]
     upper, lower = (drawn.reshape(len(samples), seeds, -1) + shifts for drawn in bootstrap.draws())
     units = min(bound.units for bound in bootstrap.bounds(0.5, 0.5))
-    reductions = np.stack([1 - model / alone.mean() for alone, model in (sample.metrics() for sample in samples)])
+    reductions = np.stack([sample.reductions() for sample in samples])
     ars = np.maximum(reductions.max(axis=0), 0.0)  # [s]
     low, high = (np.maximum(drawn.max(axis=0), 0.0).mean(axis=0) for drawn in (lower, upper))
     return Retrained(
@@ -109,11 +121,9 @@ def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, 
 
 
 def _task(sample: TaskSeeds, low: Floats, high: Floats, units: int) -> RetrainedTask:
-    task, (alone, final) = sample.task, (float(values.mean()) for values in sample.metrics())
-    lost = 1 - final / alone
-    return RetrainedTask(
-        task.name, task.metric, alone, final, lost, _interval(lost, low, high, units, (1 - 1 / alone, 1.0))
-    )
+    task, (alone, final) = sample.task, sample.means()
+    lost, ends = float(sample.reductions().mean()), (1 - 1 / alone if alone else 0.0, 1.0)
+    return RetrainedTask(task.name, task.metric, alone, final, lost, _interval(lost, low, high, units, ends))
 
 
 def _interval(estimate: float, low: Floats, high: Floats, units: int, ends: tuple[float, float]) -> tuple[float, float]:

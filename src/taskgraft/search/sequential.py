@@ -43,14 +43,18 @@ class SequentialTests:
         """What has to be trained next to say more about a part; nothing where more would not help."""
         known = self.repeats(part)
         if len(part.tasks) == 1:
-            yield from (Training(part, repeat) for repeat in range(known, BASELINE_REPEATS))
+            yield from self._missing(part, BASELINE_REPEATS)
         elif not known:
             yield Training(part, 0)
         elif known < MAX_REPEATS and self._may_settle(part):
             for task in part.tasks:
-                alone = self._baselines[task]
-                yield from (Training(alone, repeat) for repeat in range(self.repeats(alone), known + 1))
+                yield from self._missing(self._baselines[task], known + 1)
             yield Training(part, known)
+
+    def _missing(self, part: BranchTree, repeats: int) -> Iterator[Training]:
+        """Yield which of the first ``repeats`` are not known; a later one may have ended before an earlier one."""
+        wanted = (Training(part, repeat) for repeat in range(repeats))
+        return (training for training in wanted if training not in self._known)
 
     def _may_settle(self, part: BranchTree) -> bool:
         tasks, threshold = self._estimates(part), self._spec.ar_threshold

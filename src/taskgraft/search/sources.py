@@ -60,8 +60,15 @@ def find_files(dataset: Dataset, data_dir: Path) -> Path:
     if dataset.state is not DatasetState.READY:
         raise dataset.faults()
     manifest = dataset.source.manifest(data_dir)
-    if not manifest.exists():
+    if not _is_there(manifest):
         raise InvalidInput.at(
             "dataset", f"the files of {dataset.name}, version {dataset.version}, are gone: {manifest} does not exist"
         )
     return manifest
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered
+        return False

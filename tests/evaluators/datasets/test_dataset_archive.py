@@ -13,7 +13,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.archive import Archive, Limits, extract, inspect
 
 from .corpora import sound_corpus
-from .zips import COMPRESSED, CRC, FLAGS, METHOD, SIZE, endless, many, patched, with_mode, zip_folder, zip_of
+from .zips import COMPRESSED, CRC, FLAGS, METHOD, SIZE, counted, endless, many, patched, with_mode, zip_folder, zip_of
 
 MANIFEST: dict[str, bytes | str] = {"manifest.csv": "path\n"}
 SMALL = Limits(bytes=1 << 20, files=100, expanded=1 << 22, expansion=100)
@@ -114,6 +114,13 @@ def test_an_expansion_of_ten_thousand_to_one(tmp_path: Path) -> None:
     assert "unpacks to at most 100 times its own" in refused(tmp_path, content, Limits())
 
 
+def test_files_that_lie_in_many_folders_each_are_refused(tmp_path: Path) -> None:
+    names = [f"{place}/{'a/' * 400}a.wav" for place in range(10)]
+    content = zip_of({**MANIFEST, **dict.fromkeys(names, b"")})
+    assert "at most 1,000 folders" in refused(tmp_path, content, Limits(files=1_000))
+    assert len(judge(tmp_path, content, Limits(files=5_000)).places) == 11
+
+
 @pytest.mark.parametrize("make", [endless, many])
 def test_ten_million_entries_are_refused_fast_and_in_little_memory(
     tmp_path: Path, make: Callable[[int], bytes]
@@ -155,6 +162,13 @@ def test_what_a_killed_process_left_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "files.partial" / "manifest.csv").write_text("half")
     files = unpacked(tmp_path, zip_of(MANIFEST))
     assert (files / "manifest.csv").read_text() == "path\n"
+
+
+def test_a_service_may_take_more_than_what_is_usual(tmp_path: Path) -> None:
+    content = counted(Limits().files + 1)
+    judge(tmp_path, content, Limits(files=300_000))
+    with pytest.raises(InvalidInput, match=r"can't be unpacked: File name in directory"):
+        extract(tmp_path / "upload.zip", tmp_path / "files")
 
 
 def test_unpacking_can_be_ended(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from taskgraft.evaluators.datasets.check import check_manifest
@@ -106,3 +107,20 @@ def test_a_measure_is_not_taken_for_classes(tmp_path: Path) -> None:
     assert report.warnings == ()
     assert report.labels["age"].distinct == 120
     assert report.labels["age"].counts == {}
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "segments.csv"])
+def test_tables_that_are_links_out_of_the_folder_are_not_read(tmp_path: Path, name: str) -> None:
+    manifest = sound_corpus(tmp_path / "corpus", ["test-cat.wav,0,0.01,meow"])
+    table = manifest.with_name(name)
+    table.rename(tmp_path / "secret")
+    table.symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("a secret\n")
+    (fault,) = check_manifest(manifest.parent).faults
+    assert (fault.where, "is a link out of it" in fault.message) == (name, True)
+
+
+def test_tables_may_be_links_inside_the_folder(tmp_path: Path) -> None:
+    manifest = sound_corpus(tmp_path / "corpus")
+    manifest.symlink_to(manifest.rename(manifest.with_name("first.table")))
+    assert check_manifest(manifest.parent).ok

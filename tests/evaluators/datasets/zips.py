@@ -63,3 +63,17 @@ def many(entries: int) -> bytes:
     listed = archive[start:end] * entries
     closing = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(listed), start, 0)
     return archive[:start] + listed + closing
+
+
+def counted(entries: int) -> bytes:
+    """A zip that lists so many empty files, all of which lie at the place of its manifest."""
+    archive = zip_of({"manifest.csv": b""})
+    start = archive.index(b"PK\1\2")
+    entry = archive[start : archive.index(b"PK\5\6")]
+    names = (b"%08d.wav" % place for place in range(entries - 1))
+    listed = entry + b"".join(entry.replace(b"manifest.csv", name) for name in names)
+    place = start + len(listed)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(listed), start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return archive[:start] + listed + record + locator + end

@@ -111,11 +111,15 @@ def create_tree(
 
 
 def _check_datasets(catalog: Catalog, study: Study, spec: StudySpec) -> None:
-    """Check that the datasets of a study are still what it used."""
+    """Check that the datasets of a study are still what it used: one that was deleted may have been added anew."""
     try:
         catalog.outline(spec)
     except InvalidInput as error:
         raise Conflict(f"study {study.id} can't be taken further: {error}") from error
+    used = study.facts.get("fingerprints", {})
+    changed = [name for name, found in catalog.fingerprints.items() if used.get(name, found) != found]
+    if changed:
+        raise Conflict(f"study {study.id} can't be taken further: {', '.join(changed)} holds other data now")
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import stat
+import sys
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -39,9 +40,14 @@ class Limits:
     bytes: int = 20 << 30
     """Of the zip itself."""
     files: int = 200_000
+    """And so many folders."""
     expanded: int = 100 << 30
     """Bytes when it is unpacked."""
     expansion: int = 100
+
+
+_JUDGED = Limits(bytes=sys.maxsize, files=sys.maxsize, expanded=sys.maxsize)
+"""Of an archive that was judged by limits of a service, which may be wider than those here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def inspect(path: Path, limits: Limits) -> Archive:
     faults.raise_if_any()
     _check_amounts(files.values(), path.stat().st_size, limits)
     places = _without_top_folder(names)
-    _check_apart(places.values(), faults)
+    _check_apart(places.values(), limits.files, faults)
     faults.raise_if_any()
     find_tables(list(places.values()), "zip, at its top or in its only folder")
     return Archive(entries, places, _digest(entries, places))
@@ -93,7 +99,7 @@ def extract(path: Path, folder: Path, progress: Progress = unnoticed) -> None:
         InvalidInput: what a file holds is not what the list declares.
         OSError: the files can't be written.
     """
-    archive = inspect(path, Limits())
+    archive = inspect(path, _JUDGED)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -193,8 +199,14 @@ def _without_top_folder(names: Mapping[int, str]) -> dict[int, str]:
     return dict(names)
 
 
-def _check_apart(places: Collection[str], faults: FaultLog) -> None:
-    """Check that no two files have the same path, and that no file has the path of a folder."""
+def _check_apart(places: Collection[str], most_folders: int, faults: FaultLog) -> None:
+    """Check that no two files have one path, that none has that of a folder, and that there are not too many folders.
+
+    Each file may lie in hundreds of folders of its own, so that a small zip would fill memory and disk with them.
+
+    Raises:
+        InvalidInput: too many folders.
+    """
     seen: set[str] = set()
     folders: set[str] = set()
     for place in places:
@@ -205,6 +217,8 @@ def _check_apart(places: Collection[str], faults: FaultLog) -> None:
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
+        if len(folders) > most_folders:
+            raise InvalidInput.at("zip", f"a zip has at most {most_folders:,} folders; got more")
     for place in sorted(folders & seen):
         faults.add(f"{place!r:.200}", "is both a file and a folder")
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from taskgraft.errors import InvalidInput, MalformedInput
+from taskgraft.errors import Fault, InvalidInput, MalformedInput
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.forms import FORMS, PATH, SPLIT, form_of, split_of_file, split_of_folder
+from taskgraft.evaluators.datasets.paths import Containment
 from taskgraft.evaluators.datasets.table import JSON_LINES, MAX_ROWS, Table, join_tables, read_table
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".caf"})
@@ -33,10 +34,16 @@ def find_layout(path: Path) -> Layout:
     """Return the layout of a manifest, or of a folder that holds one.
 
     Raises:
-        InvalidInput: ``path`` does not exist, or the folder has no manifest or more than one.
+        InvalidInput: ``path`` does not exist, or the folder has no manifest, more than one, or a link out of it.
     """
     if path.is_dir():
-        return Layout(path, find_tables(list(_walk(path)), path.name))
+        tables = find_tables(list(_walk(path)), path.name)
+        inside = Containment(path)
+        if strays := [name for name in tables if not inside.holds(name)]:
+            raise InvalidInput(
+                Fault(name, "a manifest lies in its folder; this is a link out of it") for name in strays
+            )
+        return Layout(path, tables)
     if not path.exists():
         raise InvalidInput.at(path.name, f"does not exist: {path}")
     return Layout(path.parent, (path.name,))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.faultlog import FaultLog
-from taskgraft.evaluators.datasets.paths import normalise
+from taskgraft.evaluators.datasets.paths import Containment, normalise
 from taskgraft.evaluators.datasets.table import Table, read_table
 
 SEGMENTS_NAME = "segments.csv"
@@ -47,6 +47,9 @@ def read_segments(path: Path, places: Mapping[str, int], faults: FaultLog) -> Se
     """Read the file where it exists; ``places`` holds every known clip's path and its place in the manifest."""
     segments = Segments()
     if not path.exists():
+        return segments
+    if not Containment(path.parent).holds(path.name):
+        faults.add(path.name, "segments lie in the dataset's folder; this is a link out of it")
         return segments
     try:
         table = read_table(path, _COLUMNS, faults)
