@@ -12,12 +12,15 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from taskgraft.api.app import create_app
 from taskgraft.errors import Conflict
+from taskgraft.search.checking import Checker
+from taskgraft.search.dataset import Dataset
 from tests.api.conftest import serving
 from tests.api.datasets import EVENTS, ZIP, Datasets, dataset_service, errors, study_of, wait_until
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines
@@ -282,6 +285,26 @@ def test_a_checker_that_is_stopped_leaves_the_check_to_another_one(service: Data
         service.checker._stopping.clear()
     service.check()
     assert service.get("later")["state"] == "broken"
+
+
+def test_a_checker_outlives_an_unexpected_error(service: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound_corpus(service.root / "outlives")
+    service.register("outlives", "outlives/manifest.csv")
+    acquire, calls = service.store.datasets.acquire, count()
+
+    def failing_first(owner: str, seconds: float) -> Dataset | None:
+        if next(calls) == 0:
+            raise RuntimeError("can't start new thread")
+        return acquire(owner, seconds)
+
+    monkeypatch.setattr(service.store.datasets, "acquire", failing_first)
+    checker = Checker(service.store, service.settings.data_dir, "another")
+    checker.start()
+    try:
+        wait_until(lambda: service.get("outlives")["state"] == "ready")
+    finally:
+        checker.stop()
+        checker.join()
 
 
 def test_a_check_whose_process_was_killed_is_taken_up_again(service: Datasets, tmp_path: Path) -> None:

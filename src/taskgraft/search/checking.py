@@ -60,6 +60,9 @@ class Checker:
             except (Unavailable, Conflict, NotFound) as error:  # the database may come back; a lost check won't
                 _log.warning("%s", error)
                 worked = False
+            except Exception:  # without this thread, every study would wait for its datasets for ever
+                _log.exception("the check of datasets goes on after an unexpected error")
+                worked = False
             if not worked:
                 self._stopping.wait(_IDLE_SECONDS)
 

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,15 @@ def test_tables_that_are_links_out_of_the_folder_are_not_read(tmp_path: Path, na
     (tmp_path / "secret").write_text("a secret\n")
     (fault,) = check_manifest(manifest.parent).faults
     assert (fault.where, "is a link out of it" in fault.message) == (name, True)
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "segments.csv"])
+def test_nobody_waits_for_a_table_that_is_a_pipe(tmp_path: Path, name: str) -> None:
+    manifest = sound_corpus(tmp_path / "corpus", ["test-cat.wav,0,0.01,meow"])
+    manifest.with_name(name).unlink()
+    os.mkfifo(manifest.with_name(name))
+    (fault,) = check_manifest(manifest.parent).faults
+    assert (fault.where, fault.message) == (name, "is not a plain file")
 
 
 def test_tables_may_be_links_inside_the_folder(tmp_path: Path) -> None:

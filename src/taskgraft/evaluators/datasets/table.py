@@ -2,6 +2,7 @@
 
 import csv
 import io
+import stat
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -82,8 +83,11 @@ def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
         InvalidInput: a column of ``required`` is missing or a column name appears twice.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise MalformedInput.at(path.name, f"a table has at most {MAX_BYTES:,} bytes; got {path.stat().st_size:,}")
+        status = path.stat()
+        if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):  # which may never come to an end
+            raise MalformedInput.at(path.name, "is not a plain file")
+        if status.st_size > MAX_BYTES:
+            raise MalformedInput.at(path.name, f"a table has at most {MAX_BYTES:,} bytes; got {status.st_size:,}")
         if path.suffix == ".parquet":
             return _read_parquet(path, required, faults)
         if path.suffix in JSON_LINES:

@@ -51,9 +51,10 @@ def no_study(study_id: str) -> NotFound:
 
 def to_study(row: Row[Any]) -> Study:
     """Return the study that a row of `taskgraft.search.store.tables.studies` holds."""
+    spec = StudySpec.parse(row.spec)
     return Study(
         id=row.id,
-        spec=StudySpec.parse(row.spec),
+        spec=spec,
         state=row.state,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -61,18 +62,22 @@ def to_study(row: Row[Any]) -> Study:
         progress=Progress(**row.progress) if row.progress else Progress(),
         running=tuple(RunningTrial(**{**one, "tasks": tuple(one["tasks"])}) for one in row.running or ()),
         reason=row.reason,
-        result=_to_result(row.result) if row.result else None,
+        result=_to_result(row.result, spec.ar_threshold) if row.result else None,
         tree=row.tree,
         facts=MappingProxyType(row.facts or {}),
         parent=row.parent,
     )
 
 
-def _to_result(plain: Mapping[str, Any]) -> Result:
-    """Return a result as it was kept; those from before there were three verdicts only say whether it was verified."""
+def _to_result(plain: Mapping[str, Any], threshold: float) -> Result:
+    """Return a result as it was kept.
+
+    Those from before there were three verdicts called a point estimate verified; now its interval has to keep Q, too.
+    """
     fields = dict(plain)
-    earlier = FinalVerdict.VERIFIED if fields.pop("verified", False) else FinalVerdict.NOT_REFUTED
     low, high = fields.pop("ar_interval")
+    was_verified = fields.pop("verified", False) and high <= threshold
+    earlier = FinalVerdict.VERIFIED if was_verified else FinalVerdict.NOT_REFUTED
     return Result(
         verdict=FinalVerdict(fields.pop("verdict", earlier)),
         ar_interval=(low, high),
