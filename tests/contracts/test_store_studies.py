@@ -58,6 +58,16 @@ class TestIdempotency:
         store.delete_study(first.id)
         assert store.create_study(make_spec("two"), idempotency_key="key")[1]
 
+    def test_a_released_key_makes_another_study_and_the_first_one_stays(self, store: Store) -> None:
+        first, _ = store.create_study(make_spec("one"), idempotency_key="key")
+        store.release_key(first.id)
+        second, is_new = store.create_study(make_spec("two"), idempotency_key="key")
+        assert is_new
+        assert store.study_of_key("key") == second
+        assert store.get_study(first.id).spec == first.spec
+        with pytest.raises(NotFound):
+            store.release_key("0" * 16)
+
     @pytest.mark.parametrize("key", ["", "x" * 256, "nul \x00", "half \ud800", "line\n"])
     def test_an_odd_key_is_refused(self, store: Store, key: str) -> None:
         with pytest.raises(InvalidInput, match=r"Idempotency-Key: 1 to 255 printable characters"):

@@ -16,7 +16,7 @@ from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
 from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
-from taskgraft.search.artifacts import artifacts_dir, remove_study_files, study_dir
+from taskgraft.search.artifacts import artifacts_dir, study_dir
 from taskgraft.search.evidence import reduction_matrix
 from taskgraft.search.lease import LEASE_SECONDS
 from taskgraft.search.preparation import PreparedStudy, prepare
@@ -223,15 +223,15 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _study_of(store: Store, own: StudySpec, spec: StudySpec, folder: Path) -> Study:
     """Return the folder's study, or with another ``spec`` than its ``own`` the one at that threshold.
 
-    It is a new one if there is none, or if it failed or was cancelled.
+    It is a new one if there is none, or if it failed or was cancelled; that one stays, since its finished trainings are
+    taken over.
     """
     key = _KEY if spec == own else f"{_KEY} at {spec.ar_threshold!r}"
     parent, study = store.study_of_key(_KEY), store.study_of_key(key)
     if (parent and parent.spec != own) or (study and study.spec != spec):
         raise Conflict(f"{folder} holds another study: name another folder with --out, or delete this one")
     if study and study.state in (State.FAILED, State.CANCELLED):
-        store.delete_study(study.id)
-        remove_study_files(folder, study.id)
+        store.release_key(study.id)
         study = None
     if study is None:
         of = parent.id if parent and key != _KEY else None

@@ -116,6 +116,17 @@ class StudyTable:
             row = connection.execute(query).one_or_none()
         return None if row is None else to_study(row)
 
+    def release_key(self, study_id: str) -> None:
+        """Let another study be created with the Idempotency-Key of this one, which stays without a key.
+
+        Raises:
+            NotFound: there is no study with this id.
+        """
+        statement = update(studies).where(has_id(study_id)).values(idempotency_key=None).returning(studies.c.id)
+        with self._database.begin() as connection:
+            if connection.execute(statement).one_or_none() is None:
+                raise no_study(study_id)
+
     def list_studies(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Return studies, newest first; a study that is created meanwhile moves none of the following pages.
 
