@@ -173,13 +173,16 @@ class TestFinish:
         found = store.get_study(study.id)
         assert (found.result, found.tree, found.reason) == (RESULT, tree, "all well")
 
-    @pytest.mark.parametrize(("was_verified", "verdict"), [(True, "verified"), (False, "not_refuted")])
+    @pytest.mark.parametrize(
+        ("was_verified", "high", "verdict"),
+        [(True, 0.02, "verified"), (True, 0.03, "not_refuted"), (False, 0.02, "not_refuted")],
+    )
     def test_a_result_from_before_there_were_three_verdicts_is_read(
-        self, store: Store, url: str, was_verified: bool, verdict: str
+        self, store: Store, url: str, was_verified: bool, high: float, verdict: str
     ) -> None:
         study = study_in(store, State.RUNNING)
         store.finish(study.id, ME, State.SUCCEEDED, result=RESULT)
-        plain = {"verified": was_verified, "ar": 0.01, "ar_interval": [0.0, 0.03]}
+        plain = {"verified": was_verified, "ar": 0.01, "ar_interval": [0.0, high]}
         plain |= {"parameters": 5, "independent_parameters": 9, "macs_per_second": 7}
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -187,8 +190,8 @@ class TestFinish:
         engine.dispose()
         found = store.get_study(study.id).result
         assert found is not None
-        assert (found.verdict, found.verified, found.tasks) == (verdict, was_verified, ())
-        assert (found.ar_interval, found.verified_for) == ((0.0, 0.03), None)
+        assert (found.verdict, found.verified, found.tasks) == (verdict, verdict == "verified", ())
+        assert (found.ar_interval, found.verified_for) == ((0.0, high), None)
 
     def test_a_reason_may_quote_any_text(self, store: Store) -> None:
         reason = "nul \x00, half a pair \ud800, Ωμέγα, " + "long " * 10_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskgraft.errors import MalformedInput
@@ -110,6 +110,8 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
+@example({"\x85": None})
+@example("a\u2028b")
 def test_what_is_written_is_read_back_by_all_readers(value: Any) -> None:
     text = plain_yaml.dump([value, value])
     assert plain_yaml.load(text, "file") == yaml.safe_load(text) == [value, value]

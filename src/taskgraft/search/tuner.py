@@ -174,7 +174,8 @@ class _Asking(Searcher):
         try:
             job = self._next_job() if self._has_free_core() else None
         except StopIteration:
-            return str(Searcher.FINISHED)
+            # Not before the last one ended: Tune asks no more, and a worker that dies leaves its job to another one.
+            return None if self._jobs else str(Searcher.FINISHED)
         except Exception as error:
             self.error = self.error or error
             return str(Searcher.FINISHED)  # with None, Tune would ask again and again if nothing runs

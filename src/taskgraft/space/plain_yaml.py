@@ -67,11 +67,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_BREAKS = frozenset("\x85\u2028\u2029")
+"""Line breaks to readers of YAML 1.1, which fold them."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes each text that a reader of YAML 1.1 or `_Loader` would take for something else; writes no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Write a text; one with a line break of Unicode in double quotes, where it is escaped and so not folded."""
+        style = '"' if _BREAKS.intersection(text) else None
+        return self.represent_scalar(_CORE + "str", text, style)
 
 
 def _refused(message: str, at: yaml.Event | yaml.Node) -> ConstructorError:
@@ -92,6 +101,7 @@ def _float(text: str) -> float:
 
 
 def _install() -> None:
+    _Dumper.add_representer(str, _Dumper.represent_text)
     _Loader.yaml_implicit_resolvers = {}
     for kind in (_Loader, _Dumper):  # the dumper has those of YAML 1.1 besides
         for name, (pattern, first) in _PLAIN.items():

@@ -21,7 +21,13 @@ def test_ctrl_c_ends_the_service_too(tmp_path: Path) -> None:
     out = tmp_path / "the demo"
     write_demo_speech(out / "service")
     command = [*PROGRAM, "demo", "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as demo:
+    # A shell's background job ignores Ctrl-C, and its children inherit that.
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as demo:
         try:
             assert demo.stderr
             url = demo.stderr.readline().removeprefix("service at ").partition(",")[0]
