@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
 
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.trial import Trial
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Trial
 from taskgraft.space.matrix import Decision, Pair, ReductionMatrix
 
 Depths = Mapping[Pair, int]

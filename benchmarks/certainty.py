@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.simulated_study import Regime, Study
 from benchmarks.simulated_verdicts import Delivered, verdicts
-from taskgraft.search.certainty import Verdict, interval, may_settle, verdict
-from taskgraft.search.resolution import smallest_threshold
-from taskgraft.search.spec import BASELINE_REPEATS, MAX_REPEATS
-from taskgraft.search.verdict import FinalVerdict
+from taskgraft.search.evidence.resolution import smallest_threshold
+from taskgraft.search.statistics.certainty import Verdict, interval, may_settle, verdict
+from taskgraft.search.study.result import FinalVerdict
+from taskgraft.search.study.spec import BASELINE_REPEATS, MAX_REPEATS
 
 THRESHOLD = 0.02
 LOOKS = MAX_REPEATS

@@ -13,7 +13,7 @@ from benchmarks.agreement import Agreement, agreement
 from benchmarks.outcome import Outcome
 from benchmarks.processes import Usage, measure
 from benchmarks.studies import digest, reference_of
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.study.spec import Strategy, StudySpec
 
 ROOT = Path(__file__).parents[1]
 PLAIN, REFERENCE = "plain", "reference"

@@ -17,12 +17,12 @@ from benchmarks.stopping import clips_of, stopped
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import reductions
 from taskgraft.evaluators.stopping import Curve
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.jobs import Job, job_for
-from taskgraft.search.spec import Strategy
-from taskgraft.search.strategy import Ask, Spent, decide
-from taskgraft.search.study import Stage
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.strategies.strategy import Ask, Spent, decide
+from taskgraft.search.study.spec import Strategy
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.matrix import Pair
 
 REPLAYED = (Strategy.EXHAUSTIVE, Strategy.ADAPTIVE, Strategy.BISECTION)

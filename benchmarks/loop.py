@@ -27,8 +27,8 @@ from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, TaskData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule, Trainer, has_bfloat16
-from taskgraft.search.preparation import prepare
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.preparation import prepare
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import get_template

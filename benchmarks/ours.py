@@ -10,12 +10,13 @@ from pathlib import Path
 
 from benchmarks.agreement import evidence_depths
 from benchmarks.outcome import Outcome
-from taskgraft.search.lease import LEASE_SECONDS
-from taskgraft.search.pipeline import StudyRun
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.study import State, Study
-from taskgraft.search.trial import Trial
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Trial
 
 _OWNER = "bench"
 _LOOK_SECONDS = 0.5

@@ -48,9 +48,9 @@ from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import accuracy_reduction, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import TaskData, balanced_weights
-from taskgraft.search.preparation import PreparedStudy, prepare
-from taskgraft.search.spec import StudySpec, TrainingSpec
-from taskgraft.search.trial import Training
+from taskgraft.search.study.preparation import PreparedStudy, prepare
+from taskgraft.search.study.spec import StudySpec, TrainingSpec
+from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import Template, get_template

@@ -15,10 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.strategy import Settled, Spent, decide
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.strategies.strategy import Settled, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree

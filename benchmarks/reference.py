@@ -10,13 +10,13 @@ from benchmarks.agreement import evidence_depths
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
-from taskgraft.search.artifacts import Checkpoints
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.pipeline import load_data, schedule_of
-from taskgraft.search.preparation import prepare
-from taskgraft.search.spec import Strategy, StudySpec
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.pipeline import load_data, schedule_of
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.trial import Training, Trial
+from taskgraft.search.study.preparation import prepare
+from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.study.trial import Training, Trial
 from taskgraft.space.matrix import Pair
 from taskgraft.space.template import get_template
 

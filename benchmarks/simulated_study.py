@@ -1,4 +1,4 @@
-"""Simulated studies whose truth is known, to count how often `taskgraft.search.certainty` is right.
+"""Simulated studies whose truth is known, to count how often `taskgraft.search.statistics.certainty` is right.
 
 A made-up answer is right where a latent normal variable stays below a limit. The variable is the sum of how hard the
 clip is (shared by all models of a task), of what the seed does to the clip, and of what it does to the time step; the
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.search.certainty import Estimate, TaskSample, estimate
-from taskgraft.search.repeats import Repeats
-from taskgraft.search.seed_noise import SeedNoise
+from taskgraft.search.statistics.certainty import Estimate, TaskSample, estimate
+from taskgraft.search.statistics.repeats import Repeats
+from taskgraft.search.statistics.seed_noise import SeedNoise
 
 TASKS = 4
 

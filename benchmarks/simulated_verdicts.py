@@ -1,4 +1,4 @@
-"""Delivered models whose true AR is known, to count how often `taskgraft.search.verdict` is right.
+"""Delivered models whose true AR is known, to count how often `taskgraft.search.evidence.verdict` is right.
 
 Baseline and model of a task are fixed, as those of a study are; the clips are drawn. So each clip is one of four kinds:
 right in both, in the baseline alone, in the model alone, in none. Groups of clips are alike: the shares of the four
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.paired import PairedAnswers, PairedBootstrap
-from taskgraft.search.verdict import ERROR, FinalVerdict, TaskResult, judge
+from taskgraft.search.evidence.verdict import ERROR, judge
+from taskgraft.search.study.result import FinalVerdict, TaskResult
 
 RESAMPLES = 2000
 

@@ -16,7 +16,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.search.store import Store
-from taskgraft.search.trial import Trial
+from taskgraft.search.study.trial import Trial
 
 _THRESHOLDS = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
 

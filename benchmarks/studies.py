@@ -10,7 +10,7 @@ from typing import Any
 from taskgraft.api.study_files import read_study
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 
 HERE = Path(__file__).parent
 STUDIES: Mapping[str, Path] = MappingProxyType(

@@ -24,7 +24,7 @@ from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
-from taskgraft.search.trial import Training
+from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
 _DEPTHS = (5, 8)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from taskgraft.evaluators.prediction import Bundle, load_bundle
-    from taskgraft.search.spec import StudySpec
+    from taskgraft.search.study.spec import StudySpec
     from taskgraft.space.matrix import ReductionMatrix
     from taskgraft.space.synthesis import synthesize
     from taskgraft.space.template import get_template
@@ -54,7 +54,7 @@ _HOMES = MappingProxyType(
             "Unavailable",
         ),
         "taskgraft.evaluators.prediction": ("Bundle", "load_bundle"),
-        "taskgraft.search.spec": ("StudySpec",),
+        "taskgraft.search.study.spec": ("StudySpec",),
         "taskgraft.space.matrix": ("ReductionMatrix",),
         "taskgraft.space.synthesis": ("synthesize",),
         "taskgraft.space.template": ("get_template",),

@@ -19,12 +19,13 @@ from taskgraft.api.app import create_app
 from taskgraft.api.settings import Settings
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.artifacts import artifacts_dir
-from taskgraft.search.preparation import prepare, to_facts
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.store import Store
-from taskgraft.search.study import Stage, Study
-from taskgraft.search.trial import Training, TrialState
+from taskgraft.search.study.preparation import prepare, to_facts
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
 
 CLIPS = 100

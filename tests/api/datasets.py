@@ -11,7 +11,7 @@ import httpx
 
 from taskgraft.api.app import create_app
 from taskgraft.api.settings import Settings
-from taskgraft.search.checking import Checker
+from taskgraft.search.running.checking import Checker
 from taskgraft.search.store import Store
 from tests.api.conftest import serving
 from tests.evaluators.datasets.corpora import sound_corpus

@@ -18,7 +18,7 @@ from fastapi import FastAPI, Response
 
 from taskgraft.api.client import AsyncClient, Client
 from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
-from taskgraft.search.study import Stage, State
+from taskgraft.search.study.states import Stage, State
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taskgraft.search.study import State
+from taskgraft.search.study.states import State
 from tests.api.datasets import EVENTS, Datasets, dataset_service, errors, study_of, wait_until
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines, write_tone
 from tests.evaluators.datasets.zips import zip_folder, zip_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskgraft.search.artifacts import artifacts_dir
+from taskgraft.search.running.artifacts import artifacts_dir
 from tests.api.conftest import Api
 
 MODEL = bytes(range(256)) * 40

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from taskgraft.search.study import Stage, State
-from taskgraft.search.trial import Training, TrialState
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body
 from tests.search.results import RESULT

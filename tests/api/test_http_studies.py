@@ -5,9 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from taskgraft.search.resolution import TestSize, resolve, warnings
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import Progress, RunningTrial, Stage, State
+from taskgraft.search.evidence.resolution import TestSize, resolve, warnings
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.study import Progress, RunningTrial
 from tests.api.conftest import LEASE, Api, body
 from tests.search.results import RESULT
 

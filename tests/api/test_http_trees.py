@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from taskgraft.search.study import Stage, State
+from taskgraft.search.study.states import Stage, State
 from tests.api.conftest import LEASE, Api
 from tests.api.test_http_results import DECIDED
 

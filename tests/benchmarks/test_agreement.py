@@ -3,7 +3,7 @@
 import pytest
 from benchmarks.agreement import agreement, evidence_depths, matrix_depths
 
-from taskgraft.search.trial import Training, Trial
+from taskgraft.search.study.trial import Training, Trial
 from taskgraft.space.matrix import Cell, ReductionMatrix
 from taskgraft.space.tree import BranchTree, Node
 from tests.search.worlds import finished, make_spec, measurement

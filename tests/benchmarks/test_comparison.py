@@ -11,7 +11,7 @@ from benchmarks.comparison import OURS, PLAIN, REFERENCE, ROOT, StudyRows, Syste
 from benchmarks.outcome import Outcome
 from benchmarks.processes import Usage
 
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import get_template

@@ -15,8 +15,8 @@ from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.training import Schedule
-from taskgraft.search.preparation import prepare
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.preparation import prepare
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import write_tones

@@ -15,10 +15,10 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.training import pack_weights
-from taskgraft.search.artifacts import Checkpoints
-from taskgraft.search.jobs import Job
-from taskgraft.search.spec import Strategy
-from taskgraft.search.trial import Training
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.study.spec import Strategy
+from taskgraft.search.study.trial import Training
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree

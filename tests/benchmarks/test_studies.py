@@ -7,7 +7,7 @@ import yaml
 from benchmarks.studies import STUDIES, digest, load_study, reference_of
 
 from taskgraft.errors import InvalidInput
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 from tests.search.corpora import beeps_spec, write_beeps
 
 

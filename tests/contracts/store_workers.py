@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from taskgraft.errors import Conflict
-from taskgraft.search.dataset import Uploaded
 from taskgraft.search.store import Store
-from taskgraft.search.trial import TrialState
+from taskgraft.search.study.dataset import Uploaded
+from taskgraft.search.study.trial import TrialState
 from tests.search.store.samples import LONG, make_measurement, make_spec, make_training
 
 CONTEXT = multiprocessing.get_context("forkserver")

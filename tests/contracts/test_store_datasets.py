@@ -7,9 +7,9 @@ import pytest
 from taskgraft.errors import Conflict, Fault, InvalidInput, NotFound
 from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.report import CheckReport
-from taskgraft.search.dataset import Dataset, DatasetState, Registered, Uploaded
 from taskgraft.search.store import Store
-from taskgraft.search.study import State
+from taskgraft.search.study.dataset import Dataset, DatasetState, Registered, Uploaded
+from taskgraft.search.study.states import State
 from tests.contracts.store_workers import race, take_all_datasets, upload_the_same, use_or_delete
 from tests.evaluators.datasets.corpora import sound_corpus
 from tests.search.store.samples import LONG, ME, OTHER, OVER, make_spec

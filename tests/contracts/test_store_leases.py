@@ -9,7 +9,8 @@ from sqlalchemy import create_engine, update
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.search.store import Store
 from taskgraft.search.store.tables import studies
-from taskgraft.search.study import TRANSITIONS, Progress, RunningTrial, Stage, State
+from taskgraft.search.study.states import TRANSITIONS, Stage, State
+from taskgraft.search.study.study import Progress, RunningTrial
 from tests.contracts.store_workers import race, take_all
 from tests.search.results import RESULT
 from tests.search.store.samples import LONG, ME, OTHER, OVER, held_in, make_study, study_in

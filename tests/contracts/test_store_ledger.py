@@ -13,8 +13,8 @@ from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.store import Ledger, Store
 from taskgraft.search.store.urls import parse_url
-from taskgraft.search.study import Study
-from taskgraft.search.trial import Training, TrialState
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Training, TrialState
 from tests.contracts.store_workers import CONTEXT, die_while_recording, record_for_ever
 from tests.search.store.samples import TASKS, make_measurement, make_spec, make_study, make_training
 

@@ -11,7 +11,7 @@ from taskgraft.errors import Unavailable
 from taskgraft.search.store import Store
 from taskgraft.search.store.tables import metadata
 from taskgraft.search.store.urls import parse_url
-from taskgraft.search.trial import TrialState
+from taskgraft.search.study.trial import TrialState
 from tests.contracts.store_workers import open_store, race
 from tests.search.store.samples import make_measurement, make_study, make_training
 

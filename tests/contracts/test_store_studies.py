@@ -7,8 +7,8 @@ import pytest
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.search.store import Store
-from taskgraft.search.study import TRANSITIONS, State
-from taskgraft.search.trial import TrialState
+from taskgraft.search.study.states import TRANSITIONS, State
+from taskgraft.search.study.trial import TrialState
 from tests.contracts.store_workers import create_one, race
 from tests.search.store.samples import LONG, ME, make_measurement, make_spec, make_study, make_training, study_in
 

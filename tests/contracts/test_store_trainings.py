@@ -9,7 +9,7 @@ import pytest
 from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.evaluators.measurement import Checkpoint
 from taskgraft.search.store import KeptTraining, Store
-from taskgraft.search.trial import Training, TrialState
+from taskgraft.search.study.trial import Training, TrialState
 from tests.search.store.samples import make_measurement, make_outcomes, make_spec, make_study, make_training
 
 DIGEST = "0123456789abcdef" * 4

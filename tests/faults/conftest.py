@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from taskgraft.search.study import State
+from taskgraft.search.study.states import State
 from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, open_store, take
 
 

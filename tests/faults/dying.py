@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taskgraft.search import pipeline
-from taskgraft.search.lease import LEASE_SECONDS
+from taskgraft.search.running import pipeline
+from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.store.ledger import Ledger
-from taskgraft.search.trial import Trial
+from taskgraft.search.study.trial import Trial
 
 OWNER = "runner"
 DATABASE = "taskgraft.db"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taskgraft.search.evidence import reduction_matrix
-from taskgraft.search.lease import LEASE_SECONDS
-from taskgraft.search.pipeline import StudyRun
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.evidence.evidence import reduction_matrix
+from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.study import Study
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.study import Study
 from tests.faults.dying import DATABASE, OWNER
 from tests.search.corpora import beeps_spec, write_beeps
 

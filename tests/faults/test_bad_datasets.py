@@ -19,8 +19,8 @@ import pytest
 
 from taskgraft.api.app import create_app
 from taskgraft.errors import Conflict
-from taskgraft.search.checking import Checker
-from taskgraft.search.dataset import Dataset
+from taskgraft.search.running.checking import Checker
+from taskgraft.search.study.dataset import Dataset
 from tests.api.conftest import serving
 from tests.api.datasets import EVENTS, ZIP, Datasets, dataset_service, errors, study_of, wait_until
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines
@@ -311,7 +311,7 @@ def test_a_check_whose_process_was_killed_is_taken_up_again(service: Datasets, t
     folder = sound_corpus(tmp_path / "zoo", EVENTS).parent
     assert service.upload("taken-up", zip_folder(folder)).status_code == 202
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom taskgraft.search import checking\n"
+        "import os, sys\nfrom pathlib import Path\nfrom taskgraft.search.running import checking\n"
         "from taskgraft.search.store import Store\n"
         "checking.check_manifest = lambda *_: os.kill(os.getpid(), 9)\n"
         "checking.Checker(Store(sys.argv[1]), Path(sys.argv[2]), 'dead', 2.0).check_next()\n"

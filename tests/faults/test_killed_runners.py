@@ -12,9 +12,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from taskgraft.search.artifacts import artifacts_dir, study_dir
-from taskgraft.search.study import State
-from taskgraft.search.trial import Trial
+from taskgraft.search.running.artifacts import artifacts_dir, study_dir
+from taskgraft.search.study.states import State
+from taskgraft.search.study.trial import Trial
 from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
 MARK = "TASKGRAFT_TEST_MARK"

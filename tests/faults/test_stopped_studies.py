@@ -13,10 +13,11 @@ import pytest
 import ray
 
 from taskgraft.errors import NotFound, Unavailable
-from taskgraft.search.artifacts import study_dir
-from taskgraft.search.preparation import tasks_from_facts
+from taskgraft.search.running.artifacts import study_dir
 from taskgraft.search.store import Store
-from taskgraft.search.study import Stage, State, Study
+from taskgraft.search.study.preparation import tasks_from_facts
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.study import Study
 from taskgraft.space.tasks import Task, TaskKind
 from tests.faults.dying import DATABASE
 from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, open_store, take, when

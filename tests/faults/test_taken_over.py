@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from taskgraft.search import pipeline
-from taskgraft.search.artifacts import artifacts_dir, remove_study_files
-from taskgraft.search.study import State
+from taskgraft.search.running import pipeline
+from taskgraft.search.running.artifacts import artifacts_dir, remove_study_files
+from taskgraft.search.study.states import State
 from tests.faults.studies import TRIALS, findings, lenient_spec, open_store, take
 
 

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.certainty import coverage, decisions
 from benchmarks.simulated_study import Regime
 
-from taskgraft.search.certainty import Verdict
+from taskgraft.search.statistics.certainty import Verdict
 
 ERROR = 0.05
 SIMULATION = 0.015

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.elsewhere import evidence_at
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.explanation import branchings, explanation, unknown_cells
-from taskgraft.search.strategy import Settled
-from taskgraft.search.trial import Training
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.elsewhere import evidence_at
+from taskgraft.search.strategies.explanation import branchings, explanation, unknown_cells
+from taskgraft.search.strategies.strategy import Settled
+from taskgraft.search.study.trial import Training
 from taskgraft.space.branching import Reason, describe_branching
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template

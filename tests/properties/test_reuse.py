@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskgraft.search.trial import Trial
+from taskgraft.search.study.trial import Trial
 from tests.search.curves import CurveWorld, cases, count, drive
 from tests.search.worlds import make_spec
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.search.evidence import Evidence, components
-from taskgraft.search.plan import plan_trials
-from taskgraft.search.questions import most_questions
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.strategy import Ask, Settled, Spent, decide
-from taskgraft.search.study import Stage
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.strategies.plan import plan_trials
+from taskgraft.search.strategies.questions import most_questions
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.simulated_verdicts import Delivered, verdicts
 
 from taskgraft.evaluators.paired import PairedBootstrap
-from taskgraft.search.verdict import FinalVerdict
+from taskgraft.search.study.result import FinalVerdict
 
 Q = 0.02
 SPLITS = 200

@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.pace import Pace, seconds_left
-from taskgraft.search.remaining import trainings_left
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.strategy import Ask, Spent, decide
-from taskgraft.search.trial import Training
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.pace import Pace, seconds_left
+from taskgraft.search.strategies.remaining import trainings_left
+from taskgraft.search.strategies.strategy import Ask, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training
 from tests.search.worlds import World, finished
 
 

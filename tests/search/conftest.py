@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.evaluators.study_data import StudyData, load_study_data
-from taskgraft.search.preparation import prepare
+from taskgraft.search.study.preparation import prepare
 from taskgraft.space.template import get_template
 from tests.search.corpora import beeps_spec, write_beeps
 

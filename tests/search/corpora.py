@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 
 RATE = 8_000
 PITCHES = {"low": 300.0, "high": 1500.0}

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, mean_affinities
 from taskgraft.evaluators.metrics import reductions
 from taskgraft.evaluators.replay import replay
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.jobs import Job, job_for
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.strategy import Ask, Settled, Spent, decide
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from tests.search.worlds import BASELINE, outcomes
 
 CLIPS = 2000

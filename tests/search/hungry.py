@@ -8,11 +8,11 @@ import psutil
 from benchmarks.loop import simulated_data
 
 from taskgraft.evaluators.training import Schedule
-from taskgraft.search.jobs import Job
-from taskgraft.search.trial import Training
-from taskgraft.search.tuner import ray_session, run_jobs
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
-from tests.search.test_tuner import Queue
+from tests.search.running.test_tuner import Queue
 
 ALLOWED, TAKEN = 0.15, 0.25
 """Shares of the machine's memory: what Ray and its workers may use, and what this program takes beside them."""

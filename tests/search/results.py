@@ -1,8 +1,6 @@
 """A result of a study as its pipeline writes it: one task of each kind."""
 
-from taskgraft.search.retrained import Retrained, RetrainedTask
-from taskgraft.search.study import Result
-from taskgraft.search.verdict import FinalVerdict, TaskResult
+from taskgraft.search.study.result import FinalVerdict, Result, Retrained, RetrainedTask, TaskResult
 
 TASKS = (
     TaskResult("gender", "accuracy", 0.98, 0.97, 240, None, False, 0.0102, -0.004, 0.02501),

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.evidence import Evidence
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.strategy import Ask, Settled, Spent, decide
-from taskgraft.search.study import Stage
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.tree import BranchTree
 
 BASELINE = 0.8

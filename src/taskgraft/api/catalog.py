@@ -7,11 +7,11 @@ from taskgraft.api.settings import Settings
 from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
 from taskgraft.evaluators.datasets.report import CheckReport
-from taskgraft.search.dataset import Dataset, DatasetState
-from taskgraft.search.outline import StudyOutline, outline_study
-from taskgraft.search.sources import find_files
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.running.sources import find_files
 from taskgraft.search.store import Store
+from taskgraft.search.study.dataset import Dataset, DatasetState
+from taskgraft.search.study.outline import StudyOutline, outline_study
+from taskgraft.search.study.spec import StudySpec
 
 _NAMED = 10
 

@@ -7,9 +7,9 @@ from fastapi import Depends, Request
 
 from taskgraft.api.problems import Problem
 from taskgraft.api.settings import Settings
-from taskgraft.search.artifacts import artifacts_dir
+from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.store import Store
-from taskgraft.search.study import Study
+from taskgraft.search.study.study import Study
 
 
 async def _settings(request: Request) -> Settings:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.search.dataset import Dataset, DatasetState
+from taskgraft.search.study.dataset import Dataset, DatasetState
 
 
 class EventView(BaseModel):

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskgraft.errors import Conflict
-from taskgraft.search.elsewhere import evidence_at
-from taskgraft.search.evidence import Evidence, reduction_matrix
-from taskgraft.search.explanation import explanation
-from taskgraft.search.preparation import tasks_from_facts
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import Stage, Study
-from taskgraft.search.trial import Trial
+from taskgraft.search.evidence.evidence import Evidence, reduction_matrix
+from taskgraft.search.running.elsewhere import evidence_at
+from taskgraft.search.strategies.explanation import explanation
+from taskgraft.search.study.preparation import tasks_from_facts
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Trial
 from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.synthesis import synthesize

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskgraft.api.problems import MEDIA_TYPE, Problem, plain_problem, problem_of
 from taskgraft.errors import Fault, InvalidInput, MalformedInput, TaskgraftError
-from taskgraft.search.spec import as_fault
+from taskgraft.search.study.spec import as_fault
 
 MAX_BODY = 1 << 20
 """Bytes that a request's body may have, uploads apart."""

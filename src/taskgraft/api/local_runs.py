@@ -8,7 +8,7 @@ from typing import Any
 
 from taskgraft.api.runs import Callback, Observer, Outcome, StudyForm, default_folder, run_study
 from taskgraft.api.study_files import read_study
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 
 
 def run(

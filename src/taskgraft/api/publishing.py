@@ -13,8 +13,8 @@ from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.layout import Layout, find_layout
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.registry import find_manifest, is_path
-from taskgraft.search.outline import within
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.outline import within
+from taskgraft.search.study.spec import StudySpec
 
 Counting = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 """Shows work that is counted, given what it is and the unit."""

@@ -16,14 +16,16 @@ from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
 from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
-from taskgraft.search.artifacts import artifacts_dir, study_dir
-from taskgraft.search.evidence import reduction_matrix
-from taskgraft.search.lease import LEASE_SECONDS
-from taskgraft.search.preparation import PreparedStudy, prepare
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.evidence.evidence import reduction_matrix
+from taskgraft.search.evidence.verdict import summarize
+from taskgraft.search.running.artifacts import artifacts_dir, study_dir
+from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.study import Result, State, Study
-from taskgraft.search.verdict import summarize
+from taskgraft.search.study.preparation import PreparedStudy, prepare
+from taskgraft.search.study.result import Result
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
+from taskgraft.search.study.study import Study
 from taskgraft.space.document import read_tree_document
 from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.tree import BranchTree
@@ -248,7 +250,7 @@ def _work_on(
     observer: Observer,
     pause_on: Iterable[signal.Signals],
 ) -> Study:
-    from taskgraft.search.pipeline import StudyRun
+    from taskgraft.search.running.pipeline import StudyRun
 
     study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
     work = StudyRun(store, study, _OWNER, folder, base=base, ray_address=ray_address)

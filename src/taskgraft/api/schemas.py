@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
-from taskgraft.search.retrained import Retrained
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import Progress, RunningTrial, Stage, State, Study
-from taskgraft.search.trial import Trial, TrialState
-from taskgraft.search.verdict import FinalVerdict
+from taskgraft.search.study.result import FinalVerdict, Retrained
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.study import Progress, RunningTrial, Study
+from taskgraft.search.study.trial import Trial, TrialState
 from taskgraft.space.branching import Reason
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.template import Template

@@ -57,7 +57,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
 
 def runner_command(settings: Settings) -> list[str]:
     """The command that runs queued studies for as long as this process lives."""
-    command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.runner"]
+    command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.running.runner"]
     command += ["--data-dir", str(settings.data_dir)]
     return command + (["--ray-address", settings.ray_address] if settings.ray_address else [])
 

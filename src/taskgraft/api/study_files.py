@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from taskgraft.errors import InvalidInput, MalformedInput
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space import plain_yaml
 
 _MAX_BYTES = 1 << 20

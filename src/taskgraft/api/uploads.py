@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from taskgraft.errors import Unavailable
 from taskgraft.evaluators.datasets.archive import Limits, inspect
-from taskgraft.search.dataset import Dataset, Uploaded, datasets_dir, upload_file
 from taskgraft.search.store import Store
+from taskgraft.search.study.dataset import Dataset, Uploaded, datasets_dir, upload_file
 
 _LOCK = "lock"
 _NEW_SECONDS = 1.0

@@ -10,7 +10,8 @@ from threading import Thread
 import pytest
 import yaml
 
-from taskgraft.search.study import Progress, RunningTrial, Stage, State
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.study import Progress, RunningTrial
 from taskgraft.space.document import tree_document
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.spec import StudySpec
 from taskgraft.search.store import Store
-from taskgraft.search.study import State, Study
-from taskgraft.search.trial import Training
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
 TASKS = ("age", "command", "gender")

@@ -16,7 +16,7 @@ import pytest
 
 from taskgraft.errors import InvalidInput, TaskgraftError, Unavailable
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.trial import TrialState
+from taskgraft.search.study.trial import TrialState
 from tests.search.store.samples import make_measurement, make_spec, make_study, make_training
 
 SECRET = "s3cret-pass"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.verdict import FinalVerdict
+from taskgraft.search.study.result import FinalVerdict
 from tests.search.worlds import make_spec
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from taskgraft.api.cli.live import Terminal
 from taskgraft.evaluators.datasets.check import check_manifest, check_tables
 from taskgraft.evaluators.datasets.report import CheckReport
-from taskgraft.search.outline import StudyOutline, find_local_report, outline_study
-from taskgraft.search.spec import StudySpec
+from taskgraft.search.study.outline import StudyOutline, find_local_report, outline_study
+from taskgraft.search.study.spec import StudySpec
 
 
 def demo_corpus(data_dir: Path) -> Path:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from taskgraft.api.study_files import read_mapping
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.spec import MAX_TASKS, StudySpec, as_fault
+from taskgraft.search.study.spec import MAX_TASKS, StudySpec, as_fault
 from taskgraft.space.tasks import Task, TaskKind
 
 

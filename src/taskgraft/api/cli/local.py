@@ -65,7 +65,7 @@ def plan(study_file: StudyFile, as_json: AsJson = False) -> None:
     from taskgraft.api.cli.corpora import outline_with_bar
     from taskgraft.api.cli.text import show_plan
     from taskgraft.api.study_files import read_study
-    from taskgraft.search.plan import plan_study
+    from taskgraft.search.strategies.plan import plan_study
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)

@@ -76,7 +76,7 @@ def runner(
     as_json: AsJson = False,
 ) -> None:
     """Work on what is posted to a service elsewhere (`serve --no-runner`). Variables as for `serve`."""
-    from taskgraft.search.runner import run_until_stopped
+    from taskgraft.search.running.runner import run_until_stopped
     from taskgraft.search.store import Store
 
     with errors_as_exit_codes(as_json):

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from taskgraft.api.cli.output import console, count, errors, percent
-from taskgraft.search.verdict import FinalVerdict, percent_up
+from taskgraft.search.evidence.verdict import percent_up
+from taskgraft.search.study.result import FinalVerdict
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
 
 JSON = Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from taskgraft.errors import Unavailable
-from taskgraft.search.study import State
+from taskgraft.search.study.states import State
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 

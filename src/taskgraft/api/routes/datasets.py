@@ -14,7 +14,7 @@ from taskgraft.api.roots import resolve_manifest, signature
 from taskgraft.api.uploads import Upload, receiving
 from taskgraft.errors import Conflict, NotFound
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
-from taskgraft.search.dataset import Dataset, Registered, check_name
+from taskgraft.search.study.dataset import Dataset, Registered, check_name
 from taskgraft.space.tasks import NAME_RULE
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], responses=problems(422, 503))

@@ -8,7 +8,7 @@ from taskgraft.api.context import StoreDep, StudyDep, problems
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.findings import find_matrix, find_tree
 from taskgraft.api.schemas import MatrixView, TreeView, TrialList
-from taskgraft.search.verdict import summarize
+from taskgraft.search.evidence.verdict import summarize
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["results"], responses=problems(404, 422, 503))
 

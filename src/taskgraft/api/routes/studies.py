@@ -9,10 +9,11 @@ from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
 from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
-from taskgraft.search.artifacts import remove_study_files
-from taskgraft.search.plan import Plan, plan_study
-from taskgraft.search.spec import StudySpec
-from taskgraft.search.study import State, Study
+from taskgraft.search.running.artifacts import remove_study_files
+from taskgraft.search.strategies.plan import Plan, plan_study
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
+from taskgraft.search.study.study import Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=problems(422, 503))
 

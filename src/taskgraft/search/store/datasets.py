@@ -10,10 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.evaluators.datasets.report import CheckReport
-from taskgraft.search.dataset import Dataset, DatasetState, Source, source_from_json
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.tables import datasets, studies, study_datasets
-from taskgraft.search.study import State
+from taskgraft.search.study.dataset import Dataset, DatasetState, Source, source_from_json
+from taskgraft.search.study.states import State
 
 MAX_PAGE = 500
 _NAMED_STUDIES = 5

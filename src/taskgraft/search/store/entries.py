@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.study.trial import Training, Trial, TrialState
 
 _EXACT = 2**53 - 1
 """Optuna keeps parameters as 64-bit floats: whole numbers are exact up to here."""

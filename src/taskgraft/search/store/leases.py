@@ -12,7 +12,9 @@ from taskgraft.search.store.datasets import waits_for_data
 from taskgraft.search.store.rows import from_progress, from_result, from_running, has_id, no_study, to_study
 from taskgraft.search.store.studies import StudyTable, next_state
 from taskgraft.search.store.tables import studies
-from taskgraft.search.study import TRANSITIONS, Progress, Result, RunningTrial, Stage, State, Study
+from taskgraft.search.study.result import Result
+from taskgraft.search.study.states import TRANSITIONS, Stage, State
+from taskgraft.search.study.study import Progress, RunningTrial, Study
 
 _START = MappingProxyType({State.QUEUED: State.RUNNING, State.PAUSED: State.RUNNING})
 _RELEASE = MappingProxyType({State.RUNNING: State.QUEUED})

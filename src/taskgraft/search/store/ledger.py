@@ -14,7 +14,7 @@ from taskgraft.search.store.database import Database
 from taskgraft.search.store.entries import from_entry, to_entry
 from taskgraft.search.store.rows import has_id, no_study
 from taskgraft.search.store.tables import studies
-from taskgraft.search.trial import Training, Trial, TrialState
+from taskgraft.search.study.trial import Training, Trial, TrialState
 
 
 class Ledger:

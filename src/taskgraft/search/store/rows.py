@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row
 
 from taskgraft.errors import NotFound
-from taskgraft.search.retrained import Retrained, RetrainedTask
-from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.tables import studies
-from taskgraft.search.study import Progress, Result, RunningTrial, Study
-from taskgraft.search.verdict import FinalVerdict, TaskResult
+from taskgraft.search.study.result import FinalVerdict, Result, Retrained, RetrainedTask, TaskResult
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.study import Progress, RunningTrial, Study
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5

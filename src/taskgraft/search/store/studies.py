@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, case, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput
-from taskgraft.search.spec import StudySpec
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
 from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
-from taskgraft.search.study import State, Study
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
+from taskgraft.search.study.study import Study
 
 MAX_PAGE = 500
 

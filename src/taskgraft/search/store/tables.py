@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from taskgraft.search.dataset import DatasetState
-from taskgraft.search.study import Stage, State
+from taskgraft.search.study.dataset import DatasetState
+from taskgraft.search.study.states import Stage, State
 
 
 def utc_now() -> datetime:

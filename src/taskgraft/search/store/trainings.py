@@ -12,7 +12,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.rows import has_id, no_study
 from taskgraft.search.store.tables import studies, trainings
-from taskgraft.search.trial import Training
+from taskgraft.search.study.trial import Training
 
 _MOST = 32
 """Studies that keep the same training and are asked for it."""

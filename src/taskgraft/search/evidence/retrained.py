@@ -1,0 +1,108 @@
+"""What a tree keeps on average when it is trained again: an estimate from `confirm: K` further seeds.
+
+Notation: ``s`` seeds, ``t`` tasks that share blocks, ``b`` resamples. Equations are those of docs/statistics.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.paired import PairedAnswers, PairedBootstrap, expanded
+from taskgraft.search.statistics.certainty import CONFIDENCE
+from taskgraft.search.statistics.repeats import Repeats
+from taskgraft.search.statistics.seed_noise import SeedNoise
+from taskgraft.search.study.result import Retrained, RetrainedTask
+from taskgraft.search.study.spec import TaskSpec
+
+Floats = NDArray[np.float64]
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskSeeds:
+    """What further seeds of a task's baseline and of the tree say about the test clips, one entry per seed."""
+
+    task: TaskSpec
+    baseline: Sequence[Outcomes]
+    model: Sequence[Outcomes]
+    groups: NDArray[np.int64] | None
+
+    def metrics(self) -> tuple[Floats, Floats]:
+        """Return the metric of every seed [s]: of the baseline, and of the tree."""
+        baseline, model = (
+            np.array([measure(said, self.task.metric) for said in seeds]) for seeds in (self.baseline, self.model)
+        )
+        return baseline, model
+
+    def means(self) -> tuple[float, float]:
+        """Return the mean metric over seeds: of the baseline, and of the tree."""
+        baseline, model = self.metrics()
+        return float(baseline.mean()), float(model.mean())
+
+    def reductions(self) -> Floats:
+        """Return the reduction of every seed [s] against the mean baseline; 0 for a baseline of 0."""
+        alone, (_, model) = self.means()[0], self.metrics()
+        return 1 - model / alone if alone else np.zeros(len(model))
+
+    def comparisons(self) -> list[PairedAnswers]:
+        """Return the tree of every seed against all baselines."""
+        task = self.task
+        return [PairedAnswers(task.dataset, task.metric, self.baseline, [said], self.groups) for said in self.model]
+
+    def shifts(self, noise: SeedNoise, generator: np.random.Generator) -> Floats:
+        """Draw what the choice of seeds may have done to the mean reduction [b]; NaN if nothing tells."""
+        alone, final = self.means()
+        if not alone or self.baseline[0].clip_count < 2:
+            return np.full(_RESAMPLES, np.nan)
+        baseline, model = (
+            noise.of_mean(Repeats.of(self.task.metric, seeds)).draw(generator, _RESAMPLES)
+            for seeds in (self.baseline, self.model)
+        )
+        return (baseline * final / alone - model) / alone
+
+
+def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, seed: int = 0) -> Retrained:
+    """Estimate what a tree keeps on average over seeds; one without tasks that share blocks keeps everything.
+
+    Clips are resampled as for a verdict; the mean of every task is moved by what seeds do to it (eq. 24).
+    """
+    if not samples:
+        return Retrained(seeds, 0.0, (0.0, 0.0), (0.0,) * seeds, ())
+    generator = np.random.default_rng(seed)
+    bootstrap = PairedBootstrap([one for sample in samples for one in sample.comparisons()], seed, _RESAMPLES)
+    shifts = np.stack([sample.shifts(noise, generator) for sample in samples])[:, None]  # [t, 1, b]
+    upper, lower = (drawn.reshape(len(samples), seeds, -1) + shifts for drawn in bootstrap.draws())
+    units = min(bound.units for bound in bootstrap.bounds(0.5, 0.5))
+    reductions = np.stack([sample.reductions() for sample in samples])
+    ars = np.maximum(reductions.max(axis=0), 0.0)  # [s]
+    low, high = (np.maximum(drawn.max(axis=0), 0.0).mean(axis=0) for drawn in (lower, upper))
+    return Retrained(
+        seeds,
+        float(ars.mean()),
+        _interval(float(ars.mean()), low, high, units, (0.0, 1.0)),
+        tuple(map(float, ars)),
+        tuple(
+            _task(sample, low.mean(axis=0), high.mean(axis=0), units)
+            for sample, low, high in zip(samples, lower, upper, strict=True)
+        ),
+    )
+
+
+def _task(sample: TaskSeeds, low: Floats, high: Floats, units: int) -> RetrainedTask:
+    task, (alone, final) = sample.task, sample.means()
+    lost, ends = float(sample.reductions().mean()), (1 - 1 / alone if alone else 0.0, 1.0)
+    return RetrainedTask(task.name, task.metric, alone, final, lost, _interval(lost, low, high, units, ends))
+
+
+def _interval(estimate: float, low: Floats, high: Floats, units: int, ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the interval between two sets of resampled values; it always holds the estimate."""
+    if units < 2 or np.isnan(low).any():
+        return ends
+    tail = expanded((1 - CONFIDENCE) / 2, units)
+    lower, upper = float(np.quantile(low, tail)), float(np.quantile(high, 1 - tail))
+    return min(max(lower, ends[0]), estimate), max(min(upper, ends[1]), estimate)

@@ -1,0 +1,181 @@
+"""The driver of one study, and the one writer of its ledger: turns decisions into jobs, and results into evidence."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.forecast import Forecast
+from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.running.pace import Pace
+from taskgraft.search.running.reuse import Reuse, reduction
+from taskgraft.search.store import Ledger
+from taskgraft.search.strategies.remaining import trainings_left
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.study import Progress, RunningTrial
+from taskgraft.search.study.trial import Training, Trial, TrialState
+
+
+@dataclass(slots=True)
+class _Running:
+    started: float
+    fraction: float = 0.0
+    worker: str = ""
+
+
+class StudyDriver:
+    """Implements `taskgraft.search.running.tuner.Driver` for a study. `snapshot` may be called from another thread.
+
+    With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
+    ``on_trial`` is called with the evidence whenever a training has ended.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        ledger: Ledger,
+        checkpoints: Checkpoints,
+        busy_before: float = 0.0,
+        should_stop: Callable[[], bool] = lambda: False,
+        reuse: Reuse | None = None,
+        digest_of: Callable[[Job], str] = lambda job: "",
+        on_trial: Callable[[Evidence], None] = lambda evidence: None,
+    ) -> None:
+        self._reuse = reuse
+        self._digest_of = digest_of
+        self._spec = spec
+        self._ledger = ledger
+        self._checkpoints = checkpoints
+        self._busy_before = busy_before
+        self._started = time.monotonic()
+        self._running: dict[Training, _Running] = {}
+        self._lock = threading.Lock()
+        self.should_stop = should_stop
+        self._on_trial = on_trial
+        self.evidence = Evidence(spec, ledger.trials())
+        self._decided: Ask | Settled | None = None
+        self._shown: Ask | Settled | None = None
+        """The last decision, also while the next one is not made yet; read by other threads."""
+        self._forecast: Forecast | None = None
+        self._workers = 1
+        """The most trainings that were under way at once."""
+
+    def decision(self) -> Ask | Settled:
+        """Return what to do next, given what is known and what it cost; the same until a training starts or ends."""
+        if self._decided is None:
+            spent = Spent(frozenset(self._running), self._seconds())
+            self._decided = self._shown = decide(self._spec, self.evidence, spent)
+            self._forecast = self._look_ahead(self._decided)
+        return self._decided
+
+    def _look_ahead(self, decision: Ask | Settled) -> Forecast | None:
+        """Return what follows from a decision for the rest of the study: a value that other threads may read."""
+        if isinstance(decision, Settled):
+            return None
+        return Forecast(
+            tasks=len(self._spec.tasks),
+            done=self.evidence.count,
+            at_least=decision.at_least,
+            left=trainings_left(self._spec, self.evidence, decision),
+            pace=Pace.of(self.evidence.measurements),
+        )
+
+    def _seconds(self) -> float:
+        return self._busy_before + time.monotonic() - self._started
+
+    def next_job(self) -> Job | None:
+        """Return the most urgent training that is not under way; see `Driver`."""
+        self.take_over()
+        decision = self.decision()
+        if isinstance(decision, Settled):
+            raise StopIteration
+        job = self._most_urgent()
+        if job is None:
+            return None
+        with self._lock:
+            self._running[job.training] = _Running(time.monotonic())
+            self._workers = max(self._workers, len(self._running))
+        self._decided = None
+        return job
+
+    def _most_urgent(self) -> Job | None:
+        """Return the first training that is asked for and not under way; None if there is none."""
+        decision = self.decision()
+        asked = decision.trainings if isinstance(decision, Ask) else ()
+        training = next((one for one in asked if one not in self._running), None)
+        return job_for(training, self._spec, self.evidence) if training else None
+
+    def take_over(self) -> None:
+        """Take over what is asked next and other studies have finished, until something has to be trained."""
+        while self._reuse and not self.should_stop() and (job := self._most_urgent()):
+            found = self._reuse.take(job, self._digest_of(job))
+            if found is None:
+                return
+            self._end(
+                self._ledger.record(
+                    job.training,
+                    job.seed,
+                    TrialState.COMPLETE,
+                    found.measurement,
+                    value=reduction(job, found.measurement),
+                    taken_over_from=self._reuse.origin_of(found),
+                )
+            )
+
+    def on_progress(self, job: Job, fraction: float, worker: str) -> None:
+        """See `Driver`."""
+        with self._lock:
+            running = self._running[job.training]
+            running.fraction, running.worker = fraction, worker
+
+    def on_measured(self, job: Job, measurement: Measurement) -> None:
+        """Record the measurement; keep the weights of whatever may become part of a final model. See `Driver`.
+
+        That may be the model of another study: at another threshold, any training that took all its steps.
+        """
+        ar = reduction(job, measurement)
+        is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
+        if measurement.weights and not (is_out and measurement.is_censored):
+            self._checkpoints.save(job.training, measurement.weights)
+        if self._reuse:
+            # Before the ledger: if this process is killed in between, the study takes over its own training.
+            self._reuse.keep(job, self._digest_of(job), measurement)
+        self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
+
+    def on_failed(self, job: Job, error: str) -> None:
+        """See `Driver`."""
+        self._end(self._ledger.record(job.training, job.seed, TrialState.FAILED, error=error))
+
+    def _end(self, trial: Trial) -> None:
+        with self._lock:
+            self._running.pop(trial.training, None)
+        self.evidence.add(trial)
+        self._decided = None
+        self._on_trial(self.evidence)
+
+    def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
+        """Return what is written with every renewal of the lease."""
+        shown = self._shown
+        return (shown.stage if isinstance(shown, Ask) else None, *self.snapshot())
+
+    def snapshot(self) -> tuple[Progress, tuple[RunningTrial, ...]]:
+        """Return how far the study is."""
+        with self._lock:
+            running = dict(self._running)
+        now = time.monotonic()
+        shown = tuple(
+            RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker)
+            for one, state in running.items()
+        )
+        return self._progress([trial.fraction for trial in shown]), shown
+
+    def _progress(self, under_way: Sequence[float]) -> Progress:
+        done, taken_over = self.evidence.count, self.evidence.taken_over
+        if forecast := self._forecast:
+            return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
+        return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

@@ -1,0 +1,206 @@
+"""The end of a study: the one reading of the test split, and the report of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.assembly import assemble_model
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import measure_all
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.reading import Answers, Groups, Reading
+from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
+from taskgraft.search.evidence.verdict import explain, judge, verified_for
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.strategies.confirming import confirming_trainings
+from taskgraft.search.study.preparation import PreparedStudy
+from taskgraft.search.study.result import FinalVerdict, Retrained
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training
+from taskgraft.space.tree import BranchTree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinalReport:
+    """The final model and what it is worth on the test split; ``metrics`` is what the bundle says of it."""
+
+    tree: BranchTree
+    model: TreeModel
+    test: Reading
+    verdict: FinalVerdict
+    verified_for: float | None
+    scope: str
+    retrained: Retrained | None
+    reason: str | None
+    metrics: Mapping[str, Any]
+
+
+def final_report(
+    prepared: PreparedStudy, data: StudyData, evidence: Evidence, checkpoints: Checkpoints, tree: BranchTree
+) -> FinalReport:
+    """Put the final model together and measure it, and the baselines, on the test split.
+
+    Of several repeats the one with the least AR on validation becomes the model.
+
+    Raises:
+        TrainingFailed: no task learnt anything.
+        Unavailable: a checkpoint is not there any more.
+    """
+    check_above_chance(evidence, prepared.spec)
+    chosen = [evidence.best_repeat(part) for part in components(tree)]
+    reader = _Reader(prepared, data, checkpoints)
+    model = reader.assemble(tree, chosen)
+    answered = {name: [outcomes] for name, outcomes in evaluate(model, data, Split.TEST).items()}
+    baselines = {name: reader.answers(evidence.trainings(evidence.baseline(name)))[name] for name in answered}
+    readings = {
+        Split.VALIDATION: _reading(
+            prepared, evidence, tree, evidence.baseline_outcomes(), evidence.outcomes_of(chosen)
+        ),
+        Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
+    }
+    retrained = _retrained(prepared, evidence, tree, reader) if prepared.spec.confirm else None
+    return _report(prepared, tree, model, readings, retrained)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reader:
+    """Reads the test split with the weights of trainings."""
+
+    prepared: PreparedStudy
+    data: StudyData
+    checkpoints: Checkpoints
+
+    def assemble(self, tree: BranchTree, trainings: Sequence[Training]) -> TreeModel:
+        """Put the parts of a tree together."""
+        tasks = {task.name: task for task in self.prepared.tasks if task.name in tree.tasks}
+        parts = [(training.tree, self.checkpoints.load(training)) for training in trainings]
+        return assemble_model(tree, self.data.template, tasks, parts)
+
+    def answers(self, trainings: Sequence[Training]) -> dict[str, list[Outcomes]]:
+        """Ask each training about the test clips of its tasks."""
+        said: dict[str, list[Outcomes]] = {}
+        for training in trainings:
+            model = self.assemble(training.tree, [training])
+            for name, outcomes in evaluate(model, self.data, Split.TEST).items():
+                said.setdefault(name, []).append(outcomes)
+        return said
+
+
+def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, reader: _Reader) -> Retrained:
+    """Summarize the further seeds of a tree and its baselines."""
+    trainings = confirming_trainings(prepared.spec, evidence, tree)
+    alone = reader.answers([training for training in trainings if len(training.tasks) == 1])
+    shared = reader.answers([training for training in trainings if len(training.tasks) > 1])
+    groups = groups_of(prepared)
+    samples = [
+        TaskSeeds(task, alone[task.name], shared[task.name], groups[task.dataset])
+        for task in prepared.spec.tasks
+        if task.name in shared
+    ]
+    return summarize_seeds(samples, prepared.spec.confirm, evidence.seed_noise(with_confirming=True))
+
+
+def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
+    """Refuse a study whose tasks are all at chance: nothing can be said about any model of them.
+
+    Raises:
+        TrainingFailed: with the accuracies, and what may help.
+    """
+    if evidence.tasks_above_chance():
+        return
+    known = evidence.references(spec.task_names)
+    figures = ", ".join(f"{task.name} {100 * known[task.name]:.1f} % {task.metric}" for task in spec.tasks)
+    raise TrainingFailed(
+        "no task learnt anything: no baseline is significantly better on validation than always predicting the most "
+        f"frequent label ({figures}); train longer (training.epochs), give more clips, or check the labels"
+    )
+
+
+def _reading(
+    prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, baselines: Answers, answered: Answers
+) -> Reading:
+    """Return the reading of one split. A task that shares nothing is its own baseline, whichever repeat was taken."""
+    spec = prepared.spec
+    alone = frozenset(part.tasks[0] for part in components(tree) if len(part.tasks) == 1)
+    return Reading(
+        spec,
+        {name: answered[name] if name in alone else said for name, said in baselines.items()},
+        answered,
+        groups_of(prepared),
+        alone,
+        frozenset(filter(evidence.is_at_chance, spec.task_names)),
+        evidence.seed_noise() if spec.baseline_repeats > 1 else None,
+    )
+
+
+def groups_of(prepared: PreparedStudy) -> Groups:
+    """Return the group of every clip, by corpus."""
+    return {name: corpus.group_numbers() for name, corpus in prepared.corpora.items()}
+
+
+def _scope(spec: StudySpec) -> str:
+    """Say what the verdict is about."""
+    again = "see retrained" if spec.confirm else "was not measured (confirm: K would)"
+    if spec.baseline_repeats > 1:
+        against = "the mean over baseline seeds, noise of seeds included"
+    else:
+        against = "the one baseline that was trained for each task"
+    return (
+        f"the weights in the bundle, which are one training of the tree, against {against}; what the tree keeps when "
+        f"it is trained again: {again}"
+    )
+
+
+def _report(
+    prepared: PreparedStudy,
+    tree: BranchTree,
+    model: TreeModel,
+    readings: Mapping[Split, Reading],
+    retrained: Retrained | None,
+) -> FinalReport:
+    spec, test = prepared.spec, readings[Split.TEST]
+    verdict, scope = judge(test.tasks, spec.ar_threshold), _scope(spec)
+    smallest, reason = verified_for(test.tasks), explain(test.tasks, spec.ar_threshold)
+    metrics = {
+        "ar_threshold": spec.ar_threshold,
+        "decision": spec.decision.value,
+        "verdict": verdict.value,
+        "verified": verdict is FinalVerdict.VERIFIED,
+        "verified_for": smallest,
+        "scope": scope,
+        "ar": {split.value: reading.ar for split, reading in readings.items()},
+        "ar_interval": {split.value: list(reading.interval) for split, reading in readings.items()},
+        "confidence": 0.95,
+        "retrained": asdict(retrained) if retrained else None,
+        "tasks": {task.name: _task_report(prepared, task.name, readings) for task in spec.tasks},
+    }
+    return FinalReport(tree, model, test, verdict, smallest, scope, retrained, reason, metrics)
+
+
+def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:
+    labelled = next(one for one in prepared.labelled if one.task.name == name)
+    test = next(task for task in readings[Split.TEST].tasks if task.name == name)
+    return {
+        "dataset": labelled.corpus,
+        "kind": labelled.task.kind.value,
+        "metric": labelled.metric,
+        "labels": list(labelled.targets.label_set),
+        "clips": {split.value: dict(counts) for split, counts in labelled.targets.class_counts.items()},
+        "baseline": {split.value: _all_metrics(reading.baselines[name]) for split, reading in readings.items()},
+        "final": {split.value: _all_metrics(reading.model[name]) for split, reading in readings.items()},
+        "reduction": {split.value: reading.reductions[name] for split, reading in readings.items()},
+        "result": asdict(test),
+    }
+
+
+def _all_metrics(repeats: Sequence[Outcomes]) -> dict[str, float]:
+    """Return every metric, mean over repeats."""
+    measured = [measure_all(one) for one in repeats]
+    return {metric: float(np.mean([one[metric] for one in measured])) for metric in measured[0]}

@@ -1,0 +1,289 @@
+"""The steps of a study from its datasets to its bundle, in order; it may be stopped and resumed anywhere."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
+from taskgraft.evaluators.datasets.audio import read_audio
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.digest import training_digest
+from taskgraft.evaluators.export import export_bundle
+from taskgraft.evaluators.study_data import StudyData, load_study_data
+from taskgraft.evaluators.threads import use_one_thread
+from taskgraft.evaluators.training import Schedule
+from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
+from taskgraft.search.running.driver import StudyDriver
+from taskgraft.search.running.final import FinalReport, final_report
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.lease import Lease
+from taskgraft.search.running.outlook import Outlook
+from taskgraft.search.running.reuse import Reuse
+from taskgraft.search.running.sources import StudySources
+from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.store import Store
+from taskgraft.search.strategies.explanation import explanation
+from taskgraft.search.strategies.strategy import Ask, Settled
+from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
+from taskgraft.search.study.result import Result
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.study import Progress, Study
+from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.document import tree_document
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import Template, get_template
+
+_log = logging.getLogger(__name__)
+_BUILDING = ".artifacts-"
+_EXAMPLES = 4
+"""Test clips of every task that the exported model is checked on."""
+
+
+class _Stopped(Exception):
+    """Raised to leave the work: a user or the runner wants it to stop."""
+
+
+class StudyRun:
+    """One runner's work on one study that it holds the lease of."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: Study,
+        owner: str,
+        data_dir: Path,
+        *,
+        base: Path | None = None,
+        ray_address: str | None = None,
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._facts = dict(study.facts)
+        self._owner = owner
+        self._data_dir = data_dir
+        self._base = base
+        self._ray_address = ray_address
+        self.lease = Lease(store, study.id, owner)
+
+    def run(self) -> Study:
+        """Work until the study is finished, fails, or has to stop; the store has the outcome in any case.
+
+        Trouble of the environment (a full disk, Ray, the database) leaves the study paused, with the reason: what was
+        measured is kept, and it goes on from there when it is resumed.
+
+        Raises:
+            NotFound: the study was deleted meanwhile.
+            Unavailable: not even the outcome can be written; the study goes on when the lease has run out.
+        """
+        with self.lease:
+            try:
+                self._work()
+            except _Stopped:
+                self._let_go()
+            except (Unavailable, OSError, MemoryError) as error:  # not a fault of the study
+                self._end(State.PAUSED, str(error))
+            except TaskgraftError as error:
+                self._end(State.FAILED, str(error))
+            except Exception as error:
+                _log.exception("study %s failed", self._study.id)
+                self._end(State.FAILED, f"unexpected {type(error).__name__}: {error}")
+        try:
+            return self._store.get_study(self._study.id)
+        except NotFound:
+            remove_study_files(self._data_dir, self._study.id)
+            raise
+
+    def _end(self, state: State, reason: str | None, **found: Any) -> None:
+        """Store how the work ended, unless a user, who may have deleted it, or another runner was quicker."""
+        if not self.lease.should_stop():
+            with suppress(Conflict, NotFound):
+                self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
+                return
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
+        with suppress(Conflict, NotFound):  # lost to another runner, or paused and deleted
+            if self._store.get_study(self._study.id).state is State.CANCELLING:
+                self._store.finish(self._study.id, self._owner, State.CANCELLED)
+            else:
+                self._store.release(self._study.id, self._owner)
+
+    def _work(self) -> None:
+        use_one_thread()
+        self._enter(self._study.stage or Stage.BASELINES)
+        sources = StudySources.of(self._store, self._study.datasets, self._data_dir)
+        prepared = prepare(
+            self._study.spec,
+            data_dir=self._data_dir,
+            base=self._base,
+            registered=sources.manifests(),
+            progress=lambda done, total: self._check_stop(),
+        )
+        data = self._load(prepared, sources)
+        driver = self._search(prepared, data)
+        self._check_stop()
+        decision = driver.decision()
+        if not isinstance(decision, Settled):
+            raise Unavailable("Ray Tune ended before the search did")
+        progress, _ = driver.snapshot()
+        self._enter(Stage.EXPORT, progress)
+        report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
+        result = _result(report, data.template, prepared.tasks)
+        document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
+        document |= explanation(self._study.spec, driver.evidence, report.tree)
+        self._export(prepared, data, report, document)
+        reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
+        self._end(State.SUCCEEDED, reason, result=result, tree=document)
+
+    def _check_stop(self) -> None:
+        if self.lease.should_stop():
+            raise _Stopped
+
+    def _enter(self, stage: Stage, progress: Progress | None = None) -> None:
+        self.lease.report(lambda: (stage, progress, ()))
+        self.lease.renew()
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self._data_dir, self._study.id)
+
+    def _load(self, prepared: PreparedStudy, sources: StudySources) -> StudyData:
+        """Return the study's data; on a resumed study only if the datasets are what they were.
+
+        Raises:
+            InvalidInput: a dataset changed since it was checked, or since the study first started.
+        """
+        fingerprints = prepared.fingerprints()
+        sources.check(fingerprints)
+        known = self._study.facts.get("fingerprints")
+        if known is None:
+            self._keep_facts({"fingerprints": fingerprints, "tasks": to_facts(prepared.tasks)})
+        elif changed := sorted(name for name in fingerprints if fingerprints[name] != known.get(name)):
+            raise InvalidInput.at(
+                "dataset",
+                f"{', '.join(changed)} changed since this study started, so its trials do not compare any more; "
+                "start a new study",
+            )
+        return load_data(prepared, fingerprints, self._data_dir)
+
+    def _keep_facts(self, found: Mapping[str, Any]) -> None:
+        facts = {**self._facts, **found}
+        self._store.set_facts(self._study.id, self._owner, facts)
+        self._facts = facts
+
+    def _search(self, prepared: PreparedStudy, data: StudyData) -> StudyDriver:
+        """Train until the tree is settled or the work is to stop."""
+        spec, stop = self._study.spec, self.lease.should_stop
+        busy = self._store.busy_seconds(self._study.id)
+        outlook = Outlook(prepared, self._keep_facts)
+        checkpoints = self._checkpoints
+        driver = StudyDriver(
+            spec,
+            self._store.ledger(self._study.id),
+            checkpoints,
+            busy,
+            stop,
+            Reuse(spec, self._store.trainings, checkpoints),
+            partial(_digest, data=data, spec=spec),
+            outlook.update,
+        )
+        outlook.update(driver.evidence)
+        self.lease.report(driver.report)
+        driver.take_over()
+        folder = tune_dir(self._data_dir, self._study.id)
+        if not stop() and isinstance(driver.decision(), Ask):
+            with ray_session(self._ray_address):
+                run_jobs(driver, data, schedule_of(spec), folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
+        return driver
+
+    def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
+        """Write the bundle beside its place and move it there when it is whole."""
+        folder = artifacts_dir(self._data_dir, self._study.id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left_over in folder.parent.glob(f"{_BUILDING}*"):  # by a runner that was killed
+            shutil.rmtree(left_over, ignore_errors=True)
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+        try:
+            export_bundle(
+                building,
+                model=report.model,
+                data=data,
+                tree_document=document,
+                metrics=dict(report.metrics),
+                study=self._study.spec.to_plain(),
+                examples=_examples(prepared, data),
+            )
+            building.chmod(0o755)
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+        except OSError as error:
+            raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
+    """Return a digest that is the same for two trainings exactly if they give the same result."""
+    recipe = asdict(schedule_of(spec)) | {
+        "algorithm": spec.training.algorithm,
+        "loss_weighting": spec.training.loss_weighting,
+    }
+    return training_digest(
+        job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
+    )
+
+
+def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir: Path) -> StudyData:
+    """Return labels and features of a study; features that the cache does not have are computed."""
+    return load_study_data(
+        prepared.corpora,
+        fingerprints,
+        prepared.labelled,
+        get_template(prepared.spec.template),
+        feature_cache(data_dir),
+        prepared.spec.training.clip_seconds,
+    )
+
+
+def schedule_of(spec: StudySpec) -> Schedule:
+    """Return how every model of a study is trained."""
+    training = spec.training
+    return Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
+
+
+def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:
+    cost = tree_cost(report.tree, template, tasks)
+    return Result(
+        verdict=report.verdict,
+        ar=report.test.ar,
+        ar_interval=report.test.interval,
+        parameters=cost.parameters or 0,
+        independent_parameters=independent_parameters(template, tasks),
+        macs_per_second=cost.macs_per_second or 0,
+        verified_for=report.verified_for,
+        scope=report.scope,
+        tasks=report.test.tasks,
+        retrained=report.retrained,
+    )
+
+
+def _examples(prepared: PreparedStudy, data: StudyData) -> list[NDArray[np.float32]]:
+    """Return waveforms of the first test clips of every task."""
+    rate = data.template.front_end.sample_rate
+    return [
+        read_audio(prepared.corpora[task.corpus].audio(int(clip)), rate)
+        for task in data.tasks.values()
+        for clip in task.clips[Split.TEST][:_EXAMPLES]
+    ]

@@ -1,0 +1,100 @@
+"""Reuse: trainings that other studies of the same database finished are taken over, so that none is trained twice.
+
+What is taken over is what the training would have measured here, bit for bit (`taskgraft.evaluators.replay`). So a
+study comes to the same result whatever lies in the database; only its budget reaches further.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.metrics import accuracy_reduction
+from taskgraft.evaluators.replay import replay
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.store import KeptTraining, TrainingIndex
+from taskgraft.search.study.spec import StudySpec
+
+
+def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
+    """Return whether a training is of use to the study only together with its weights.
+
+    A probe or a stopped training only answers a question, so its weights are not needed. There are two exceptions. What
+    keeps the threshold is delivered as it is if all steps were taken, or if the budget ends before it is trained to its
+    end. Trainings that confirm a tree are measured on test by their weights.
+    """
+    if job.training.is_confirming:
+        return True
+    keeps = spec.repeats != 1 or reduction(job, measurement) <= spec.ar_threshold
+    if measurement.is_censored:
+        return keeps and spec.budget.is_limited
+    return keeps or not job.training.is_probe
+
+
+def reduction(job: Job, measurement: Measurement) -> float:
+    """Return the AR of a finished training against the references of its job; 0 for a baseline."""
+    return accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A training of another study, and what it would have measured as the current job."""
+
+    kept: KeptTraining
+    measurement: Measurement
+
+
+def _answers(job: Job, known: Iterable[KeptTraining]) -> Iterator[Found]:
+    for kept in known:
+        measurement = replay(kept.measurement, job.references, job.stopping)
+        if measurement:
+            yield Found(kept, measurement)
+
+
+class Reuse:
+    """Finished trainings for one study: keeps its own for others, and finds what it may take over."""
+
+    def __init__(self, spec: StudySpec, index: TrainingIndex, checkpoints: Checkpoints) -> None:
+        self._spec = spec
+        self._index = index
+        self._checkpoints = checkpoints
+
+    def keep(self, job: Job, digest: str, measurement: Measurement) -> None:
+        """Keep a training of this study for others.
+
+        Raises:
+            NotFound: the study was deleted.
+        """
+        study_id = self._checkpoints.study_id
+        self._index.keep(KeptTraining(study_id, digest, study_id, job.training, measurement))
+
+    def take(self, job: Job, digest: str) -> Found | None:
+        """Return a training that answers the job, with its weights among this study's checkpoints if there are any.
+
+        The study keeps it for others from now on, so that nothing is lost when the study that it comes from is deleted.
+
+        Raises:
+            NotFound: the study was deleted.
+            Unavailable: the weights can't be written.
+        """
+        known = self._index.find(digest)
+        for found in _answers(job, known):
+            kept = found.kept
+            has_weights = self._checkpoints.take_over(kept.study_id, kept.training, job.training)
+            fits = has_weights and found.measurement.best_step == kept.measurement.best_step
+            if fits or not needs_weights(self._spec, job, found.measurement):
+                own = self._checkpoints.study_id
+                has_it = any(one.study_id == own and one.measurement.steps >= kept.measurement.steps for one in known)
+                if has_weights or not has_it:
+                    self._index.keep(KeptTraining(own, digest, kept.origin, job.training, kept.measurement))
+                return found
+        return None
+
+    def origin_of(self, found: Found) -> str | None:
+        """Return the study that a training was taken over from; None if this study trained it itself.
+
+        A runner that is killed between keeping a training and recording it leaves one of its own.
+        """
+        own = self._checkpoints.study_id
+        source = found.kept.study_id if found.kept.study_id != own else found.kept.origin
+        return None if source == own else source

@@ -1,0 +1,134 @@
+"""The runner: takes queued studies under a lease, one at a time, and takes over those whose runner is gone.
+
+Datasets that wait for their check are taken by a thread beside it.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from taskgraft.errors import NotFound, TaskgraftError, Unavailable
+from taskgraft.search.running.checking import Checker
+from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.store import Store
+
+if TYPE_CHECKING:
+    from taskgraft.search.running.pipeline import StudyRun
+
+_log = logging.getLogger(__name__)
+
+_PIPELINE = "taskgraft.search.running.pipeline"
+_IDLE_SECONDS = 1.0
+_SIGN_OF_LIFE_SECONDS = 5.0
+
+
+class Runner:
+    """Works on one study after the other until `stop`."""
+
+    def __init__(self, store: Store, data_dir: Path, ray_address: str | None = None) -> None:
+        self._store = store
+        self._data_dir = data_dir
+        self._ray_address = ray_address
+        self._stopping = threading.Event()
+        self._run: StudyRun | None = None
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._checker = Checker(store, data_dir, self.owner)
+
+    def stop(self) -> None:
+        """Let go of the current study (another runner may take it up) and end."""
+        self._stopping.set()
+        self._checker.stop()
+        if self._run:
+            self._run.lease.stop()
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        alive = threading.Thread(target=self._show_life, name="sign-of-life", daemon=True)
+        alive.start()
+        self._checker.start()
+        # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
+        import_module(_PIPELINE)
+        while not self._stopping.is_set():
+            try:
+                worked = self._work_once()
+            except (Unavailable, NotFound) as error:  # the database may come back; a deleted study won't
+                _log.warning("%s", error)
+                worked = False
+            if not worked:
+                self._stopping.wait(_IDLE_SECONDS)
+        alive.join()
+        self._checker.join()
+
+    def _work_once(self) -> bool:
+        study = self._store.acquire(self.owner, LEASE_SECONDS)
+        if study is None:
+            return False
+        from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415  # see `run`
+
+        _log.info("study %s (%s) starts", study.id, study.spec.name)
+        self._run = StudyRun(self._store, study, self.owner, self._data_dir, ray_address=self._ray_address)
+        if self._stopping.is_set():
+            self._run.lease.stop()
+        ended = self._run.run()
+        self._run = None
+        _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
+        return True
+
+    def _show_life(self) -> None:
+        while True:
+            try:
+                self._store.saw_runner(self.owner)
+            except Unavailable as error:
+                _log.warning("%s", error)
+            if self._stopping.wait(_SIGN_OF_LIFE_SECONDS):
+                return
+
+
+def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None = None) -> None:
+    """Run studies until SIGTERM or SIGINT. Only the main thread of a process may call this.
+
+    Raises:
+        Unavailable: the database does not answer when the runner starts.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("alembic", "onnx_ir", "onnxscript"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    with Store(database_url) as store:
+        runner = Runner(store, data_dir.absolute(), ray_address)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            runner.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        runner.run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run studies until SIGTERM or SIGINT. The database's URL comes by the environment: it may hold a password."""
+    parser = argparse.ArgumentParser(prog="python -m taskgraft.search.running.runner", description=main.__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--ray-address")
+    parser.add_argument("--database-url", default=os.environ.get("TASKGRAFT_DATABASE_URL"))
+    options = parser.parse_args(arguments)
+    if not options.database_url:
+        parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
+    try:
+        run_until_stopped(options.database_url, options.data_dir, options.ray_address)
+    except TaskgraftError as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

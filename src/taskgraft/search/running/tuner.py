@@ -1,0 +1,365 @@
+"""Ray Tune: runs what the search asks for, on reused one-core actors.
+
+The trainings of a study are one Tune experiment. A searcher hands Tune whatever the driver wants next; an actor trains
+one model after the other without starting a new process. Workers return values; they never see the database.
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.study.trial import Training
+
+_RETRIES = 2
+"""How often a training is started again when its worker died; one that raised would only raise again."""
+_OBJECT_STORE_BYTES = 256 * 2**20
+_CONNECT_SECONDS = 10.0
+_SETTINGS = MappingProxyType(
+    {
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box with the configuration, whatever its verbosity
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # by default workers give way to all else on the machine, and trainings starve
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+        "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # by default workers start one after the other; `_Asking` knows how many
+    }
+)
+"""What Ray and Tune read from the environment; a user's own settings go first."""
+
+
+class Driver(Protocol):
+    """Decides what to train, and receives what came of it. Called from one thread."""
+
+    def next_job(self) -> Job | None:
+        """Return the next training to start; None while there is nothing to start yet.
+
+        Raises:
+            StopIteration: the search is over.
+        """
+
+    def on_progress(self, job: Job, fraction: float, worker: str) -> None:
+        """Report the progress of a running training."""
+
+    def on_measured(self, job: Job, measurement: Measurement) -> None:
+        """Report a training that ended with a measurement."""
+
+    def on_failed(self, job: Job, error: str) -> None:
+        """Report a training that ended without a measurement, though it was tried again."""
+
+    def should_stop(self) -> bool:
+        """Return whether to leave everything as it is, to be continued later."""
+
+
+class _Parcel:
+    """What a worker sends at the end: a measurement, or why there is none.
+
+    Tune keeps every last result for as long as the experiment lasts, so taking the content empties the parcel.
+    """
+
+    def __init__(self, content: Measurement | TaskgraftError) -> None:
+        self._content: Measurement | TaskgraftError | None = content
+
+    def take(self) -> Measurement | TaskgraftError | None:
+        """Return the content, the first time."""
+        content, self._content = self._content, None
+        return content
+
+
+class _Worker(tune.Trainable):
+    """Trains one model after the other on one core."""
+
+    def setup(  # type: ignore[override]  # Ray passes what `tune.with_parameters` holds
+        self, config: dict[str, Any], data: StudyData, schedule: Schedule
+    ) -> None:
+        self._data = data
+        self._schedule = schedule
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._job = new_config
+        self._trainer: Trainer | None = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            return self._advance()
+        except Exception as error:  # whatever torch, numpy or the disk came up with
+            return {"fraction": 0.0, "worker": self._worker, "done": True, "parcel": _Parcel(_in_our_words(error))}
+
+    def _advance(self) -> dict[str, Any]:
+        if self._trainer is None:
+            training = Training.from_key(self._job["key"])
+            references = self._job["references"] or None
+            seed, stopping = self._job["seed"], self._job["stopping"]
+            self._trainer = Trainer(
+                training.tree,
+                self._data,
+                self._schedule,
+                seed,
+                references,
+                stopping,
+                with_affinities=self._job["with_affinities"],
+            )
+        self._trainer.advance()
+        report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
+        if self._trainer.finished:
+            report["parcel"] = _Parcel(self._trainer.measurement(self._worker))
+        return report
+
+
+def _in_our_words(error: Exception) -> TaskgraftError:
+    if isinstance(error, TaskgraftError):
+        return error
+    kind = Unavailable if isinstance(error, OSError | MemoryError) else TrainingFailed
+    return kind(f"{type(error).__name__}: {error}")
+
+
+class _Asking(Searcher):
+    """Adapts the driver to Tune: a suggestion, in Tune's terms, is a job that the driver wants done.
+
+    Tune swallows or rewrites what its searchers raise. So the first error is kept here, ends the experiment, and is
+    raised again afterwards.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(metric="fraction", mode="max")
+        self._driver = driver
+        self._jobs: dict[str, Job] = {}
+        self._lost: list[Job] = []
+        """Jobs whose worker died; they are given to another one."""
+        self._deaths = Counter[Training]()
+        self.error: Exception | None = None
+
+    def _has_free_core(self) -> bool:
+        """Return whether a core is free. A job that waits for one would have been chosen with less knowledge."""
+        cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
+        return len(self._jobs) < max(1, int(cores))
+
+    def _next_job(self) -> Job | None:
+        return self._lost.pop() if self._lost else self._driver.next_job()
+
+    @contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
+        try:
+            job = self._next_job() if self._has_free_core() else None
+        except StopIteration:
+            # Not before the last one ended: Tune asks no more, and a worker that dies leaves its job to another one.
+            return None if self._jobs else str(Searcher.FINISHED)
+        except Exception as error:
+            self.error = self.error or error
+            return str(Searcher.FINISHED)  # with None, Tune would ask again and again if nothing runs
+        if job is None:
+            return None
+        self._jobs[trial_id] = job
+        references = dict(job.references)
+        return {
+            "key": job.training.key,
+            "seed": job.seed,
+            "references": references,
+            "stopping": job.stopping,
+            "with_affinities": job.with_affinities,
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        with self._keeping_errors():
+            self._driver.on_progress(self._jobs[trial_id], result["fraction"], result["worker"])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        job = self._jobs.pop(trial_id, None)
+        if job is None or self.error:
+            return
+        with self._keeping_errors():
+            if result and "parcel" in result:
+                self._open(job, result["parcel"].take())
+            elif error:
+                self._take_back(job)
+
+    def _take_back(self, job: Job) -> None:
+        """Take back the job of a worker that died. Tune's retries count an idle worker's death for all jobs at once."""
+        self._deaths[job.training] += 1
+        if self._deaths[job.training] <= _RETRIES:
+            self._lost.append(job)
+        else:
+            times = f"{_RETRIES + 1} times"
+            self._driver.on_failed(job, f"its worker did not start, or died, {times}: there may be too little memory")
+
+    def _open(self, job: Job, content: Measurement | TaskgraftError | None) -> None:
+        if isinstance(content, Measurement):
+            self._driver.on_measured(job, content)
+        elif isinstance(content, Unavailable):
+            raise content
+        else:
+            self._driver.on_failed(job, str(content))
+
+    def should_stop(self) -> bool:
+        """Return whether to end the experiment before the driver has no more to ask."""
+        return self.error is not None or self._driver.should_stop()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the ledger is what a study resumes from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing: the ledger is what a study resumes from."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune writes its own record of the experiment, which holds the searcher; nobody reads it
+
+
+class _StopWhenAsked(Stopper):
+    def __init__(self, asking: _Asking) -> None:
+        self._asking = asking
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._asking.should_stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+@contextmanager
+def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
+    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine's cores.
+
+    Raises:
+        Unavailable: the cluster does not answer, or a local one can't start.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    local: dict[str, Any] = {
+        "num_cpus": cpus or os.cpu_count(),
+        "object_store_memory": _OBJECT_STORE_BYTES,
+        "include_dashboard": False,
+        # Ray hands this to a shell as it is: a path with a space in it would end at the space.
+        "runtime_env": {"py_executable": shlex.quote(sys.executable)},
+    }
+    if address:
+        _check_answers(address)
+    try:
+        with _own_sigterm():
+            # Without "local", Ray would look for a cluster that somebody else started on this machine.
+            settings = {"address": address} if address else {"address": "local", **local}
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
+    except Exception as error:  # Ray raises whatever the layer below it raised
+        raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
+    try:
+        yield
+    finally:
+        with _own_sigterm():
+            ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process's answer to SIGTERM: Ray puts its own in place at the start, and none at the end."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
+
+
+def _check_answers(address: str) -> None:
+    """Check that something listens at ``address``: Ray itself waits for minutes before it says so."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise Unavailable(f"Ray does not answer at {address}: {error}") from error
+
+
+def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) -> None:
+    """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
+
+    ``folder`` is Tune's own; what an earlier run left there is removed.
+
+    Raises:
+        Unavailable: Ray, or the disk, does not do its part.
+        TaskgraftError: whatever the driver raised.
+    """
+    asking = _Asking(driver)
+    worker = tune.with_resources(tune.with_parameters(_Worker, data=data, schedule=schedule), {"CPU": 1})
+    try:
+        with _folder(folder), _quiet():
+            tune.Tuner(
+                worker,
+                tune_config=tune.TuneConfig(
+                    search_alg=asking,
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name=folder.name,
+                    storage_path=str(folder.parent),
+                    stop=_StopWhenAsked(asking),
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                ),
+            ).fit()
+    except (tune.TuneError, RayError, OSError, RuntimeError) as error:
+        # Ray wraps its own unexpected errors, such as those of its memory monitor; any other is a bug of Taskgraft.
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, RayError):
+            raise
+        raise asking.error or Unavailable(f"Ray Tune gave up: {error}") from error
+    if asking.error:
+        raise asking.error
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Tune's own remarks on trials that failed: the driver reports them in the study's words."""
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

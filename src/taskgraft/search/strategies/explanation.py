@@ -1,0 +1,182 @@
+"""What a tree rests on: what forced each of its branchings, and which cells were not asked about."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.strategies.questions import (
+    fewest_questions,
+    known_answers,
+    most_questions,
+    open_depths,
+    open_questions,
+)
+from taskgraft.search.strategies.strategy import refuted_trees
+from taskgraft.search.study.spec import AUTO, MAX_REPEATS, BudgetSpec, Strategy, StudySpec
+from taskgraft.space.branching import Branching, Cause, Reason
+from taskgraft.space.matrix import Decision, Pair
+from taskgraft.space.tree import BranchTree, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Cells that were not asked about and could let pairs share more, and how many trainings would answer them.
+
+    ``to_verify`` more would train the tree that is known so far, unless it has to be repaired.
+    """
+
+    cells: Mapping[Pair, tuple[int, ...]]
+    at_least: int
+    at_most: int
+    to_verify: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, as it stands in the tree form."""
+        needed = {"at_least": self.at_least, "at_most": self.at_most, "to_verify": self.to_verify}
+        cells = [{"task_a": a, "task_b": b, "depths": list(depths)} for (a, b), depths in self.cells.items()]
+        return {"unknown": cells, "trainings_needed": needed}
+
+
+def explanation(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> dict[str, Any]:
+    """Return what the tree form says beside the tree: ``branchings``, ``unknown``, ``trainings_needed``.
+
+    The baselines must be known.
+    """
+    unknown = unknown_cells(spec, evidence, tree)
+    found = branchings(spec, evidence, tree)
+    return {"branchings": [branching.to_json() for branching in found], **unknown.to_json()}
+
+
+def unknown_cells(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> Unknown:
+    """Return the cells that the study's strategy would still ask about if no budget ended it."""
+    of_strategy = _unknown_of_groups if spec.strategy is Strategy.GROUPS else _unknown_of_pairs
+    cells, least, most = of_strategy(spec.model_copy(update={"budget": BudgetSpec()}), evidence)
+    return Unknown(cells, least, most, len(evidence.unfinished(tree)))
+
+
+_Cells = Mapping[Pair, tuple[int, ...]]
+
+
+def _unknown_of_pairs(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int, int]:
+    cells: dict[Pair, tuple[int, ...]] = {}
+    least = most = 0
+    depths = tuple(sorted(spec.depths))
+    most_repeats = MAX_REPEATS if spec.repeats == AUTO else int(spec.repeats)
+    for pair in combinations(evidence.tasks_above_chance(), 2):
+        known = frozenset(known_answers(spec, evidence, *pair).items())
+        if spec.strategy is Strategy.EXHAUSTIVE:
+            found = sorted(set(depths) - {depth for depth, _ in known})
+            fewest = greatest = len(found)
+        else:
+            found = sorted(open_depths(spec.strategy, depths, known))
+            fewest, greatest = (count(spec.strategy, depths, known) for count in (fewest_questions, most_questions))
+        if found:
+            cells[pair] = tuple(found)
+            least += fewest * spec.least_repeats
+            most += greatest * most_repeats
+    return cells, least, most
+
+
+def _unknown_of_groups(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int, int]:
+    """Return the pairs of the groups that are asked about next; what follows depends on the answers."""
+    asked = {training.tree for training in open_questions(spec, evidence).ready}
+    cells: dict[Pair, set[int]] = {}
+    for tree in asked:
+        for pair in combinations(tree.tasks, 2):
+            cells.setdefault(pair, set()).add(tree.root.blocks[1])
+    tasks = len(evidence.tasks_above_chance())
+    bound = (tasks * (tasks - 1) // 2 + tasks - 1) * most_questions(spec.strategy, tuple(sorted(spec.depths)))
+    answered = sum(1 for _ in evidence.broken_trees()) + len(evidence.kept_trees())
+    found = {pair: tuple(sorted(cells[pair])) for pair in combinations(spec.task_names, 2) if pair in cells}
+    return found, len(asked), max(len(asked), bound - answered) if asked else 0
+
+
+def branchings(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> tuple[Branching, ...]:
+    """Return every place where tasks of the tree part before the heads, and what forced it."""
+    causes = _Causes(spec, evidence, tree)
+    return tuple(
+        Branching(node.tasks, node.blocks[1], tuple(child.tasks for child in node.children), causes.of(node))
+        for node in tree.nodes()
+        if not node.is_leaf and node.blocks[1] < tree.depth
+    )
+
+
+class _Causes:
+    """Finds what keeps the parts of a tree's nodes apart."""
+
+    def __init__(self, spec: StudySpec, evidence: Evidence, tree: BranchTree) -> None:
+        self._spec = spec
+        self._evidence = evidence
+        self._depths = sorted(spec.depths)
+        self._synthesized = open_questions(spec, evidence).tree() or tree
+        self._refuted = refuted_trees(spec, evidence, tree)
+        self._undecided = frozenset(evidence.undecided())
+        self._broken = tuple(evidence.broken_trees())
+
+    def of(self, node: Node) -> tuple[Cause, ...]:
+        """Return for every part of the node the most telling cause, each once."""
+        found: dict[Cause, None] = {}
+        for place, child in enumerate(node.children):
+            others = [task for at, other in enumerate(node.children) if at != place for task in other.tasks]
+            pairs = (self._sorted(pair) for pair in product(child.tasks, others))
+            if causes := [cause for pair in pairs for cause in self._of_pair(pair, node)]:
+                found[min(causes, key=lambda cause: cause.rank)] = None
+        if len({cause.reason for cause in found}) > 1:  # drop reasons that say nothing if another one does
+            found = {cause: None for cause in found if cause.reason is not Reason.DEEPEST}
+        return tuple(found) or (Cause(Reason.OTHERS, node.tasks, node.blocks[1]),)
+
+    def _sorted(self, pair: Pair) -> Pair:
+        first, second = sorted(pair, key=self._spec.task_names.index)
+        return first, second
+
+    def _of_pair(self, pair: Pair, node: Node) -> Iterator[Cause]:
+        """Yield why two tasks share no more than the node's blocks; nothing if they might."""
+        depth = node.blocks[1]
+        by_chance = tuple(filter(self._evidence.is_at_chance, pair))
+        if by_chance:
+            yield Cause(Reason.CHANCE, by_chance, depth)
+        elif self._synthesized.shared_depth(*pair) > depth:
+            yield self._of_repair(pair, depth)
+        else:
+            deeper = [one for one in self._depths if one > depth]
+            yield from self._of_answers(pair, node, deeper) if deeper else [Cause(Reason.DEEPEST, pair, depth)]
+
+    def _of_repair(self, pair: Pair, depth: int) -> Cause:
+        shared_more = [tree for tree in self._refuted if tree.shared_depth(*pair) > depth]
+        if not shared_more:
+            return Cause(Reason.BUDGET, pair, self._synthesized.shared_depth(*pair))
+        last = shared_more[-1]
+        (*_, node) = (node for node in last.nodes() if set(pair) <= set(node.tasks))
+        return self._measured(Reason.REPAIRED, last, node.tasks, node.blocks[1])
+
+    def _of_answers(self, pair: Pair, node: Node, deeper: Iterable[int]) -> Iterator[Cause]:
+        known = {
+            depth: self._evidence.pair(*pair, depth)
+            for depth in deeper
+            if self._evidence.is_known(self._evidence.pair(*pair, depth))
+        }
+        if any(self._evidence.keeps(tree) for tree in known.values()):
+            return
+        told = self._groups_with(pair, node) if self._spec.strategy is Strategy.GROUPS else list(known.values())
+        if not told:
+            yield Cause(Reason.NOT_ASKED, pair, min(deeper))
+            return
+        tree = told[0]
+        reason = Reason.UNDECIDED if tree in self._undecided else Reason.BROKE
+        yield self._measured(reason, tree, tree.tasks, tree.root.blocks[1])
+
+    def _groups_with(self, pair: Pair, node: Node) -> list[BranchTree]:
+        """Return groups of the node's tasks that hold both tasks and broke the threshold, the smallest first."""
+        held = [
+            tree
+            for tree in self._broken
+            if set(pair) <= set(tree.tasks) <= set(node.tasks) and tree.root.blocks[1] > node.blocks[1]
+        ]
+        return sorted(held, key=lambda tree: (len(tree.tasks), tree.root.blocks[1]))
+
+    def _measured(self, reason: Reason, tree: BranchTree, tasks: tuple[str, ...], depth: int) -> Cause:
+        is_confident = self._spec.decision is Decision.CONFIDENT
+        upper_end = self._evidence.interval(tree)[1] if is_confident else None
+        return Cause(reason, tasks, depth, self._evidence.ar(tree), self._evidence.is_bound(tree), upper_end)

@@ -1,0 +1,170 @@
+"""What a study would cost, before anything is trained."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from taskgraft.errors import Conflict
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
+from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
+from taskgraft.search.strategies.questions import most_questions
+from taskgraft.search.study.outline import StudyOutline, TaskOutline
+from taskgraft.search.study.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
+from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.template import Template, get_template
+from taskgraft.space.tree import BranchTree
+
+_MACS_PER_SECOND = 4.5e9
+"""Multiply-accumulates of the model (forward alone) that one core trains with in a second, evaluations included: 900 s
+of audio with template cnn8, measured with batches of 32 to 64 on a server core of 2023."""
+_LONGEST_CROP = 4.0
+"""Seconds that a study crops to at most, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Least and greatest cost of a study.
+
+    Trials: no study takes fewer than ``trials_at_least`` whose baselines are all better than chance and whose time does
+    not run out. The most is every question that the strategy may ask, and a repair for every block that can be taken
+    away. Seconds are those of the trainings alone, and an order of magnitude. ``clips`` are the labelled clips of each
+    task by split. ``resolution`` is what the test clips of each task can decide, by guesses, and ``warnings`` name the
+    tasks for which that is not enough.
+    """
+
+    trials_at_least: int
+    trials_at_most: int
+    seconds_at_least: float
+    seconds_at_most: float
+    workers: int
+    independent_parameters: int
+    fully_shared_parameters: int
+    clips: dict[str, dict[str, int]]
+    resolution: tuple[Resolution, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = None) -> Plan:
+    """Count what a study would train, and estimate how long that takes on ``workers`` cores.
+
+    Raises:
+        Conflict: a dataset is still being checked, so that its clips are not known yet.
+    """
+    if outline.waiting:
+        raise Conflict(f"{', '.join(outline.waiting)} is still being checked: ask again when it is ready")
+    template = get_template(spec.template)
+    workers = workers or os.cpu_count() or 1
+    least, most = _least(spec), _most(spec)
+    resolution = tuple(_resolution(task, outline) for task in outline.outlines)
+    pass_seconds = _pass_seconds(outline, template) / workers
+    shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
+    return Plan(
+        trials_at_least=least.trials,
+        trials_at_most=most.trials,
+        seconds_at_least=_wall_seconds(spec, least.passes * pass_seconds),
+        seconds_at_most=_wall_seconds(spec, most.passes * pass_seconds),
+        workers=workers,
+        independent_parameters=independent_parameters(template, outline.tasks),
+        fully_shared_parameters=tree_cost(shared, template, outline.tasks).parameters or 0,
+        clips={task.task.name: {split.value: task.clips[split] for split in Split} for task in outline.outlines},
+        resolution=resolution,
+        warnings=tuple(warnings(resolution, spec.ar_threshold)),
+    )
+
+
+def _resolution(task: TaskOutline, outline: StudyOutline) -> Resolution:
+    """Return what a task's test clips can decide; it is taken to have the same share of the groups as of the clips."""
+    report, clips = outline.reports[task.dataset], task.clips[Split.TEST]
+    groups = max(1, round(report.groups * clips / report.clips)) if report.groups else None
+    return resolve(task.task.name, TestSize(clips, groups), len(outline.spec.tasks), outline.spec.ar_threshold)
+
+
+def plan_trials(spec: StudySpec) -> tuple[int, int]:
+    """Return how many trainings a study takes at least and at most."""
+    return _least(spec).trials, _most(spec).trials
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Trainings, and how often they go through a corpus: a step takes a batch from each corpus of the model's tasks."""
+
+    trials: int
+    passes: float
+
+    def with_more(self, trials: int) -> "_Work":
+        """Add trainings that confirm the tree, which no budget limits; a part goes through few corpora."""
+        return _Work(self.trials + trials, self.passes + trials)
+
+
+def _least(spec: StudySpec) -> _Work:
+    """Return the work of the luckiest study.
+
+    If one depth of each pair may be enough, all pairs pass and their tree is verified. If every depth is tried anyhow,
+    nothing can be shared, so there is nothing to verify. Groups may all fit at once.
+    """
+    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
+    several = len(spec.tasks) > 2
+    if spec.strategy is Strategy.GROUPS:
+        models = [spec.tasks] if pairs else []
+    elif spec.strategy is not Strategy.EXHAUSTIVE and len(spec.depths) > 1:
+        models = [*pairs, *([spec.tasks] if several else [])]
+    else:
+        models = pairs * len(spec.depths)
+    work = _work(spec, spec.baseline_repeats, spec.least_repeats, models)
+    # A tree that shares nothing takes no training to confirm, but more questions to find.
+    fewest = len(pairs) * (1 if spec.strategy in (Strategy.GROUPS, Strategy.BISECTION) else len(spec.depths))
+    more = max(0, fewest - len(models)) * spec.least_repeats
+    return work.with_more(min(more, fewest_trainings(spec)))
+
+
+def _most(spec: StudySpec) -> _Work:
+    """Return the work of the unluckiest study.
+
+    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried. Of n
+    tasks, n - 1 groups larger than a pair are tried at each depth, beside all pairs. What a probe found is trained in
+    full once more.
+    """
+    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
+    count = len(spec.tasks)
+    questions = pairs + ([spec.tasks] * (count - 1) if spec.strategy is Strategy.GROUPS else [])
+    again = pairs if spec.stops_early else []
+    blocks = (count - 1) * max(spec.depths) if count > 2 else 0
+    depths = most_questions(spec.strategy, tuple(sorted(spec.depths)))
+    models = questions * depths + [spec.tasks] * blocks + again
+    repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
+    return _work(spec, repeats, repeats, models).with_more(most_trainings(spec, count))
+
+
+def _work(spec: StudySpec, baselines: int, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
+    trials = baselines * len(spec.tasks) + repeats * len(models)
+    passes = baselines * len(spec.tasks) + repeats * sum(map(_corpora, models))
+    allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
+    return _Work(allowed, passes * allowed / trials)
+
+
+def _corpora(tasks: Iterable[TaskSpec]) -> int:
+    return len({task.dataset for task in tasks})
+
+
+def _wall_seconds(spec: StudySpec, seconds: float) -> float:
+    limit = spec.budget.seconds
+    return round(seconds if limit is None else min(seconds, limit), 1)
+
+
+def _pass_seconds(outline: StudyOutline, template: Template) -> float:
+    """Return how long one core takes to train a model of one task."""
+    training = outline.spec.training
+    largest = max(report.splits[Split.TRAIN] for report in outline.reports.values())
+    clips = training.epochs * -(-largest // training.batch_size) * training.batch_size
+    longest = max(report.clip_seconds for report in outline.reports.values())
+    crop = training.clip_seconds or min(longest, _LONGEST_CROP)
+    tree = BranchTree.flat(outline.spec.task_names[:1], template.depth, template.depth)
+    macs = tree_cost(tree, template, outline.tasks[:1]).macs_per_second or 0
+    return clips * crop * macs / _MACS_PER_SECOND

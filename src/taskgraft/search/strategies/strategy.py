@@ -1,0 +1,207 @@
+"""Which training next: a pure function of what is known, so that a study can be replayed from its ledger."""
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.strategies.confirming import confirming_trainings, expected_trainings
+from taskgraft.search.strategies.grouping import side_by_side
+from taskgraft.search.strategies.questions import Questions, open_questions
+from taskgraft.search.strategies.repair import repair
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
+from taskgraft.search.study.trial import Training
+from taskgraft.space.cost import tree_cost
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """These trainings are wanted, the most urgent first; more may be wanted when one of them has ended.
+
+    Those that are under way are among them; if all of them are, there is nothing to start yet.
+    """
+
+    stage: Stage
+    trainings: tuple[Training, ...]
+    at_least: int
+    """Trainings still to come, these included, as far as can be known now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The search is over: the tree that keeps the threshold on validation, and what was given up on the way to it."""
+
+    tree: BranchTree
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a study uses of its budget beside the trainings that have ended: those under way, and wall seconds."""
+
+    under_way: frozenset[Training] = frozenset()
+    seconds: float = 0.0
+
+
+def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
+    """Return what to do next, given what is known.
+
+    Raises:
+        TrainingFailed: a training that the decision needs has failed.
+    """
+    decision = _with_confirming(spec, evidence, _decide(spec, evidence, spent))
+    asked = decision.trainings if isinstance(decision, Ask) else ()
+    for training in evidence.failures.keys() & set(asked):
+        told = f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed"
+        raise TrainingFailed(f"{told}: {evidence.failures[training]}")
+    # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
+    pointless = tuple(sorted(spent.under_way.difference(asked), key=lambda training: training.key))
+    if not pointless:
+        return decision
+    if isinstance(decision, Settled):
+        return Ask(Stage.VERIFICATION, pointless, len(pointless))
+    return replace(decision, trainings=asked + pointless, at_least=decision.at_least + len(pointless))
+
+
+def _with_confirming(spec: StudySpec, evidence: Evidence, decision: Ask | Settled) -> Ask | Settled:
+    """Ask for the trainings that confirm a settled tree. They are no part of the budget of the search."""
+    if isinstance(decision, Ask):
+        return replace(decision, at_least=decision.at_least + expected_trainings(spec, evidence))
+    known = evidence.confirming
+    wanted = tuple(one for one in confirming_trainings(spec, evidence, decision.tree) if one not in known)
+    return Ask(Stage.VERIFICATION, wanted, len(wanted)) if wanted else decision
+
+
+def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
+    baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
+    questions = open_questions(spec, evidence)
+    ready = [training for training in questions.ready if training not in baselines]
+    reserve = len(set(baselines) - spent.under_way) + questions.verifications
+    wanted = _affordable(spec, evidence, spent, ready, reserve)
+    if baselines or wanted:
+        left = len(baselines) + questions.left + questions.verifications
+        return _ask(spec, evidence, [*baselines, *wanted], left, bool(baselines))
+    return _verify(spec, evidence, spent, questions)
+
+
+def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
+    if spec.budget.trials is not None:
+        left = max(len(wanted), min(left, spec.budget.trials - evidence.trained))
+    return Ask(Stage.BASELINES if baselines else Stage.PAIRS, tuple(wanted), left)
+
+
+def _affordable(
+    spec: StudySpec, evidence: Evidence, spent: Spent, wanted: Sequence[Training], reserve: int
+) -> list[Training]:
+    """Return the wanted trainings that are under way, and as many others as the budget has room for."""
+    under_way = [training for training in wanted if training in spent.under_way]
+    others = [training for training in wanted if training not in spent.under_way]
+    return under_way + others[: _room(spec, evidence, spent, reserve)]
+
+
+def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -> int:
+    """Return how many more trainings may be started when ``reserve`` of them are kept for later."""
+    budget = spec.budget
+    if budget.seconds is not None and spent.seconds >= budget.seconds:
+        return 0
+    if budget.trials is None:
+        return sys.maxsize
+    return max(0, budget.trials - evidence.trained - len(spent.under_way) - reserve)
+
+
+def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questions) -> Ask | Settled:
+    """Train the tree and repair it until it keeps the threshold; each tree on the way is in the ledger."""
+    notes = list(_notes(spec, evidence, questions))
+    tree = questions.tree() or _best_so_far(spec, evidence)
+    for candidate in _candidates(evidence, tree):
+        if wanted := evidence.unfinished(candidate):
+            if len(set(wanted) - spent.under_way) > _room(spec, evidence, spent):
+                wanted = tuple(training for training in wanted if training in spent.under_way)
+            if wanted:
+                return Ask(Stage.VERIFICATION, wanted, len(wanted))
+            best = _best_so_far(spec, evidence)
+            left = (
+                "only what kept the threshold when trained together is shared"
+                if best.is_shared
+                else "nothing is shared"
+            )
+            notes.append(f"the budget ended before a tree that shares blocks was verified; {left}")
+            return Settled(best, "; ".join(notes))
+        if evidence.keeps(candidate):
+            if candidate != tree:
+                notes.append(_repair_note(evidence, tree))
+            return Settled(candidate, "; ".join(notes) or None)
+    raise AssertionError("independent models keep every threshold")
+
+
+def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterator[str]:
+    """Yield what a user has to know to read the result correctly."""
+    for task in filter(evidence.is_at_chance, spec.task_names):
+        yield f"the baseline of {task} is no better than chance: it shares nothing and is part of no verdict"
+    if questions.ready:
+        yield "the budget ended before all questions were answered; what was not tried, or is open, is not shared"
+    if undecided := evidence.undecided():
+        named = ", ".join(f"{' + '.join(tree.tasks)} sharing {tree.root.blocks[1]} blocks" for tree in undecided)
+        yield f"undecided, and taken to break the threshold: {named}"
+
+
+def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
+    """Return the trees that save most of what was trained and keeps the threshold, side by side."""
+    template = get_template(spec.template)
+    alone = tree_cost(evidence.baseline(spec.task_names[0]), template).encoder_parameters
+
+    def saved(tree: BranchTree) -> int:
+        return len(tree.tasks) * alone - tree_cost(tree, template).encoder_parameters
+
+    best = side_by_side((), spec.task_names, template.depth)
+    chosen: list[BranchTree] = []
+    for tree in sorted(evidence.kept_trees(), key=saved, reverse=True):
+        if any(set(tree.tasks) & set(other.tasks) for other in chosen):
+            continue
+        with_tree = side_by_side([*chosen, tree], spec.task_names, template.depth)
+        if evidence.keeps(with_tree):  # the upper end of a whole may lie above those of its parts
+            best = with_tree
+            chosen.append(tree)
+    return best
+
+
+def _candidates(evidence: Evidence, tree: BranchTree) -> Iterator[BranchTree]:
+    """Yield the synthesized tree, then its repairs; one by one, since each needs the measurement of the last."""
+    yield tree
+    while tree.is_shared:
+        tree = repair(tree, _blamed(evidence, tree))
+        yield tree
+
+
+def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) -> tuple[BranchTree, ...]:
+    """Return the trees that were trained, and broke the threshold, on the way to the one that is delivered.
+
+    The synthesized tree comes first. Empty if the first was delivered, or the budget ended before any was judged.
+    """
+    tree = open_questions(spec, evidence).tree()
+    found: list[BranchTree] = []
+    for candidate in _candidates(evidence, tree) if tree else ():
+        if candidate == delivered or evidence.unfinished(candidate):
+            break
+        found.append(candidate)
+    return tuple(found)
+
+
+def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:
+    """Return reductions of the tasks of a tree that broke the threshold; parts that keep it alone lose nothing."""
+    reductions = evidence.reductions(tree)
+    broken = {task for part in components(tree) if not evidence.keeps(part) for task in part.tasks}
+    return {task: lost if task in broken or not broken else -math.inf for task, lost in reductions.items()}
+
+
+def _repair_note(evidence: Evidence, tree: BranchTree) -> str:
+    is_open = not set(components(tree)).isdisjoint(evidence.undecided())
+    came_out = "was not shown to keep" if is_open else "broke"
+    ar, deciding = evidence.ar(tree), evidence.deciding_ar(tree)
+    figures = f"AR {ar:.4f}" if ar == deciding else f"AR {ar:.4f}, upper end {deciding:.4f}"
+    return f"the synthesized tree {came_out} the threshold when trained ({figures} on validation) and was repaired"

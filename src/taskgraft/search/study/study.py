@@ -1,0 +1,83 @@
+"""Studies: one request each, and how far the answer is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from taskgraft.search.study.result import Result
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage, State
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a study is.
+
+    ``trials_planned`` counts what is done and what is still to come at least, as far as can be known, so it may grow;
+    ``trials_at_most`` counts the worst case. The time left is likely between ``eta_seconds`` and
+    ``eta_seconds_at_most``, in wall seconds; both are None before the first training has ended. ``taken_over`` of the
+    trials that are done were trained by other studies.
+    """
+
+    trials_done: int = 0
+    trials_planned: int = 0
+    fraction: float = 0.0
+    eta_seconds: float | None = None
+    eta_seconds_at_most: float | None = None
+    trials_at_most: int | None = None
+    taken_over: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs."""
+
+    tasks: tuple[str, ...]
+    shared: int
+    repeat: int
+    fraction: float
+    seconds: float
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as the store knows it.
+
+    ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
+    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the
+    public form. ``parent`` is the study whose tree this one makes for another threshold; that one may have been
+    deleted.
+    """
+
+    id: str
+    spec: StudySpec
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    stage: Stage | None = None
+    progress: Progress = Progress()
+    running: tuple[RunningTrial, ...] = ()
+    reason: str | None = None
+    result: Result | None = None
+    tree: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    parent: str | None = None
+
+    @property
+    def datasets(self) -> Mapping[str, int]:
+        """The version of each registered dataset that it uses."""
+        versions: Mapping[str, int] = self.facts.get("datasets", {})
+        return versions
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before the result is there, such as thresholds that its test clips cannot verify."""
+        return tuple(self.facts.get("warnings", ()))
+
+    @property
+    def resolution(self) -> tuple[Mapping[str, Any], ...]:
+        """What the test clips of each task can decide: a `Resolution` of `search/evidence/` in plain data."""
+        return tuple(self.facts.get("resolution", ()))

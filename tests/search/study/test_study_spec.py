@@ -1,0 +1,175 @@
+"""Every fault of a study's specification is told at once: the field, the rule, the value."""
+
+import math
+import pickle
+from typing import Any
+
+import pytest
+
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
+from taskgraft.space.matrix import Decision
+
+
+def task(name: Any = "a", **more: Any) -> dict[str, Any]:
+    return {"name": name, "dataset": "speech", "target": "word", **more}
+
+
+def study(*tasks: Any, **more: Any) -> dict[str, Any]:
+    return {"ar_threshold": 0.02, "tasks": list(tasks or [task()]), **more}
+
+
+def faults(body: object) -> list[Fault]:
+    with pytest.raises(InvalidInput) as caught:
+        StudySpec.parse(body)
+    return list(caught.value.faults)
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    spec = StudySpec.parse(study(task("a"), task("b", kind="frames")))
+    assert (spec.template, spec.depths, spec.strategy) == ("cnn8", (4, 5, 6, 7, 8), Strategy.ADAPTIVE)
+    assert (spec.decision, spec.repeats, spec.seed) == (Decision.POINT, 1, 0)
+    assert (spec.training.epochs, spec.training.batch_size, spec.training.learning_rate) == (30, 64, 0.001)
+    assert (spec.budget.trials, spec.budget.seconds) == (None, None)
+    assert spec.task_names == ("a", "b")
+
+
+def test_plain_data_is_read_back_to_an_equal_study() -> None:
+    spec = StudySpec.parse(study(task("a"), depths=[8, 2], seed=7, budget={"trials": 9}))
+    assert StudySpec.parse(spec.to_plain()) == spec == pickle.loads(pickle.dumps(spec))
+    assert hash(StudySpec.parse(spec.to_plain())) == hash(spec)
+
+
+def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
+    assert StudySpec.parse(study()).task_names == ("a",)
+    names = [f"t{place}" for place in range(MAX_TASKS)]
+    assert StudySpec.parse(study(*map(task, names))).task_names == tuple(names)
+    assert faults(study(*(task(f"t{place}") for place in range(MAX_TASKS + 1)))) == [
+        Fault("tasks", "a study has 1 to 64 tasks; got 65")
+    ]
+    assert faults({"ar_threshold": 0, "tasks": []}) == [Fault("tasks", "a study has 1 to 64 tasks; got 0")]
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "words"),
+    [
+        (study(ar_threshold=1), "ar_threshold", ["less than 1", "got 1"]),
+        (study(ar_threshold=-0.1), "ar_threshold", ["greater than or equal to 0", "got -0.1"]),
+        (study(ar_threshold=math.nan), "ar_threshold", ["finite", "got nan"]),
+        (study(ar_threshold=math.inf), "ar_threshold", ["finite", "got inf"]),
+        (study(ar_threshold=True), "ar_threshold", ["is a number", "got True"]),
+        (study(ar_threshold="1:30"), "ar_threshold", ["is a number", "got '1:30'"]),
+        (study(ar_threshold=None), "ar_threshold", ["number", "got None"]),
+        ({"tasks": [task()]}, "ar_threshold", ["is required"]),
+        ({"ar_threshold": 0}, "tasks", ["is required"]),
+        (study(template="cnn9"), "template", ["there is cnn8", "got 'cnn9'"]),
+        (study(depths=[4, 9]), "depths", ["cnn8 has 8 blocks", "got [4, 9]"]),
+        (study(depths=[4, 4]), "depths", ["once", "got [4, 4]"]),
+        (study(depths=[]), "depths", ["one depth or more; leave this out", "got []"]),
+        (study(depths=[0]), "depths.0", ["greater than or equal to 1", "got 0"]),
+        (study(depths=4), "depths", ["is a list", "got 4"]),
+        (study(strategy="clever"), "strategy", ["'exhaustive', 'adaptive', 'bisection' or 'groups'", "got 'clever'"]),
+        (study(decision="sure"), "decision", ["'point' or 'confident'", "got 'sure'"]),
+        (study(repeats=0), "repeats", ["a whole number from 1 to 20, or auto", "got 0"]),
+        (study(repeats=True), "repeats", ["a whole number from 1 to 20, or auto", "got True"]),
+        (study(strategy="groups", synthesis="compact"), "synthesis", ["puts the tree together while it asks"]),
+        (study(seed=-1), "seed", ["greater than or equal to 0", "got -1"]),
+        (study(seed="1"), "seed", ["integer", "got '1'"]),
+        (study(seed=True), "seed", ["integer", "got True"]),
+        (study(name="../x"), "name", ["a study's name has", "got '../x'"]),
+        (study(colour="red"), "colour", ["there is no such field", "got 'red'"]),
+        (study(training={"epochs": 2.5}), "training.epochs", ["integer", "got 2.5"]),
+        (study(confirm=21), "confirm", ["20", "got 21"]),
+        (study(confirm=True), "confirm", ["integer", "got True"]),
+        (study(confirm=-1), "confirm", ["0", "got -1"]),
+        (study(training={"momentum": 1}), "training.momentum", ["there is no such field", "got 1"]),
+        (study(training={"algorithm": "hard"}), "training.algorithm", ["'soft'", "got 'hard'"]),
+        (study(training={"learning_rate": 0}), "training.learning_rate", ["greater than 0", "got 0"]),
+        (study(training=[]), "training", ["is an object", "got []"]),
+        (study(budget={"seconds": -1}), "budget.seconds", ["greater than 0", "got -1"]),
+        (study(task("a b")), "tasks.0.name", ["a task's name has", "got 'a b'"]),
+        (study(task(5)), "tasks.0.name", ["string", "got 5"]),
+        (study(task(kind="words")), "tasks.0.kind", ["'clip' or 'frames'", "got 'words'"]),
+        (study(task(metric="auc")), "tasks.0.metric", ["'accuracy'", "got 'auc'"]),
+        (study({"name": "a", "dataset": "speech"}), "tasks.0.target", ["is required"]),
+        (study("gender"), "tasks.0", ["is an object", "got 'gender'"]),
+        ({"ar_threshold": 0, "tasks": "gender"}, "tasks", ["is a list", "got 'gender'"]),
+        ([study()], "", ["is an object"]),
+        (None, "", ["is an object", "got None"]),
+    ],
+)  # fmt: skip
+def test_a_fault_names_its_field_the_rule_and_the_value(body: object, where: str, words: list[str]) -> None:
+    (fault,) = faults(body)
+    assert fault.where == where
+    assert all(word in fault.message for word in words), fault
+
+
+def test_all_faults_are_told_at_once() -> None:
+    body = study(
+        task("a", kind="words"), task("b"), task("b", dataset=""), {"name": "c"},
+        ar_threshold=2, template="cnn9", depths=[0, 3], repeats="two", training={"epochs": 0, "x": 1}, more=1,
+    )  # fmt: skip
+    assert sorted(fault.where for fault in faults(body)) == [
+        "ar_threshold", "depths.0", "more", "repeats", "tasks.0.kind", "tasks.2.dataset", "tasks.2.name",
+        "tasks.3.dataset", "tasks.3.target", "template", "training.epochs", "training.x",
+    ]  # fmt: skip
+
+
+def test_each_name_that_is_repeated_is_told_where_it_stands_again() -> None:
+    body = study(task("a"), task("b"), task("a"), task("b"), task("a"))
+    assert faults(body) == [
+        Fault(f"tasks.{place}.name", f"task names are unique; got {name!r}")
+        for place, name in ((2, "a"), (3, "b"), (4, "a"))
+    ]
+
+
+def test_where_every_task_is_invalid_nothing_is_said_of_their_number() -> None:
+    assert {fault.where for fault in faults(study(task(1), task(2)))} == {"tasks.0.name", "tasks.1.name"}
+
+
+def test_the_default_depths_are_no_part_of_the_schema_as_an_empty_list() -> None:
+    """An empty list is refused; what the store keeps has the depths filled in."""
+    depths = StudySpec.model_json_schema()["properties"]["depths"]
+    assert (depths["minItems"], "default" in depths) == (1, False)
+    assert StudySpec.parse(study()).to_plain()["depths"] == [4, 5, 6, 7, 8]
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    (fault,) = faults(study(template="x" * 5000))
+    assert len(fault.message) < 200
+
+
+@pytest.mark.parametrize(("repeats", "smallest"), [(1, 3), (2, 6), ("auto", 6)])
+def test_a_budget_holds_at_least_the_baselines(repeats: int | str, smallest: int) -> None:
+    tasks = [task("a"), task("b"), task("c")]
+    assert StudySpec.parse(study(*tasks, repeats=repeats, budget={"trials": smallest})).budget.trials == smallest
+    assert faults(study(*tasks, repeats=repeats, budget={"trials": smallest - 1})) == [
+        Fault(
+            "budget.trials",
+            f"the baselines of these tasks and repeats alone take {smallest} trainings; got {smallest - 1}",
+        )
+    ]
+
+
+def test_exact_synthesis_is_for_few_tasks() -> None:
+    tasks = [{"name": f"t{place}", "dataset": "d", "target": "x"} for place in range(13)]
+    with pytest.raises(InvalidInput, match="synthesis: exact takes at most 12 tasks, and this study has 13"):
+        StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "exact"})
+    assert StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "synthesis": "compact"}).synthesis == "compact"
+
+
+def test_a_study_at_another_threshold_is_named_after_both() -> None:
+    spec = StudySpec.parse(study(task(), name="smart-speaker"))
+    there = spec.at_threshold(0.05)
+    assert (there.name, there.ar_threshold) == ("smart-speaker-q0.05", 0.05)
+    assert there.model_copy(update={"name": spec.name, "ar_threshold": spec.ar_threshold}) == spec
+    assert there.at_threshold(1e-05).name == "smart-speaker-q1e-05"
+    assert spec.at_threshold(spec.ar_threshold) is spec
+    long = StudySpec.parse(study(task(), name="n" * 64)).at_threshold(0.125)
+    assert (len(long.name), long.name[-8:]) == (64, "nn-q0.125"[-8:])
+
+
+@pytest.mark.parametrize("threshold", [1.0, -0.01, float("nan"), float("inf")])
+def test_no_study_is_at_an_impossible_threshold(threshold: float) -> None:
+    with pytest.raises(InvalidInput, match="ar_threshold"):
+        StudySpec.parse(study(task())).at_threshold(threshold)
