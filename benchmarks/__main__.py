@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
 
 
 def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, StudyRows]:
-    """Every study that was asked for and whose recordings are there."""
+    """Return each requested study whose recordings are there."""
     out, found = options.out.absolute(), {}
     for name in options.study or STUDIES:
         try:
@@ -87,7 +87,7 @@ def _synthesis(largest: int) -> dict[str, Any]:
 
 
 def _show(found: Mapping[str, Any], indent: int = 0) -> None:
-    """Names and figures, one a line."""
+    """Return names and figures, one per line."""
     for name, value in found.items():
         if isinstance(value, Mapping):
             print(f"{'  ' * indent}{name}")

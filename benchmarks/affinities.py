@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def affinities(reference: Reference, seed: int) -> Mapping[Pair, float]:
-    """Mean cosine between the gradients of every two tasks in one joint training, -1..1."""
+    """Return the mean cosine between the gradients of every two tasks in one joint training, -1..1."""
     tree = BranchTree.flat(reference.spec.task_names, reference.depth, reference.depth)
     seed += reference.spec.seed
     trainer = Trainer(tree, reference.data(), reference.schedule, seed, with_affinities=True)

@@ -45,13 +45,13 @@ def agreement(found: Depths, reference: Depths) -> Agreement:
 
 
 def matrix_depths(spec: StudySpec, matrix: ReductionMatrix) -> dict[Pair, int]:
-    """Every pair's compatibility at the study's threshold, as its matrix says."""
+    """Return every pair's compatibility at the study's threshold, as its matrix says."""
     graph = matrix.compatibility(spec.ar_threshold, spec.decision)
     return {pair: graph.get_edge_data(*pair, {}).get("weight", 0) for pair in combinations(spec.task_names, 2)}
 
 
 def evidence_depths(spec: StudySpec, trials: Iterable[Trial]) -> dict[Pair, int]:
-    """Every pair's compatibility as a study's trainings tell it, however few cells its strategy asked.
+    """Return every pair's compatibility as a study's trainings tell it, however few cells its strategy asked.
 
     That is the largest depth tried that keeps the threshold, in the pair's own cells or in a tree of more tasks: every
     pair of a tree that keeps the threshold is taken to keep it at the depth that it shares there.
@@ -68,7 +68,7 @@ def evidence_depths(spec: StudySpec, trials: Iterable[Trial]) -> dict[Pair, int]
 
 
 def tried_depth(depth: int, tried: Collection[int]) -> int:
-    """The largest depth of those tried that is no deeper; 0 where there is none.
+    """Return the largest of the tried depths that is no deeper; 0 if there is none.
 
     >>> tried_depth(5, (4, 6, 8)), tried_depth(3, (4, 6, 8))
     (4, 0)

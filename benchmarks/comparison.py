@@ -32,7 +32,7 @@ class SystemRow:
     """With the reference, where there is one."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: seconds, bytes, fractions of 1."""
+        """Return plain data: seconds, bytes, fractions of 1."""
         held = self.agreement
         return {
             "cpu_seconds": round(self.usage.cpu_seconds, 2),
@@ -51,7 +51,7 @@ class SystemRow:
         }
 
     def _share_with_busy_cores(self, stages: Collection[str]) -> float | None:
-        """Share of the time between the first worker at work and the end of the stages in which every core trains.
+        """Return the share of the time that every core trains, from the first worker at work to the end of the stages.
 
         None for the plain program, which does not tell its stages.
         """
@@ -70,12 +70,12 @@ class StudyRows:
     rows: Mapping[str, SystemRow]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return {"cpu_seconds_ratio": cpu_seconds_ratios([self]), **{n: row.to_json() for n, row in self.rows.items()}}
 
 
 def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, float]:
-    """Plain over ours, by program of ours: sums over the studies that were run by both."""
+    """Return CPU seconds of plain over ours by program, summed over the studies that both ran."""
     ratios = {}
     for name in OURS:
         both = [study.rows for study in studies if {PLAIN, name} <= study.rows.keys()]
@@ -103,7 +103,7 @@ def compare(spec: StudySpec, folder: Path, repeats: int, parts: Collection[str])
 
 
 def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False) -> tuple[Outcome, Usage]:
-    """One program in a process of its own, in an empty folder; ``again`` goes on with what the folder holds.
+    """Run one program in a process of its own, in an empty folder; ``again`` goes on with what the folder holds.
 
     A program is the plain one, a strategy of ours, or the reference, which runs the study as it stands.
 
@@ -122,12 +122,12 @@ def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False
 
 
 def _environment() -> dict[str, str]:
-    """As the user has it, but Ray sends no usage statistics."""
+    """Return the environment as the user has it, but Ray sends no usage statistics."""
     return {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def _reference(spec: StudySpec, folder: Path, repeats: int, *, run: bool) -> Outcome | None:
-    """The reference's outcome: made or completed where asked for, else of an earlier run where there is one."""
+    """Return the reference's outcome: made or completed if asked for, else of an earlier run if there is one."""
     truth = reference_of(spec, repeats)
     place = folder / f"{REFERENCE}-{digest(truth)}"
     if not run and not (place / "outcome.json").exists():

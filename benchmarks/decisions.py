@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def rows(reference: Reference) -> list[Row]:
-    """Every strategy on every seed, each held against the other seeds."""
+    """Return every strategy on every seed, each held against the other seeds."""
     seeds = reference.seeds
     truths = [reference.depths(other for other in seeds if other != seed) for seed in seeds]
     found = {strategy: [replay(reference, strategy, seed) for seed in seeds] for strategy in REPLAYED}
@@ -84,7 +84,7 @@ def rows(reference: Reference) -> list[Row]:
 
 
 def replay(reference: Reference, strategy: Strategy, seed: int) -> Replayed:
-    """A study that has one seed, up to where its tree would be trained."""
+    """Return a study that has one seed, up to where its tree would be trained."""
     spec = with_strategy(reference.spec, strategy, repeats=1)
     evidence, trials, steps = Evidence(spec), list[Trial](), 0
     while isinstance(decision := decide(spec, evidence, Spent()), Ask) and decision.stage is not Stage.VERIFICATION:
@@ -99,7 +99,7 @@ def replay(reference: Reference, strategy: Strategy, seed: int) -> Replayed:
 
 
 def cut_off(whole: Measurement, job: Job) -> Measurement:
-    """What a whole training gives as the job that it is now: its best checkpoint up to where it would have ended.
+    """Return what a whole training gives as the job: its best checkpoint up to where it would have ended.
 
     What the model said is that of the whole training's best checkpoint: no decision on point estimates looks at it.
     """

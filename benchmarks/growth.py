@@ -20,7 +20,7 @@ _LOOK_EVERY = 1_000
 
 
 def planted_weights(tasks: int, seed: int = 0) -> NDArray[np.int64]:
-    """Groups of about eight tasks that fit at 6..8; 5 % of the other pairs fit at 1..5 by chance."""
+    """Draw groups of about eight tasks that fit at 6..8; 5 % of the other pairs fit at 1..5 by chance."""
     rng = np.random.default_rng(seed)
     group = np.arange(tasks) % max(2, tasks // 8)
     chance = np.where(rng.random((tasks, tasks)) < 0.05, rng.integers(1, 6, (tasks, tasks)), 0)
@@ -28,7 +28,7 @@ def planted_weights(tasks: int, seed: int = 0) -> NDArray[np.int64]:
 
 
 def random_weights(tasks: int, seed: int = 0) -> NDArray[np.int64]:
-    """Every pair's weight drawn on its own, 0..8 alike."""
+    """Draw every pair's weight on its own, uniformly from 0 to 8."""
     probabilities = DISTRIBUTIONS["uniform: 0..8 alike"]
     rng = np.random.default_rng(seed)
     return _symmetric(rng.choice(len(probabilities), size=(tasks, tasks), p=probabilities))
@@ -58,7 +58,7 @@ class Growth:
 
 
 def synthesis_growth(kind: str, limit: float = 60.0, largest: int = _LARGEST) -> Growth:
-    """From 4 tasks on, doubled, fastest of three (of one, where one takes over a second).
+    """Time synthesis from 4 tasks on, doubled; fastest of three (of one, if one takes over a second).
 
     It starts from the array of weights: reading a graph or a matrix is not in it. A size is left out, and all beyond
     it, where eight times the last one's seconds are more than ``limit``.
@@ -75,7 +75,7 @@ def synthesis_growth(kind: str, limit: float = 60.0, largest: int = _LARGEST) ->
 
 
 def synthesis_seconds(weights: NDArray[np.int64]) -> float:
-    """CPU seconds from weights to tree."""
+    """Return CPU seconds from weights to tree."""
     nothing = np.zeros(weights.shape)
     instance = Instance(tuple(map(str, range(len(weights)))), weights, TEMPLATE, lambda depth: nothing)
     started = time.process_time()

@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def study_data(folder: Path) -> StudyData:
-    """One clip task and one frames task on a small corpus of synthetic speech."""
+    """Make one clip task and one frames task on a small corpus of synthetic speech."""
     build_demo_speech(folder / "speech", _CLIPS)
     word = {"name": "word", "dataset": "speech/manifest.csv", "target": "word"}
     vad = {"name": "vad", "dataset": "speech/manifest.csv", "target": "speech", "kind": "frames"}
@@ -66,7 +66,7 @@ def study_data(folder: Path) -> StudyData:
 
 
 def loop_ratio(data: StudyData, epochs: int = _EPOCHS) -> float:
-    """Speed of our loop, evaluations included, over that of a loop with nothing but the model; fastest rounds."""
+    """Return the speed of our loop with evaluations over that of a loop with only the model; fastest rounds."""
     tree = _flat(data)
     ours, bare = our_loop(tree, data, epochs), bare_loop(tree, data, _steps(data, epochs))
     our_loop(tree, data, 1)()  # the first steps pay for compiling kernels
@@ -76,7 +76,7 @@ def loop_ratio(data: StudyData, epochs: int = _EPOCHS) -> float:
 
 
 def our_loop(tree: BranchTree, data: StudyData, epochs: int) -> Callable[[], None]:
-    """A whole training as a study runs it."""
+    """Run a whole training as a study does."""
 
     def run() -> None:
         trainer = Trainer(tree, data, Schedule(epochs, _BATCH, 1e-3), seed=0)
@@ -87,7 +87,7 @@ def our_loop(tree: BranchTree, data: StudyData, epochs: int) -> Callable[[], Non
 
 
 def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], None]:
-    """Forward, backward, step on one batch that lies ready in memory: no gathering, no masks, no evaluation."""
+    """Run forward, backward and step on one batch that lies ready in memory: no gathering, no masks, no evaluation."""
     keep_freed_memory()  # as ours does: what is compared is the loop
     tasks = list(data.tasks.values())
     batch = next(islice(train_batches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
@@ -108,7 +108,7 @@ def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], Non
 
 
 def matrix_peak_share(data: StudyData, epochs: int = 6) -> float:
-    """Arithmetic that our loop does in a second over what a matrix product does, in the precision of training.
+    """Return operations per second of our loop over those of a matrix product in the precision of training.
 
     A step is counted as three forward passes (Kaplan et al., Scaling laws for neural language models, 2020, section
     2.1); evaluations take time and count for nothing.
@@ -122,14 +122,14 @@ def matrix_peak_share(data: StudyData, epochs: int = 6) -> float:
 
 
 def matrix_peak() -> float:
-    """Floating-point operations a second in a product of two matrices, bfloat16 where the processor has it."""
+    """Return floating-point operations per second in a product of two matrices, bfloat16 if the processor has it."""
     square = torch.ones(_MATRIX, _MATRIX, dtype=torch.bfloat16 if has_bfloat16() else torch.float32)
     torch.mm(square, square)
     return 2 * _MATRIX**3 / min(_seconds(lambda: torch.mm(square, square)) for _ in range(20))
 
 
 def worker_memory(clips: int) -> int:
-    """Peak anonymous memory, in bytes, of a process that trains one epoch on a simulated corpus of ``clips`` clips.
+    """Return the peak anonymous memory, in bytes, of a process that trains an epoch on ``clips`` simulated clips.
 
     Pages of mapped files are not counted: the kernel takes them back whenever it likes. Labels are mapped, too: Ray's
     workers map the one copy of them that its object store holds.
@@ -144,7 +144,7 @@ def worker_memory(clips: int) -> int:
 
 
 def simulated_data(folder: Path, clips: int) -> StudyData:
-    """A clip task and a frames task on a corpus of silence, whose features are holes in a file."""
+    """Make a clip task and a frames task on a corpus of silence, whose features are holes in a file."""
     template = get_template("cnn8")
     lengths = np.full(clips, _SHORT_CLIP, np.int32)
     rows, bands = 1 + clips * _SHORT_CLIP, template.front_end.bands
@@ -185,7 +185,7 @@ def _train_and_watch(packed: bytes, arrays: Sequence[Path]) -> int:
 
 
 def anonymous_memory() -> int:
-    """This process's resident memory that no file stands behind, in bytes (Linux)."""
+    """Return this process's resident memory that no file stands behind, in bytes (Linux)."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return sum(int(status[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem"))
 

@@ -79,7 +79,7 @@ class PlainStudy:
     deviation: NDArray[np.float32]
 
     def labels_of(self, corpus: str, names: Sequence[str]) -> dict[str, Labels]:
-        """Labels of those of the tasks that are asked about this corpus."""
+        """Return the labels of the tasks that ask about this corpus."""
         return {name: self.labels[name] for name in names if self.tasks[name].corpus == corpus}
 
     @property
@@ -115,7 +115,7 @@ def read_plain_study(prepared: PreparedStudy) -> PlainStudy:
 
 
 def _crop(template: Template, lengths: Sequence[NDArray[np.int32]], training: TrainingSpec) -> int:
-    """What 95 % of the clips of every corpus fit into, at most 4 s, as a whole number of time strides."""
+    """Return what 95 % of the clips of every corpus fit into, at most 4 s, as a whole number of time strides."""
     per_second = template.front_end.frames_per_second
     longest = min(max(float(np.quantile(one, 0.95)) for one in lengths), _MAX_CROP_SECONDS * per_second)
     frames = training.clip_seconds * per_second if training.clip_seconds else longest
@@ -125,7 +125,7 @@ def _crop(template: Template, lengths: Sequence[NDArray[np.int32]], training: Tr
 def _statistics(
     template: Template, recordings: Mapping[str, Recordings], clips: Mapping[str, NDArray[np.int64]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation of every band over the training clips, each [f]."""
+    """Return mean and deviation of every band over the training clips, each [f]."""
     log_mel = LogMel(template.front_end)
     count, total, squares = 0, np.zeros(template.front_end.bands), np.zeros(template.front_end.bands)
     for corpus, part in clips.items():
@@ -138,7 +138,7 @@ def _statistics(
 
 
 def train_model(config: Mapping[str, Any], study: PlainStudy, models: Mapping[str, str]) -> None:
-    """The trial: train one model, report after every evaluation, keep the best checkpoint, end with the test split."""
+    """Train one model, report after every evaluation, keep the best checkpoint, end with the test split."""
     training = Training.from_key(models[config["model"]])
     names, total = training.tasks, study.steps
     torch.manual_seed(study.seed)
@@ -203,7 +203,7 @@ def _end(
 
 
 def _rate(step: int, total: int) -> float:
-    """Linear warm-up over a tenth of the steps, then cosine to zero."""
+    """Return the rate's factor: linear warm-up over a tenth of the steps, then cosine to zero."""
     warm = max(1, round(_WARM_UP * total))
     if step < warm:
         return (step + 1) / warm
@@ -211,7 +211,7 @@ def _rate(step: int, total: int) -> float:
 
 
 def _masks(study: PlainStudy) -> torch.nn.Module:
-    """One band mask and one time mask per clip, by torchaudio."""
+    """Mask one stretch of bands and one of frames per clip, by torchaudio."""
     share = study.training.masking
     return torch.nn.Sequential(
         torchaudio.transforms.FrequencyMasking(int(study.template.front_end.bands * share) + 1, iid_masks=True),
@@ -220,14 +220,14 @@ def _masks(study: PlainStudy) -> torch.nn.Module:
 
 
 def _score(metrics: Mapping[str, float], references: Mapping[str, float]) -> float:
-    """What the best checkpoint is best at: its worst task against the baseline; the mean metric of a baseline."""
+    """Return what the best checkpoint maximizes: its worst task against the baseline; the mean metric of a baseline."""
     if not references:
         return float(np.mean(list(metrics.values())))
     return min(metric / max(references[name], 1e-9) for name, metric in metrics.items())
 
 
 def _batches(study: PlainStudy, names: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
-    """Features [n, 1, f, t] of all corpora for one forward pass, each task's rows and targets; without end."""
+    """Yield features [n, 1, f, t] of all corpora for one forward pass, each task's rows and targets, without end."""
     generator = torch.Generator().manual_seed(study.seed)
     streams = []
     for corpus in {study.tasks[name].corpus: None for name in names}:
@@ -251,7 +251,7 @@ def _batches(study: PlainStudy, names: Sequence[str]) -> Iterator[tuple[Tensor, 
 def evaluate(
     model: TreeModel, normalise: Normalisation, study: PlainStudy, names: Sequence[str], split: Split
 ) -> dict[str, float]:
-    """Each task's metric on the labelled clips of a split; a clip's class is what its windows find likeliest."""
+    """Return each task's metric on the labelled clips of a split; a clip's class is what its windows find likeliest."""
     model.eval()
     found: dict[str, float] = {}
     for corpus in {study.tasks[name].corpus: None for name in names}:
@@ -272,7 +272,7 @@ def evaluate(
 
 
 def _clip_answers(scores: Tensor, targets: Tensor, windows: Tensor) -> Outcomes:
-    """One row per labelled clip; all windows of a clip are in one batch."""
+    """Return one row for each labelled clip; all windows of a clip are in one batch."""
     labelled = targets != MISSING
     clips, place = torch.unique(windows[labelled], return_inverse=True)
     likelihood = torch.zeros(len(clips), scores.shape[1]).index_add_(0, place, scores[labelled].log_softmax(1))
@@ -281,7 +281,7 @@ def _clip_answers(scores: Tensor, targets: Tensor, windows: Tensor) -> Outcomes:
 
 
 def _step_answers(scores: Tensor, targets: Tensor, fresh: Tensor) -> Outcomes:
-    """Four rows: how often each answer was taken for each."""
+    """Return four rows: how often each answer was taken for each."""
     counted = (targets != MISSING) & fresh
     kinds = torch.bincount(2 * targets[counted] + (scores[counted] > 0).long(), minlength=4)
     return _outcomes(torch.zeros(4), torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]), kinds)
@@ -309,7 +309,7 @@ class Sweep:
         self.trials = 0
 
     def run(self) -> Outcome:
-        """The whole study; the AR of its tree is read on the test split, nothing is verified."""
+        """Run the whole study. The AR of its tree is measured on the test split; nothing is verified."""
         names = self._spec.task_names
         alone = self._train("baselines", {name: BranchTree.flat((name,), self._depth, self._depth) for name in names})
         references = {name: alone[name][f"validation_{name}"] for name in names}
@@ -347,7 +347,7 @@ class Sweep:
         *,
         test: bool = True,
     ) -> dict[str, dict[str, Any]]:
-        """Last report of every model.
+        """Train every model and return its last report.
 
         Raises:
             RuntimeError: a trial failed.

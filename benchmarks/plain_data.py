@@ -48,7 +48,7 @@ class Recordings:
         return cls(paths, rates, lengths, np.array([split.value for split in corpus.splits], np.str_))
 
     def read(self, clip: int, front_end: FrontEnd, start: int = 0, frames: int | None = None) -> Tensor:
-        """Waveform [samples] at the front end's rate from log-mel frame ``start`` on, ``frames`` frames or the rest."""
+        """Return a waveform [samples] at the front end's rate: ``frames`` log-mel frames, or all, from ``start`` on."""
         rate, seconds = self.rates[clip], front_end.hop / front_end.sample_rate
         count = -1 if frames is None else math.ceil(frames * seconds * rate)
         first = round(start * seconds * rate)
@@ -60,7 +60,7 @@ class Recordings:
 
 @cache
 def _resampler(rate: int, wanted: int) -> torch.nn.Module:
-    """Made once per rate: making the kernel costs more than using it."""
+    """Return the resampler of a rate, made once: making the kernel costs more than using it."""
     made: torch.nn.Module = torchaudio.transforms.Resample(rate, wanted)
     return made
 
@@ -75,7 +75,7 @@ class Labels:
 
     @classmethod
     def of(cls, task: LabelledTask, lengths: NDArray[np.int32], per_second: float) -> "Labels":
-        """Labels as a study has them, written out."""
+        """Return labels as a study has them, written out."""
         targets = task.targets
         if not isinstance(targets, FrameTargets):
             return cls(False, tuple(None if one == MISSING else np.array(one) for one in targets.values))
@@ -86,11 +86,11 @@ class Labels:
         return cls(True, tuple(written))
 
     def clips(self) -> NDArray[np.int64]:
-        """Clips that have a label, ascending."""
+        """Return clips that have a label, ascending."""
         return np.flatnonzero([value is not None for value in self.values])
 
     def target(self, clip: int, start: int, crop: int, stride: int) -> Tensor:
-        """The target of a crop: `MISSING` without a label, and outside the clip."""
+        """Return the target of a crop: `MISSING` without a label, and outside the clip."""
         value = self.values[clip]
         if not self.steps:
             return torch.tensor(MISSING if value is None else int(value))
@@ -122,7 +122,7 @@ class TrainingClips(Dataset[Item]):
         return len(self._clips)
 
     def __getitem__(self, index: int) -> Item:
-        """Only the part of the recording that the crop needs is read."""
+        """Return a crop. Only the part of the recording that it needs is read."""
         clip, front_end = int(self._clips[index]), self._template.front_end
         spare = int(self._recordings.lengths[clip]) - self._crop
         start = int(torch.randint(abs(spare) + 1, ())) * (1 if spare > 0 else -1)
@@ -158,7 +158,7 @@ class WholeClips(Dataset[Windows]):
         return len(self._clips)
 
     def __getitem__(self, index: int) -> Windows:
-        """The windows of one clip."""
+        """Return the windows of one clip."""
         clip, stride, crop = int(self._clips[index]), self._template.time_stride, self._crop
         features = self._log_mel(self._recordings.read(clip, self._template.front_end))  # [f, frames]
         cut = cut_windows(np.array([features.shape[1]], np.int32), crop, stride)
@@ -173,7 +173,7 @@ class WholeClips(Dataset[Windows]):
 
 
 def side_by_side(parts: Sequence[Windows]) -> Windows:
-    """Collate: the windows of several clips, one after the other."""
+    """Return the windows of several clips, one after the other."""
     names = parts[0].targets
     return Windows(
         torch.cat([part.features for part in parts]),
@@ -184,7 +184,7 @@ def side_by_side(parts: Sequence[Windows]) -> Windows:
 
 
 def labelled_clips(recordings: Recordings, labels: Mapping[str, Labels], split: Split) -> NDArray[np.int64]:
-    """Clips of a split that have a label of any of the tasks, ascending."""
+    """Return clips of a split that have a label of any of the tasks, ascending."""
     having = np.unique(np.concatenate([one.clips() for one in labels.values()]))
     found: NDArray[np.int64] = having[recordings.splits[having] == split.value]
     return found

@@ -45,7 +45,7 @@ class Usage:
     looks: tuple[Look, ...] = ()
 
     def share_with_busy_workers(self, workers: int, start: float, end: float) -> float:
-        """Share of the looks between two times (seconds since the epoch) at which so many workers were busy, 0..1."""
+        """Return the share (0..1) of looks between two times (in seconds since the epoch) with so many busy workers."""
         inside = [look for look in self.looks if start <= look.at <= end]
         return sum(look.busy_workers >= workers for look in inside) / len(inside) if inside else 0.0
 
@@ -109,7 +109,7 @@ class _Sampler:
         self._looks.append(Look(time.time(), busy))
 
     def _took(self, process: psutil.Process) -> float:
-        """CPU seconds since the last look; a process that ended is not looked at again."""
+        """Return CPU seconds since the last look; a process that ended is not looked at again."""
         try:
             if not process.is_running():
                 raise psutil.NoSuchProcess(process.pid)
@@ -131,12 +131,12 @@ class _Sampler:
             self.look()
 
     def usage(self, wall_seconds: float) -> Usage:
-        """All of it."""
+        """Return all that was seen."""
         return Usage(sum(self._used.values()), wall_seconds, self._peak, tuple(self._looks))
 
 
 def _is_worker(process: psutil.Process) -> bool:
-    """Ray names its workers after what they run."""
+    """Return whether this is a worker: Ray names its workers after what they run."""
     try:
         return str(process.cmdline()[0]).startswith(_WORKER_TITLE)
     except (*_GONE, IndexError):

@@ -38,7 +38,7 @@ class World:
 
     @classmethod
     def planted(cls, tasks: int, family: int, within: int, across: int) -> "World":
-        """Families of so many tasks; which task is in which is drawn."""
+        """Draw families of so many tasks."""
         names = _names(tasks)
         places = random.Random(tasks).sample([place // family for place in range(tasks)], tasks)
         home = dict(zip(names, places, strict=True))
@@ -46,12 +46,12 @@ class World:
 
     @classmethod
     def drawn(cls, tasks: int) -> "World":
-        """Every pair's compatibility is drawn from 0 and the depths."""
+        """Draw every pair's compatibility from 0 and the depths."""
         chance, names = random.Random(tasks), _names(tasks)
         return cls(names, {pair: chance.choice((0, *_DEPTHS)) for pair in combinations(names, 2)})
 
     def measure(self, training: Training) -> Measurement:
-        """A task loses 5 % where it shares more with any other task than the two may, and nothing elsewhere."""
+        """Measure a tree: a task loses 5 % if it shares more with any other task than the two may, else nothing."""
         tree = training.tree
         broken = {
             task
@@ -96,7 +96,7 @@ WORLDS = {
 
 
 def study(world: World, strategy: str) -> tuple[int, BranchTree]:
-    """Trainings that a study takes, and the tree that it settles on."""
+    """Return how many trainings a study takes, and the tree that it settles on."""
     tasks = [{"name": name, "dataset": "simulated", "target": name} for name in world.tasks]
     spec = StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "depths": _DEPTHS, "strategy": strategy})
     evidence, count = Evidence(spec), 0
@@ -108,17 +108,17 @@ def study(world: World, strategy: str) -> tuple[int, BranchTree]:
 
 
 def sweep(tasks: int) -> int:
-    """Trainings of the published sweep: baselines, and every pair at every depth."""
+    """Return the number of trainings of the published sweep: baselines, and every pair at every depth."""
     return tasks + tasks * (tasks - 1) // 2 * len(_DEPTHS)
 
 
 def encoder(tree: BranchTree) -> int:
-    """Parameters of a tree's blocks."""
+    """Return the parameters of a tree's blocks."""
     return tree_cost(tree, get_template("cnn8")).encoder_parameters
 
 
 def draw(path: Path, sizes: Sequence[int], counts: dict[str, list[int]]) -> None:
-    """Trainings by number of tasks, both logarithmic."""
+    """Draw trainings by number of tasks, both logarithmic."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     axes.loglog(sizes, [sweep(tasks) for tasks in sizes], "k--", label="published sweep")

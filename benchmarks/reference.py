@@ -32,7 +32,7 @@ class Reference:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The only study in a folder's ledger."""
+        """Return the only study in a folder's ledger."""
         with Store(sqlite_url(folder / "taskgraft.db")) as store:
             (study,) = store.list_studies().items
             trials = tuple(store.ledger(study.id).trials())
@@ -54,7 +54,7 @@ class Reference:
         return get_template(self.spec.template).depth
 
     def data(self) -> StudyData:
-        """Features and labels."""
+        """Return features and labels."""
         prepared = prepare(self.spec, data_dir=self.folder, base=self.folder)
         return load_data(prepared, prepared.fingerprints(), self.folder)
 
@@ -64,11 +64,11 @@ class Reference:
         return schedule_of(self.spec)
 
     def evidence(self, seeds: Iterable[int]) -> Evidence:
-        """What these seeds know of baselines and pairs, all seeds together where there are several."""
+        """Return what these seeds know of baselines and pairs, all seeds together if there are several."""
         return Evidence(*self._of_seeds(seeds))
 
     def depths(self, seeds: Iterable[int]) -> Mapping[Pair, int]:
-        """Compatibility of every pair by the mean of these seeds."""
+        """Return the compatibility of every pair by the mean of these seeds."""
         return evidence_depths(*self._of_seeds(seeds))
 
     def _of_seeds(self, seeds: Iterable[int]) -> tuple[StudySpec, list[Trial]]:
@@ -82,5 +82,5 @@ class Reference:
 
 
 def with_strategy(spec: StudySpec, strategy: Strategy, repeats: int) -> StudySpec:
-    """The same study asked in another way."""
+    """Return the same study asked in another way."""
     return StudySpec.parse({**spec.to_plain(), "strategy": strategy.value, "repeats": repeats})

@@ -68,7 +68,7 @@ class Study:
         return tuple(self._reductions)
 
     def repeats(self, pair: Pair) -> int:
-        """How often a pair has been trained."""
+        """Return how often a pair has been trained."""
         return len(self._said[*pair, pair[0]])
 
     def train(self, pair: Pair, repeats: int, baselines: int = 2) -> None:
@@ -111,15 +111,15 @@ class Study:
         return (self._summary(key) for key, said in self._said.items() if said)
 
     def noise(self) -> SeedNoise:
-        """The noise of seeds that the study itself shows."""
+        """Return the noise of seeds that the study itself shows."""
         return SeedNoise.pool(self._groups())
 
     def said(self, pair: Pair, task: int) -> tuple[list[Outcomes], list[Outcomes]]:
-        """What every repeat of a task's baseline said, and what those of the pair did."""
+        """Return what every repeat of a task's baseline said, and what those of the pair did."""
         return self._said[task,], self._said[*pair, task]
 
     def cells(self) -> dict[Pair, Sequence[Estimate]]:
-        """What is known of both tasks of every pair, with the noise that the study itself shows."""
+        """Return what is known of both tasks of every pair, with the noise that the study itself shows."""
         noise = self.noise()
         return {
             pair: [estimate(TaskSample(self._summary((task,)), self._summary((*pair, task))), noise) for task in pair]

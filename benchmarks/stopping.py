@@ -31,11 +31,11 @@ class Finished:
     clips: Mapping[str, int]
 
     def keeps(self, threshold: float) -> bool:
-        """Whether the whole training keeps the threshold."""
+        """Return whether the whole training keeps the threshold."""
         return accuracy_reduction(self.references, self.measurement.metrics) <= threshold
 
     def replay(self, threshold: float, accepts: bool) -> tuple[Verdict, float]:
-        """How early stopping would have ended the training, and which share of its steps would have been left."""
+        """Return how early stopping would have ended the training, and the share of its steps that would be left."""
         stopping = Stopping(threshold, accepts, self.baselines)
         verdict, seen = stopped(self.measurement.curve, stopping, self.references, self.clips)
         return verdict, 1 - seen[-1]["step"] / self.measurement.steps
@@ -44,7 +44,7 @@ class Finished:
 def stopped(
     curve: Curve, stopping: Stopping, references: Mapping[str, float], clips: Mapping[str, int]
 ) -> tuple[Verdict, Curve]:
-    """How a training with such a whole curve would have ended, and what would have been seen of the curve by then."""
+    """Return how a training with such a whole curve would have ended, and the part of the curve up to there."""
     seen = stopping.end_of(curve, references, clips)
     if seen is None or seen == len(curve):
         return Verdict.GO_ON, curve
@@ -52,7 +52,7 @@ def stopped(
 
 
 def clips_of(measurement: Measurement) -> dict[str, int]:
-    """Validation clips of every task of a model."""
+    """Return validation clips of every task of a model."""
     return {task: said.clip_count for task, said in measurement.outcomes.items()}
 
 
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def finished_trainings(database: Path) -> Iterator[Finished]:
-    """Every multi-task training in a ledger that took all its steps and whose tasks have baselines."""
+    """Return every multi-task training in a ledger that took all its steps and whose tasks have baselines."""
     with Store(f"sqlite:///{database.absolute()}") as store:
         for study in store.list_studies().items:
             yield from _of_study(store.ledger(study.id).trials())

@@ -21,7 +21,7 @@ _OTHER_SEEDS = 1_000
 
 
 def load_study(path: Path, data_dir: Path, epochs: float = 1.0) -> StudySpec:
-    """A benchmark study whose data sets are absolute paths; corpora known by name are made under ``data_dir``.
+    """Return a benchmark study whose data sets are absolute paths; corpora known by name are made under ``data_dir``.
 
     ``epochs`` multiplies its number of epochs, at least one is left.
 
@@ -42,12 +42,12 @@ def _manifest(dataset: str, base: Path, data_dir: Path) -> Path:
 
 
 def reference_of(spec: StudySpec, repeats: int) -> StudySpec:
-    """The study that says what is true: every cell, the mean of so many seeds, none of them the study's own."""
+    """Return the study that says what is true: every cell, the mean of so many seeds, none of them the study's own."""
     body: dict[str, Any] = spec.to_plain()
     more = {"strategy": "exhaustive", "repeats": repeats, "seed": spec.seed + _OTHER_SEEDS}
     return StudySpec.parse({**body, **more, "name": f"{spec.name}-reference"})
 
 
 def digest(spec: StudySpec) -> str:
-    """A short name that two equal studies share: a reference may be used again."""
+    """Return a short name that two equal studies share: a reference may be used again."""
     return hashlib.sha256(json.dumps(spec.to_plain(), sort_keys=True).encode()).hexdigest()[:12]

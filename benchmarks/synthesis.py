@@ -39,13 +39,13 @@ ENUMERATION_SECONDS = 60
 
 
 def random_graph(probabilities: Sequence[float], tasks: int, seed: int) -> "Graph[str]":
-    """Every pair's weight drawn on its own."""
+    """Draw every pair's weight on its own."""
     rng = np.random.default_rng(seed)
     return _graph(rng.choice(len(probabilities), size=(tasks, tasks), p=probabilities))
 
 
 def planted_graph(chance: float, tasks: int, seed: int) -> "Graph[str]":
-    """Groups of about eight tasks that fit at 6..8; of the other pairs, a share fits at 1..5 by chance."""
+    """Draw groups of about eight tasks that fit at 6..8; of the other pairs, a share fits at 1..5 by chance."""
     rng = np.random.default_rng(seed)
     group = np.arange(tasks) % max(2, tasks // 8)
     by_chance = np.where(rng.random((tasks, tasks)) < chance, rng.integers(1, 6, (tasks, tasks)), 0)
@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
 
 
 def timed(find: Callable[[], BranchTree]) -> tuple[int, float]:
-    """Encoder parameters of what ``find`` finds, and its CPU seconds."""
+    """Return the encoder parameters of what ``find`` finds, and its CPU seconds."""
     start = time.process_time()
     tree = find()
     seconds = time.process_time() - start
@@ -81,7 +81,7 @@ def by(method: Synthesis, graph: "Graph[str]") -> tuple[int, float]:
 
 
 def small_sets(seeds: int) -> Iterator[Sequence[object]]:
-    """Recursive synthesis, and the search alone, against exact synthesis."""
+    """Compare recursive synthesis, and the search alone, with exact synthesis."""
     yield (
         "weights",
         "tasks",
@@ -109,7 +109,7 @@ def _against_exact(graphs: Sequence["Graph[str]"]) -> Iterator[str]:
 
 
 def published(pairs: Path) -> Iterator[Sequence[object]]:
-    """The matrix of a file at several thresholds."""
+    """Synthesize the matrix of a file at several thresholds."""
     matrix = ReductionMatrix.from_csv(pairs.read_text())
     yield "threshold", "recursive", "exact", "sum of AR, recursive", "exact"
     for threshold in THRESHOLDS:
@@ -126,7 +126,7 @@ def _reduction(tree: BranchTree, matrix: ReductionMatrix) -> float:
 
 
 def large_sets(seeds: int, largest: int) -> Iterator[Sequence[object]]:
-    """Compact against recursive synthesis beyond the limit of exact synthesis."""
+    """Compare compact with recursive synthesis beyond the limit of exact synthesis."""
     yield "weights", "tasks", "seeds", "compact / recursive", "worst", "recursive (s)", "compact (s)"
     for name, kind in KINDS.items():
         for tasks in (tasks for tasks in (20, 64, 200, 1000) if tasks <= largest):
@@ -139,7 +139,7 @@ def large_sets(seeds: int, largest: int) -> Iterator[Sequence[object]]:
 
 
 def growth(largest: int) -> Iterator[Sequence[object]]:
-    """Recursive synthesis, planted groups with 5 % by chance, from 4 tasks on; fastest of three (one above 1,024)."""
+    """Time recursive synthesis of planted groups from 4 tasks on; fastest of three (of one above 1,024 tasks)."""
     yield "tasks", "recursive (s)", "times the half"
     before = None
     for tasks in (2**power for power in range(2, 13) if 2**power <= largest):
@@ -172,7 +172,7 @@ def _seconds_of_all_trees(tasks: int) -> float:
 
 
 def number_of_trees(tasks: int, depth: int) -> int:
-    """Chains of ``depth`` partitions of so many tasks, each within the one before.
+    """Count chains of ``depth`` partitions of so many tasks, each within the one before.
 
     >>> number_of_trees(4, 1), number_of_trees(4, 2)
     (15, 60)

@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def questions(reference: Reference, seeds: Sequence[int]) -> list[Question]:
-    """Every pair at the depths, with every one of the seeds, from either task."""
+    """Yield every pair at the depths, with each seed, from either task."""
     return [
         Question(BranchTree.flat(pair, depth, reference.depth), seed, donor)
         for pair, depth, seed in product(combinations(reference.spec.task_names, 2), _DEPTHS, seeds)
@@ -95,7 +95,7 @@ def questions(reference: Reference, seeds: Sequence[int]) -> list[Question]:
 
 
 def rows(reference: Reference, answers: Mapping[Question, float]) -> list[Row]:
-    """Whole trainings from scratch, and warm ones from the task whose baseline is worse, and better."""
+    """Yield whole trainings from scratch, and warm ones from the task whose baseline is worse, and better."""
     found: dict[str, list[float]] = {COLD: [], HARDER: [], EASIER: []}
     truth = []
     for tree, seed in {(one.tree, one.seed): None for one in answers}:
@@ -115,7 +115,7 @@ def _opened(folder: Path) -> tuple[Reference, StudyData]:
 
 
 def _answer(folder: Path, question: Question) -> float:
-    """The AR of a warm training against the baselines of its seed, on validation."""
+    """Return the AR of a warm training against the baselines of its seed, on validation."""
     reference, data = _opened(folder)
     tasks = question.tree.tasks
     alone = reference.evidence([question.seed])

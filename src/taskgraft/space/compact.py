@@ -32,7 +32,7 @@ _NOISE = 0.3
 
 
 def compact_tree(instance: Instance) -> BranchTree:
-    """The smallest tree that a search of bounded effort finds; the same instance always gives the same tree."""
+    """Return the smallest tree that a bounded search finds; equal instances give equal trees."""
     search = _Search(instance)
     while search.may_improve and search.effort < min(_EFFORT, _EFFORT_PER_TASK * len(instance.tasks)):
         search.step()
@@ -67,7 +67,7 @@ class _Search:
             self._put(task, home)
 
     def chain(self) -> list[list[Mask]]:
-        """The parts of every level."""
+        """Return the parts of every level."""
         levels, parts = [], [self._root]
         for _ in self._prices:
             parts = [part for above in parts for part in above.parts]
@@ -96,7 +96,7 @@ class _Search:
         self.effort += _MOVING * len(tasks) * len(self._prices)
 
     def _choose(self, siblings: bool) -> tuple[_Part, list[int]]:
-        """The tasks of a few parts of one level in random order; what the first part, or all, belong to."""
+        """Return the tasks of a few parts of one level in random order; what the first part, or all, belong to."""
         level = int(self._chance() * len(self._prices))
         part = self._any_part(level)
         above, tasks = part.above or self._root, part.tasks
@@ -107,7 +107,7 @@ class _Search:
         return above, sorted(members(tasks), key=lambda _: self._chance())[:_RUINED_TASKS]
 
     def _any_part(self, level: int) -> _Part:
-        """That of a random task at ``level``, or deeper where it would hold too many tasks."""
+        """Return the part of a random task at ``level``, or deeper if it would hold too many tasks."""
         part = self._home[int(self._chance() * len(self._home))]
         while part.level > level and part.above and part.above.tasks.bit_count() <= _RUINED_TASKS:
             part = part.above
@@ -133,11 +133,11 @@ class _Search:
             part = part.above
 
     def _inserted(self, tasks: Sequence[int]) -> Iterator[tuple[int, _Part]]:
-        """New homes for tasks that are out of the tree, each found when those before it are in the tree again."""
+        """Insert tasks that are out of the tree, one after the other, and return where each went."""
         return ((task, self._deepest(task)) for task in tasks)
 
     def _deepest(self, task: int) -> _Part:
-        """A new home for a task that is out of the tree, below the deepest part that it fits into."""
+        """Return where a task goes that is out of the tree: below the deepest part that it fits into."""
         best, last = self._root, len(self._prices) - 1
         open_parts = [best]
         while open_parts and best.level < last:
@@ -153,7 +153,7 @@ class _Search:
         return best
 
     def _coloured(self, tasks: Sequence[int], above: _Part, noise: float) -> Iterator[tuple[int, _Part]]:
-        """New homes below ``above`` for tasks that are out of the tree: parts are merged from the deepest level up."""
+        """Return where tasks go below ``above`` that are out of the tree; parts merge from the deepest level up."""
         parts = [1 << task for task in tasks]
         levels = []
         for level in range(len(self._prices) - 1, above.level, -1):
@@ -166,7 +166,7 @@ class _Search:
         return iter(homes.items())
 
     def _merged(self, parts: Sequence[Mask], level: int, noise: float) -> list[Mask]:
-        """Greedy colouring of the next level's parts: those with the most conflicts first, each where it first fits."""
+        """Colour the next level's parts greedily: most conflicts first, each with the first that fits."""
         everything = sum(parts)
         against = {part: self._against(part, level) for part in parts}
         merged: list[Mask] = []
@@ -184,7 +184,7 @@ class _Search:
         return merged
 
     def _against(self, part: Mask, level: int) -> Mask:
-        """All tasks that some task of ``part`` must not share ``level`` with."""
+        """Return the tasks that some task of ``part`` must not share ``level`` with."""
         against = 0
         for task in members(part):
             against |= self._conflicts[level][task]

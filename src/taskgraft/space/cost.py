@@ -20,7 +20,7 @@ class Cost:
 
 
 def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None = None) -> Cost:
-    """What ``tree`` costs when its blocks are cut from ``template``.
+    """Return what ``tree`` costs when its blocks are cut from ``template``.
 
     Raises:
         InvalidInput: tree and template differ in depth; a task of the tree is not among ``tasks``.
@@ -36,7 +36,7 @@ def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None
 
 
 def independent_parameters(template: Template, tasks: Sequence[Task]) -> int:
-    """Parameters of one model per task: what a tree is compared with."""
+    """Return the parameters of one model per task: what a tree is compared with."""
     encoder = sum(block.parameters for block in template.blocks)
     return sum(encoder + _head_parameters(task, template) for task in tasks)
 

@@ -26,7 +26,7 @@ class TreeDocument:
 def tree_document(
     tree: BranchTree, template: Template, threshold: float, tasks: Sequence[Task] | None = None
 ) -> dict[str, Any]:
-    """The tree form ``taskgraft.tree/1`` of ``tree``; sizes that include heads are null without ``tasks``.
+    """Return the tree form ``taskgraft.tree/1`` of ``tree``; sizes that include heads are null without ``tasks``.
 
     Raises:
         InvalidInput: as `tree_cost`, or a threshold outside 0 <= Q < 1.

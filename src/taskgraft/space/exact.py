@@ -28,7 +28,7 @@ _UNIT = 1e-12
 
 
 def exact_tree(instance: Instance) -> BranchTree:
-    """The tree with the fewest encoder parameters among all in which every pair shares at most its weight.
+    """Return the tree with the fewest encoder parameters among all in which every pair shares at most its weight.
 
     Of those, the one with the smallest sum of AR over all pairs, each at the depth it shares. Of those, by task order,
     level by level from block 0: every part, parts in the order of their first tasks, keeps the earliest tasks it can.
@@ -79,7 +79,7 @@ class _Table:
         self._first_part[level, tasks] = parts[best]
 
     def divided(self, tasks: Mask, level: int) -> Iterator[Mask]:
-        """The parts of ``tasks`` at a level, in the order of their first tasks."""
+        """Return the parts of ``tasks`` at a level, in the order of their first tasks."""
         while tasks:
             part = int(self._first_part[level, tasks])
             yield part
@@ -87,13 +87,13 @@ class _Table:
 
 
 def _gains(instance: Instance) -> Iterator[IntArray]:
-    """For every level, by how many units the AR of a pair is larger at its end than at its start."""
+    """Return, for every level, by how many units the AR of a pair is larger at its end than at its start."""
     units = [np.rint(np.minimum(instance.reductions(depth), 1) / _UNIT).astype(np.int64) for depth in instance.cuts]
     return (after - before for before, after in pairwise(units))
 
 
 def _over_subsets(pairs: IntArray, combine: Callable[[IntArray, npt.ArrayLike], IntArray], nothing: int) -> IntArray:
-    """``combine`` over all pairs inside every set of tasks; ``nothing`` for sets of no pairs."""
+    """Apply ``combine`` over all pairs inside every set of tasks; ``nothing`` for sets of no pairs."""
     total = np.array([nothing])
     for task, values in enumerate(pairs):
         with_task = np.array([nothing])
@@ -104,7 +104,7 @@ def _over_subsets(pairs: IntArray, combine: Callable[[IntArray, npt.ArrayLike], 
 
 
 def _first_parts(tasks: Mask) -> IntArray:
-    """All subsets that hold the first task; those that hold the next earlier tasks come first, so ``tasks`` itself."""
+    """Return all subsets with the first task; those with the next earlier tasks come first, so ``tasks`` itself."""
     first, *others = members(tasks)
     parts = np.array([1 << first])
     for task in reversed(others):

@@ -46,13 +46,13 @@ class Instance:
         return 0, *(int(depth) for depth in np.unique(pairs) if depth)
 
     def prices(self) -> list[int]:
-        """Parameters of the blocks of every level."""
+        """Return the parameters of the blocks of every level."""
         return [
             sum(block.parameters for block in self.template.blocks[start:stop]) for start, stop in pairwise(self.cuts)
         ]
 
     def tree(self, chain: Chain) -> BranchTree:
-        """The tree whose parts at every level are those of ``chain``."""
+        """Return the tree whose parts at every level are those of ``chain``."""
         return BranchTree(_Grower(self, chain).node(self.everything, 0, 0), self.template.depth)
 
 
@@ -66,7 +66,7 @@ class _Grower:
         self._by_first_task = [{part & -part: part for part in parts} for parts in chain]
 
     def node(self, tasks: Mask, start: int, level: int) -> Node:
-        """The node over ``tasks`` from block ``start``; they are known to stay together in all levels before this."""
+        """Return the node over ``tasks`` from block ``start``; they stay together in all levels before this one."""
         names = tuple(self._tasks[task] for task in members(tasks))
         if len(names) == 1:
             return Node(names, (start, self._depth))
@@ -76,7 +76,7 @@ class _Grower:
         return Node(names, (start, stop), tuple(self.node(part, stop, level + 1) for part in parts))
 
     def _parts(self, tasks: Mask, level: int) -> Iterator[Mask]:
-        """In the order of their first tasks; single tasks below the last level."""
+        """Return the parts in the order of their first tasks; single tasks below the last level."""
         while tasks:
             first = tasks & -tasks
             part = self._by_first_task[level][first] if level < len(self._by_first_task) else first

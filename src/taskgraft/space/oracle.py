@@ -19,13 +19,13 @@ Part = tuple[str, ...]
 
 
 def exhaustive_tree(graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None = None) -> BranchTree:
-    """What `synthesize_graph` has to find for a few tasks: the same arguments, the same tree."""
+    """Return what `synthesize_graph` has to find for a few tasks: the same arguments, the same tree."""
     oracle = _Oracle(graph, template, matrix)
     return BranchTree(oracle.grow(tuple(graph), 0), template.depth)
 
 
 def smallest_tree(graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None = None) -> BranchTree:
-    """What exact synthesis has to find for a few tasks: the same arguments, the same tree."""
+    """Return what exact synthesis has to find for a few tasks: the same arguments, the same tree."""
     allowed = (
         tree
         for tree in all_trees(tuple(graph), template.depth)
@@ -35,7 +35,7 @@ def smallest_tree(graph: "nx.Graph[str]", template: Template, matrix: ReductionM
 
 
 def _order(tree: BranchTree) -> list[list[bool]]:
-    """By block and first task: who of all tasks is missing in every part."""
+    """Return the sort key, by block and first task: which of all tasks are missing in every part."""
     return [
         [task not in node.tasks for task in tree.tasks]
         for block in range(tree.depth)
@@ -45,7 +45,7 @@ def _order(tree: BranchTree) -> list[list[bool]]:
 
 
 def all_trees(tasks: Part, depth: int) -> Iterator[BranchTree]:
-    """Every tree over ``tasks``, each once."""
+    """Yield every tree over ``tasks`` once."""
     return (BranchTree(root, depth) for root in _nodes(tasks, 0, 0, depth))
 
 
@@ -62,7 +62,7 @@ def _nodes(tasks: Part, start: int, first_stop: int, depth: int) -> Iterator[Nod
 
 
 def partitions(tasks: Part) -> Iterator[tuple[Part, ...]]:
-    """Every division of ``tasks`` into any number of parts, each once, in the order of their first tasks.
+    """Yield every division of ``tasks`` into any number of parts once, in the order of their first tasks.
 
     >>> list(partitions(("a", "b")))
     [(('a',), ('b',)), (('a', 'b'),)]
@@ -78,7 +78,7 @@ def partitions(tasks: Part) -> Iterator[tuple[Part, ...]]:
 
 
 def splits(tasks: Part) -> Iterator[tuple[Part, Part]]:
-    """Every division of ``tasks`` in two, each once: the first task is always in the first part."""
+    """Yield every division of ``tasks`` in two once: the first task is always in the first part."""
     for second in product((False, True), repeat=len(tasks) - 1):
         sides = (False, *second)
         if any(sides):
@@ -89,7 +89,7 @@ def splits(tasks: Part) -> Iterator[tuple[Part, Part]]:
 
 
 def smallest_inside(graph: "nx.Graph[str]", part: Part) -> float:
-    """The smallest weight inside a part; infinite for a single task."""
+    """Return the smallest weight inside a part; infinite for a single task."""
     return min((graph.get_edge_data(*pair, {}).get("weight", 0) for pair in combinations(part, 2)), default=math.inf)
 
 
@@ -113,17 +113,17 @@ class _Oracle:
         return min(int(smallest_inside(self._graph, tasks)), self._template.depth)
 
     def _value(self, split: tuple[Part, Part]) -> float:
-        """Rule (a); weights beyond the template count as its depth."""
+        """Return the value of rule (a); weights beyond the template count as its depth."""
         smallest = (smallest_inside(self._graph, part) for part in split)
         return min(value if math.isinf(value) else min(value, self._template.depth) for value in smallest)
 
     def _rank(self, node: Node, split: tuple[Part, Part]) -> tuple[int, int, float, list[bool]]:
-        """Rules (b) to (e)."""
+        """Return the rank by rules (b) to (e)."""
         parameters, reduction = self.cost(node)
         return parameters, max(map(len, split)), reduction, [task in split[1] for task in node.tasks]
 
     def cost(self, node: Node) -> tuple[int, float]:
-        """Encoder parameters of a subtree, and the sum of AR over its pairs."""
+        """Return the encoder parameters of a subtree, and the sum of AR over its pairs."""
         parameters = sum(
             block.parameters for below in node.walk() for block in self._template.blocks[slice(*below.blocks)]
         )

@@ -48,7 +48,7 @@ class Planner:
         self._effort = _EFFORT
 
     def plan(self, tasks: Mask) -> Plan:
-        """The best subtree over ``tasks``."""
+        """Return the best subtree over ``tasks``."""
         if tasks not in self._plans:
             alone = tasks.bit_count() == 1
             self._plans[tasks] = self._leaf(tasks) if alone else self.divided(tasks, self._parts(tasks))
@@ -58,7 +58,7 @@ class Planner:
         return Plan(task, self._depth, (), self._below[self._depth])
 
     def divided(self, tasks: Mask, parts: Sequence[Mask]) -> Plan:
-        """The subtree over ``tasks`` whose children are the best ones of ``parts``."""
+        """Return the subtree over ``tasks`` whose children are the best ones of ``parts``."""
         stop = self._weights.smallest(tasks)
         children: list[Plan] = []
         for child in map(self.plan, parts):
@@ -86,7 +86,7 @@ class Planner:
         return True
 
     def _best(self, tasks: Mask, splits: Sequence[Sides]) -> Sides:
-        """Rules (b) to (e); by the last, early tasks stay together in the first part, which holds the first task."""
+        """Choose by rules (b) to (e). By the last, early tasks stay in the first part, which has the first task."""
 
         def size(split: Sides) -> tuple[int, int]:
             return sum(self.plan(part).parameters for part in split), max(part.bit_count() for part in split)
@@ -99,7 +99,7 @@ class Planner:
         return min((split for split in splits if size(split) == smallest), key=reduction_then_order)
 
     def _reduction(self, plan: Plan) -> float:
-        """The sum of AR over all pairs of the subtree, each at the depth it shares."""
+        """Return the sum of AR over all pairs of the subtree, each at the depth it shares."""
         parts = [child.tasks for child in plan.children]
         across = self._inside(plan.tasks, plan.stop) - sum(self._inside(part, plan.stop) for part in parts)
         return across + sum(self._best_reduction(child) for child in plan.children)
@@ -114,7 +114,7 @@ class Planner:
         return float(self._reductions(depth)[names][:, names].sum()) / 2 if len(names) > 1 else 0.0
 
     def tree(self, plan: Plan) -> BranchTree:
-        """The plan as a tree that starts at block 0."""
+        """Return the plan as a tree that starts at block 0."""
         return BranchTree(self._node(plan, 0), self._depth)
 
     def _node(self, plan: Plan, start: int) -> Node:

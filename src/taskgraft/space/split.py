@@ -21,7 +21,7 @@ _AT_ONCE = 100_000
 
 
 def members(mask: Mask) -> list[int]:
-    """The tasks of a set, in task order.
+    """Return the tasks of a set, in task order.
 
     >>> members(0b10110)
     [1, 2, 4]
@@ -51,12 +51,12 @@ class Weights:
         return {int(t): _rows_as_masks((self._weights < t) & apart) for t in np.unique(self._weights)[::-1]}
 
     def smallest(self, tasks: Mask) -> int:
-        """The smallest weight inside a set of two tasks or more."""
+        """Return the smallest weight inside a set of two tasks or more."""
         inside = members(tasks)
         return next(t for t, others in self.conflicts.items() if not any(others[task] & tasks for task in inside))
 
     def best_sides(self, tasks: Mask, floor: int) -> list[Sides] | None:
-        """The components whose sides make every split in two with the largest smallest inside weight t.
+        """Return the components whose sides make every split in two with the largest smallest inside weight t.
 
         Pairs below t are in conflict; t is reachable exactly when the conflict graph is bipartite. Each component may
         be turned over on its own. None where no split reaches more than ``floor``.
@@ -65,7 +65,7 @@ class Weights:
         return next((sides for sides in reachable if sides is not None), None)
 
     def _two_colouring(self, tasks: Mask, conflicts: Sequence[Mask]) -> list[Sides] | None:
-        """Both sides of every connected component, the one with its first task first; None for an odd cycle."""
+        """Return both sides of every connected component, the one with its first task first; None for an odd cycle."""
         components = []
         while tasks:
             sides = _levels(tasks & -tasks, tasks, conflicts)
@@ -76,7 +76,7 @@ class Weights:
         return components
 
     def place(self, components: Sequence[Sides]) -> Sides:
-        """One split out of many equally good ones: components largest first, each turned to where it fits deeper.
+        """Return one of many equally good splits: components largest first, each turned to where it fits deeper.
 
         That is the turn with the larger mean weights between its sides and the parts they join; where both are alike,
         the one that keeps the larger part small; else the component stays as it is.
@@ -98,7 +98,7 @@ class Weights:
         return float(self._weights[members(part)][:, members(joining)].mean()) if part and joining else 0.0
 
     def groups(self, tasks: Mask, floor: int) -> list[Mask]:
-        """Complete linkage: groups whose smallest inside weight is above ``floor``, in the order of their first tasks.
+        """Return the groups of complete linkage whose smallest inside weight is above ``floor``, by their first tasks.
 
         Joins the two groups with the largest smallest weight between them until none is above ``floor``. Of equally
         good joins, the one with the most other groups that both fit with, so that chance pairs do not break groups up;
@@ -113,7 +113,7 @@ class Weights:
 
 
 def flips(components: Sequence[Sides]) -> Iterator[Sides]:
-    """Every split that the components allow, each once; the first component stays as it is."""
+    """Yield every split that the components allow once; the first component stays as it is."""
     for turns in product((False, True), repeat=len(components) - 1):
         left, right = components[0]
         for turned, (first, second) in zip(turns, components[1:], strict=True):
@@ -128,7 +128,7 @@ def _rows_as_masks(relation: npt.NDArray[np.bool_]) -> list[Mask]:
 
 
 def _levels(start: Mask, tasks: Mask, conflicts: Sequence[Mask]) -> Sides:
-    """Breadth-first levels from ``start``: all at an even distance, and all at an odd one."""
+    """Return the breadth-first levels from ``start``: all at an even distance, and all at an odd one."""
     sides, parity, frontier = [start, 0], 0, start
     while frontier:
         reached = 0
@@ -152,7 +152,7 @@ class _Linkage:
         self._names = np.arange(len(weights))
 
     def joins(self) -> Iterator[tuple[int, int]]:
-        """Each join as (group kept, group gone), named by the rows they began with."""
+        """Yield each join as (group kept, group gone), named by the rows they began with."""
         while (weight := int(self._link.max(initial=0))) > 0:
             for kept, gone in self._joins_at(weight):
                 yield int(self._names[kept]), int(self._names[gone])
@@ -160,7 +160,7 @@ class _Linkage:
             self._drop_emptied()
 
     def _joins_at(self, weight: int) -> Iterator[tuple[int, int]]:
-        """Joins of groups whose smallest weight is this, the largest that is left, by row."""
+        """Yield joins of groups whose smallest weight is this, the largest that is left, by row."""
         fits = _Fits(self._link > 0)
         first, second = np.nonzero(np.triu(self._link == weight))
         common, out = fits.common(first, second), 0
@@ -200,7 +200,7 @@ class _Fits:
         self._words = self._bytes.view(np.uint64)
 
     def common(self, first: IntArray, second: IntArray) -> IntArray:
-        """How many other groups both of each pair fit with."""
+        """Return how many other groups both of each pair fit with."""
         counts = np.zeros(len(first), np.int64)
         for start in range(0, len(first), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
@@ -209,11 +209,11 @@ class _Fits:
         return counts
 
     def of(self, group: int) -> npt.NDArray[np.bool_]:
-        """Which groups one fits with (and some places behind the last group, all false)."""
+        """Return which groups a group fits with (and some places behind the last group, all false)."""
         return np.unpackbits(self._bytes[group], bitorder="little").astype(bool)
 
     def join(self, kept: int, gone: int) -> None:
-        """The kept group fits what both fit; the other fits nothing any more."""
+        """Join two groups: the kept one fits what both fit, the other fits nothing any more."""
         self._replace(kept, self._bytes[kept] & self._bytes[gone])
         self._replace(gone, np.zeros_like(self._bytes[gone]))
 
@@ -226,6 +226,6 @@ class _Fits:
 
 
 def _both(one: npt.NDArray[np.bool_], first: IntArray, second: IntArray) -> npt.NDArray[np.bool_]:
-    """Pairs of which both are among those marked."""
+    """Return the pairs of which both are among those marked."""
     found: npt.NDArray[np.bool_] = one[first] & one[second]
     return found

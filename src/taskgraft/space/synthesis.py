@@ -34,7 +34,7 @@ def synthesize(
     decision: Decision = Decision.POINT,
     method: Synthesis = Synthesis.RECURSIVE,
 ) -> BranchTree:
-    """The tree that shares as much of ``template`` as the pairs of ``matrix`` allow at ``threshold``.
+    """Return the tree that shares as much of ``template`` as the pairs of ``matrix`` allow at ``threshold``.
 
     No pair shares more blocks than its compatibility. Recursive synthesis breaks ties by parameters, then by the larger
     part, then by the sum of AR, then by task order; exact synthesis by the sum of AR, then by task order. So another
@@ -56,7 +56,7 @@ def synthesize_graph(
     matrix: ReductionMatrix | None = None,
     method: Synthesis = Synthesis.RECURSIVE,
 ) -> BranchTree:
-    """The same from a compatibility graph: nodes are tasks in order, ``weight`` of an edge is the depth they may share.
+    """Synthesize from a compatibility graph: nodes are tasks in order, an edge's ``weight`` is the shared depth.
 
     A missing edge weighs 0, a weight beyond the template's depth counts as that depth. ``matrix`` tells the AR of what
     is shared; without it that tie-break is passed over.
@@ -82,7 +82,7 @@ def _recursive(instance: Instance) -> BranchTree:
 def first_splits(
     graph: "nx.Graph[str]", template: Template, matrix: ReductionMatrix | None = None
 ) -> Iterator[BranchTree]:
-    """The best tree below every first split in two, each tree once: what the split rule is compared with.
+    """Return the best tree below every first split in two, each tree once: what the split rule is compared with.
 
     All tasks share what they can, as in recursive synthesis. There are 2^(n-1) - 1 splits of n tasks.
 

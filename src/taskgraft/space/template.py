@@ -31,7 +31,7 @@ class FrontEnd:
         return self.sample_rate / self.hop
 
     def frames(self, samples: int) -> int:
-        """Frames that ``samples`` samples of audio touch."""
+        """Return how many frames ``samples`` samples of audio touch."""
         return -(-(samples + self.fft // 2) // self.hop)
 
 
@@ -54,11 +54,11 @@ class ConvBlock:
         return self.kernel[0] * self.kernel[1] * self.in_channels * self.out_channels
 
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """(bands, frames) behind this block for (bands, frames) before it: "same" padding, then the stride."""
+        """Return (bands, frames) behind this block from those before it: "same" padding, then the stride."""
         return -(-shape[0] // self.stride[0]), -(-shape[1] // self.stride[1])
 
     def macs(self, shape: tuple[int, int]) -> int:
-        """Multiply-accumulates for an input of ``shape``."""
+        """Return the multiply-accumulates for an input of ``shape``."""
         bands, frames = self.output_shape(shape)
         return bands * frames * self._weights
 
@@ -70,11 +70,11 @@ class AttentionHead:
     hidden: int
 
     def parameters(self, features: int, outputs: int) -> int:
-        """Projection, attention scores and classifier, all with bias."""
+        """Return the parameters of projection, attention scores and classifier, all with bias."""
         return (features + 1) * self.hidden + (self.hidden + 1) + (self.hidden + 1) * outputs
 
     def macs(self, features: int, steps: int, outputs: int) -> int:
-        """Multiply-accumulates for ``steps`` time steps of ``features`` numbers."""
+        """Return the multiply-accumulates for ``steps`` time steps of ``features`` numbers."""
         return steps * (features * self.hidden + 2 * self.hidden) + self.hidden * outputs
 
 
@@ -85,11 +85,11 @@ class GruHead:
     hidden: int
 
     def parameters(self, features: int, outputs: int) -> int:
-        """Three gates with two biases each (as PyTorch counts them), and the output layer."""
+        """Return the parameters of three gates with two biases each (as PyTorch counts), and of the output layer."""
         return 3 * self.hidden * (features + self.hidden + 2) + (self.hidden + 1) * outputs
 
     def macs(self, features: int, steps: int, outputs: int) -> int:
-        """Multiply-accumulates for ``steps`` time steps of ``features`` numbers."""
+        """Return the multiply-accumulates for ``steps`` time steps of ``features`` numbers."""
         return steps * self.hidden * (3 * (features + self.hidden) + outputs)
 
 
@@ -149,19 +149,19 @@ class Template:
         return self.blocks[-1].out_channels * self.shapes(1)[-1][0]
 
     def shapes(self, frames: int) -> list[tuple[int, int]]:
-        """(bands, frames) before each block and behind the last: B + 1 shapes, for ``frames`` log-mel frames."""
+        """Return (bands, frames) before each block and behind the last: B + 1 shapes, for ``frames`` log-mel frames."""
         shapes = [(self.front_end.bands, frames)]
         for block in self.blocks:
             shapes.append(block.output_shape(shapes[-1]))
         return shapes
 
     def head(self, task: Task) -> Head:
-        """The head that answers ``task``."""
+        """Return the head that answers ``task``."""
         return self.heads[task.kind]
 
 
 def _cnn8() -> Template:
-    """Eight convolutions for a study's usual questions; sized after the published four-task template."""
+    """Build eight convolutions for a study's usual questions; sized after the published four-task template."""
     channels = (1, 16, 16, 19, 21, 21, 21, 21, 21)
     strides = ((2, 2), (2, 2), (1, 1), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1))
     return Template(
@@ -180,7 +180,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType({template.name: template fo
 
 
 def get_template(name: str) -> Template:
-    """The template of that name.
+    """Return the template of that name.
 
     Raises:
         InvalidInput: there is none; the message lists those there are.

@@ -28,7 +28,7 @@ class Node:
         return self.blocks[1] - self.blocks[0]
 
     def walk(self) -> Iterator["Node"]:
-        """This node and all below it, parents first."""
+        """Yield this node and all below it, parents first."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -54,7 +54,7 @@ class BranchTree:
 
     @classmethod
     def flat(cls, tasks: Sequence[str], shared: int, depth: int) -> "BranchTree":
-        """All tasks share the first ``shared`` of ``depth`` blocks; 0 gives independent models.
+        """Build the tree in which all tasks share the first ``shared`` of ``depth`` blocks; 0 gives independent models.
 
         >>> BranchTree.flat(["a", "b"], 5, 8).shared_depth("a", "b")
         5
@@ -75,11 +75,11 @@ class BranchTree:
         return any(len(node.tasks) > 1 and node.length for node in self.nodes())
 
     def nodes(self) -> Iterator[Node]:
-        """All nodes, parents before their children."""
+        """Yield all nodes, parents before their children."""
         return self.root.walk()
 
     def shared_depth(self, first: str, second: str) -> int:
-        """How many blocks two tasks share.
+        """Return how many blocks two tasks share.
 
         Raises:
             InvalidInput: a task that the tree does not hold.
@@ -93,7 +93,7 @@ class BranchTree:
         return shared
 
     def without_block(self, node: Node) -> "BranchTree":
-        """The tree in which ``node`` shares one block less and its children start one block earlier.
+        """Return the tree in which ``node`` shares one block less and its children start one block earlier.
 
         Raises:
             InvalidInput: ``node`` is not a node of this tree that shares a block.
@@ -107,7 +107,7 @@ class BranchTree:
         return BranchTree(_shorten(self.root, node), self.depth)
 
     def to_json(self) -> dict[str, Any]:
-        """The root as nested dictionaries (the ``root`` key of the tree form)."""
+        """Return the root as nested dictionaries (the ``root`` key of the tree form)."""
         return _to_json(self.root)
 
     @classmethod
@@ -167,7 +167,7 @@ def _division_faults(node: Node, where: str) -> Iterator[Fault]:
 
 
 def _shorten(node: Node, target: Node) -> Node:
-    """``node`` without the last block of ``target``; an inner child that this empties gives way to its children."""
+    """Return ``node`` without the last block of ``target``; a child that this empties gives way to its children."""
     if node == target:
         start, stop = node.blocks[0], node.blocks[1] - 1
         return Node(node.tasks, (start, stop), tuple(_starting_at(child, stop) for child in node.children))
@@ -193,13 +193,13 @@ def _to_json(node: Node) -> dict[str, Any]:
 
 
 def _from_json(value: Any) -> Node:
-    """A node from what `_shape_faults` found nothing wrong with."""
+    """Return a node from what `_shape_faults` found nothing wrong with."""
     children = tuple(_from_json(child) for child in value.get("children", []))
     return Node(tuple(value["tasks"]), (value["blocks"][0], value["blocks"][1]), children)
 
 
 def _shape_faults(value: object, where: str, levels: int) -> Iterator[Fault]:
-    """Keys that are missing or mistyped, and nodes more than ``levels`` below this one."""
+    """Yield keys that are missing or mistyped, and nodes more than ``levels`` below this one."""
     if levels < 0:
         yield Fault(where, "nested deeper than a tree of so many blocks can be")
         return
