@@ -44,7 +44,7 @@ def test_a_service_is_ready_while_its_runner_shows_life(tmp_path: Path, monkeypa
     settings = Settings(data_dir=tmp_path)
     with serving(create_app(settings)) as url, Store(settings.database_url) as store:
         assert unready(url) == "no runner has shown itself yet"
-        store.saw_runner("runner")
+        store.record_heartbeat("runner")
         assert httpx.get(f"{url}/readyz").json() == {"status": "ok"}
         monkeypatch.setattr("taskgraft.api.routes.service.RUNNER_SILENCE", timedelta(0))
         assert "silent" in unready(url)

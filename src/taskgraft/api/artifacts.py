@@ -25,7 +25,7 @@ _RANGE = re.compile(r"bytes=\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})(?:\s*,\s*(?:\d{1,
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The plain files of ``folder`` by name; links and folders are not on offer. Empty where there is no folder."""
+    """Return the plain files of ``folder`` by name, without links and folders. Empty if there is no folder."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry) for entry in entries if entry.is_file(follow_symlinks=False))
@@ -34,7 +34,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def find(folder: Path, name: str) -> Path:
-    """The file of that name.
+    """Return the file of that name.
 
     Raises:
         NotFound: ``folder`` holds no such file.
@@ -46,12 +46,12 @@ def find(folder: Path, name: str) -> Path:
 
 
 def view(path: Path, href: str) -> ArtifactView:
-    """How the API shows the file."""
+    """Return how the API shows the file."""
     return ArtifactView(name=path.name, bytes=path.stat().st_size, sha256=sha256(path), href=href)
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal digits, read once while the file stays as it is."""
+    """Return the SHA-256 of a file in hexadecimal digits, read once while the file stays as it is."""
     status = path.stat()
     return _sha256(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -63,7 +63,7 @@ def _sha256(path: Path, *_identity: int) -> str:
 
 
 def respond(request: Request, path: Path, filename: str) -> Response:
-    """The file as an answer: 200, or 206 for a range, or 304 where the client has it.
+    """Return the file as a response: 200, 206 for a range, or 304 if the client has it.
 
     Raises:
         HTTPException: 400 for a range that is none, 416 for one outside the file.
@@ -100,7 +100,7 @@ def _check_range(value: str | None, size: int) -> None:
 
 
 def bundle(folder: Path) -> Path:
-    """All files of ``folder`` as one zip beside it, made on the first call; its bytes depend on the files alone.
+    """Return all files of ``folder`` as one zip beside it, made on the first call; its bytes depend on the files alone.
 
     Raises:
         NotFound: ``folder`` holds no file.
@@ -123,7 +123,7 @@ def _bundle_path(folder: Path) -> Path:
 
 
 def _is_newer(target: Path, folder: Path) -> bool:
-    """Whether the bundle was made after the last change of the folder (an export that was repeated replaces it)."""
+    """Return whether the bundle was made after the last change of the folder: a repeated export replaces it."""
     try:
         return target.stat().st_mtime_ns > folder.stat().st_mtime_ns
     except FileNotFoundError:
@@ -140,7 +140,7 @@ def _store(archive: zipfile.ZipFile, path: Path) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``target`` when all went well."""
+    """Provide a temporary file that replaces ``target`` if the block succeeds."""
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         os.close(handle)

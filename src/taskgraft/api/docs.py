@@ -38,7 +38,7 @@ def install(app: FastAPI) -> None:
 
 
 def _as_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI tells errors in a form of its own; ours are problem details."""
+    """Describe errors as problem details: FastAPI describes them in a form of its own."""
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for _, _, operation in _operations(document):
         for status, response in operation["responses"].items():
@@ -56,7 +56,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The document as one HTML page."""
+    """Return the document as one HTML page."""
     info = document["info"]
     body = [f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>", f"<p>{escape(info['summary'])}</p>"]
     body.append('<p>For machines: <a href="openapi.json">openapi.json</a></p><h2>Calls</h2>')
@@ -97,7 +97,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """A schema in a few words."""
+    """Return a schema in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if choices := schema.get("anyOf"):

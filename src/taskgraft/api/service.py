@@ -56,7 +56,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
 
 
 def runner_command(settings: Settings) -> list[str]:
-    """The command that runs queued studies for as long as this process lives."""
+    """Return the command that runs queued studies for as long as this process lives."""
     command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.running.runner"]
     command += ["--data-dir", str(settings.data_dir)]
     return command + (["--ray-address", settings.ray_address] if settings.ray_address else [])
@@ -96,7 +96,7 @@ class RunnerProcess:
             self._stopping.wait(delay)
 
     def _run(self) -> None:
-        """One life of the child. Its standard input stays open as long as this process lives; `tether` watches it."""
+        """Run the child once. Its standard input stays open as long as this process lives; `tether` watches it."""
         with subprocess.Popen(  # noqa: S603
             self._command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
         ) as child:
@@ -107,7 +107,7 @@ class RunnerProcess:
 
 
 def next_delay(before: float, lived: float) -> float:
-    """Seconds until a runner that died after ``lived`` seconds starts again; ``before`` is the last such wait."""
+    """Return the seconds until a runner that died after ``lived`` seconds starts again; ``before`` is the last wait."""
     return _SHORTEST if lived > _HEALTHY else min(max(2 * before, _SHORTEST), _LONGEST)
 
 
@@ -165,7 +165,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the block in the same order as Ctrl-C, and neither is an error."""
+    """End the block in the same order on SIGTERM and on Ctrl-C; neither is an error."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

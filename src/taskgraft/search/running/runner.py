@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _PIPELINE = "taskgraft.search.running.pipeline"
 _IDLE_SECONDS = 1.0
-_SIGN_OF_LIFE_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 5.0
 
 
 class Runner:
@@ -52,7 +52,7 @@ class Runner:
 
     def run(self) -> None:
         """Work until `stop`."""
-        alive = threading.Thread(target=self._show_life, name="sign-of-life", daemon=True)
+        alive = threading.Thread(target=self._send_heartbeats, name="heartbeats", daemon=True)
         alive.start()
         self._checker.start()
         # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
@@ -83,13 +83,13 @@ class Runner:
         _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
         return True
 
-    def _show_life(self) -> None:
+    def _send_heartbeats(self) -> None:
         while True:
             try:
-                self._store.saw_runner(self.owner)
+                self._store.record_heartbeat(self.owner)
             except Unavailable as error:
                 _log.warning("%s", error)
-            if self._stopping.wait(_SIGN_OF_LIFE_SECONDS):
+            if self._stopping.wait(_HEARTBEAT_SECONDS):
                 return
 
 

@@ -13,8 +13,8 @@ _FORGOTTEN = timedelta(days=1)
 class RunnerTable(LeaseTable):
     """The runners of one database. Times are those of the runners' own wall clocks."""
 
-    def saw_runner(self, owner: str) -> None:
-        """Note that a runner lives; those not seen for a day are forgotten. One process speaks for an owner."""
+    def record_heartbeat(self, owner: str) -> None:
+        """Record that a runner is alive, and forget those not seen for a day. Each owner is one process."""
         now = utc_now()
         with self._database.begin() as connection:
             seen = connection.execute(update(runners).where(runners.c.owner == owner).values(seen_at=now))
