@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
-from tests.search.worlds import World, finished, make_spec
+from tests.search.worlds import World, finished, make_spec, outcomes
 
 AB = BranchTree.flat("ab", 5, 8)
 
@@ -57,6 +58,21 @@ def test_the_interval_holds_the_ar_at_every_moment(repeats: int | str, decision:
         if evidence.is_measured(AB):
             low, high = evidence.judge.interval(AB)
             assert 0 <= low <= evidence.judge.figures.ar(AB) <= high <= 1
+
+
+def test_an_interval_that_resamples_many_tasks_is_widened_to_the_ar() -> None:
+    """The worst of twelve tasks nearly always loses more in a resample than the worst does on the clips themselves."""
+    names = "abcdefghijkl"
+    evidence, group = Evidence(make_spec(12)), BranchTree.flat(names, 8, 8)
+
+    def measured(tasks: str, accuracy: float) -> Measurement:
+        said = {task: outcomes(accuracy, shift=4 * names.index(task)) for task in tasks}
+        return Measurement(dict.fromkeys(tasks, accuracy), said, 100, 80, 1.0, "nowhere:1")
+
+    for task in names:
+        evidence.add(finished(Training(evidence.baseline(task)), measured(task, 0.8)))
+    evidence.add(finished(Training(group), measured(names, 0.76)))
+    assert evidence.interval(group)[0] == evidence.ar(group)
 
 
 @pytest.mark.parametrize(("lost", "meets"), [(0.0, True), (0.4, False)])

@@ -161,11 +161,28 @@ def test_every_branching_of_the_tree_has_a_cause(strategy: SearchStrategy, tasks
         assert found["unknown"] == []
 
 
-def test_only_a_first_group_measures_affinities(strategy: SearchStrategy) -> None:
-    for spec in specs(strategy, 4):
-        wanting: set[Training] = set()
-        for evidence, decision in moments(spec, 0):
-            shared = [one for one in getattr(decision, "trainings", ()) if len(one.tasks) > 1]
-            wanting |= {training for training in shared if strategy.wants_affinities(training, spec, evidence)}
-        assert {training.tasks for training in wanting} <= {spec.task_names}
-        assert bool(wanting) is (strategy is STRATEGIES[Strategy.GROUPS])
+def test_only_the_first_training_of_the_whole_group_measures_affinities(strategy: SearchStrategy) -> None:
+    spec, world = next(specs(strategy, 4)), World(elsewhere=0.0, worst_tree=0.0)
+    evidence, wanting = Evidence(spec), list[Training]()
+    while isinstance(decision := decide(spec, evidence, Spent()), Ask):
+        training = decision.trainings[0]
+        if len(training.tasks) > 1 and strategy.wants_affinities(training, spec, evidence):
+            wanting.append(training)
+        evidence.add(finished(training, world.measure(training), evidence.facts.count))
+    group = flat_tree(spec.task_names, max(DEPTHS), 8)
+    assert Training(group) in evidence.facts.known
+    assert wanting == ([Training(group, is_probe=True)] if strategy is STRATEGIES[Strategy.GROUPS] else [])
+
+
+@pytest.mark.parametrize(
+    ("word", "fewest", "without_sharing", "most"),
+    [("exhaustive", 9, 9, 9), ("adaptive", 4, 9, 9), ("bisection", 4, 3, 9), ("groups", 1, 3, 15)],
+)
+def test_models_of_the_luckiest_and_the_unluckiest_study_of_three_tasks(
+    word: str, fewest: int, without_sharing: int, most: int
+) -> None:
+    spec = make_spec(3, strategy=word, depths=list(DEPTHS))
+    strategy = strategy_of(spec)
+    assert len(strategy.fewest_models(spec)) == fewest
+    assert strategy.fewest_without_sharing(spec) == without_sharing
+    assert len(strategy.most_models(spec)) == most
