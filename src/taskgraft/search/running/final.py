@@ -14,9 +14,11 @@ from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.answers import baseline_outcomes, outcomes_of, seed_noise
+from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reading import Answers, Groups, Reading
 from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
+from taskgraft.search.evidence.trees import components
 from taskgraft.search.evidence.verdict import explain, judge, verified_for
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.strategies.confirming import confirming_trainings
@@ -61,7 +63,7 @@ def final_report(
     baselines = {name: reader.answers(evidence.trainings(evidence.baseline(name)))[name] for name in answered}
     readings = {
         Split.VALIDATION: _reading(
-            prepared, evidence, tree, evidence.baseline_outcomes(), evidence.outcomes_of(chosen)
+            prepared, evidence, tree, baseline_outcomes(evidence), outcomes_of(evidence, chosen)
         ),
         Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
     }
@@ -104,7 +106,7 @@ def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, re
         for task in prepared.spec.tasks
         if task.name in shared
     ]
-    return summarize_seeds(samples, prepared.spec.confirm, evidence.seed_noise(with_confirming=True))
+    return summarize_seeds(samples, prepared.spec.confirm, seed_noise(evidence, with_confirming=True))
 
 
 def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
@@ -136,7 +138,7 @@ def _reading(
         groups_of(prepared),
         alone,
         frozenset(filter(evidence.is_at_chance, spec.task_names)),
-        evidence.seed_noise() if spec.baseline_repeats > 1 else None,
+        seed_noise(evidence) if spec.baseline_repeats > 1 else None,
     )
 
 
@@ -185,7 +187,7 @@ def _report(
 
 
 def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:
-    labelled = next(one for one in prepared.labelled if one.task.name == name)
+    labelled = next(labelled for labelled in prepared.labelled if labelled.task.name == name)
     test = next(task for task in readings[Split.TEST].tasks if task.name == name)
     return {
         "dataset": labelled.corpus,
@@ -202,5 +204,5 @@ def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Re
 
 def _all_metrics(repeats: Sequence[Outcomes]) -> dict[str, float]:
     """Return every metric, mean over repeats."""
-    measured = [measure_all(one) for one in repeats]
-    return {metric: float(np.mean([one[metric] for one in measured])) for metric in measured[0]}
+    measured = [measure_all(outcomes) for outcomes in repeats]
+    return {metric: float(np.mean([metrics[metric] for metrics in measured])) for metric in measured[0]}
