@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taskgraft.evaluators.batches import train_batches
+from taskgraft.evaluators.batches import TrainBatches
 from taskgraft.evaluators.datasets.demo_speech import build_demo_speech
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.features import FeaturePack, Normalisation
@@ -90,7 +90,7 @@ def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], Non
     """Forward, backward, step on one batch that lies ready in memory: no gathering, no masks, no evaluation."""
     keep_freed_memory()  # as ours does: what is compared is the loop
     tasks = list(data.tasks.values())
-    batch = next(islice(train_batches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
+    batch = next(islice(TrainBatches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
     features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
     model = TreeModel(tree, data.template, [task.task for task in tasks])
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

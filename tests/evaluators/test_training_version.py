@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "7646d18630f97a1e787f98806ab2ab5a3d0c3bd8c1d1e469af56e0e1528b2358")
+PINNED = (1, "c2d48946a03c6925ec12933f405a1efcb7fe54aabce989d1668c214bdf954524")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),
@@ -19,6 +19,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
     "evaluators/losses.py": (),
+    "evaluators/masking.py": (),
     "evaluators/metrics.py": (
         "ClassCounts",
         "METRICS",
@@ -38,6 +39,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
     "evaluators/training.py": (),
+    "evaluators/training_state.py": (),
+    "evaluators/training_tensors.py": (),
     "evaluators/windows.py": (),
 }
 """Files below the package, and which of their definitions count; all of them if none is named."""

@@ -183,7 +183,7 @@ class TrialView(BaseModel):
             metrics=None if measured is None else dict(measured.metrics),
             ar=ar,
             reductions=lost,
-            seconds=None if measured is None else measured.seconds,
+            seconds=None if measured is None else measured.own_seconds,
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
             error=trial.error,

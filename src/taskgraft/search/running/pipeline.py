@@ -106,6 +106,8 @@ class StudyRun:
     def _end(self, state: State, reason: str | None, **found: Any) -> None:
         """Store how the work ended, unless a user, who may have deleted it, or another runner was quicker."""
         if not self.lease.should_stop():
+            if state.is_final:  # before it is stored: nobody looks for states of a study that has ended
+                self._checkpoints.drop_states()
             with suppress(Conflict, NotFound):
                 self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
                 return
@@ -115,6 +117,7 @@ class StudyRun:
         """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
         with suppress(Conflict, NotFound):  # lost to another runner, or paused and deleted
             if self._store.get_study(self._study.id).state is State.CANCELLING:
+                self._checkpoints.drop_states()
                 self._store.finish(self._study.id, self._owner, State.CANCELLED)
             else:
                 self._store.release(self._study.id, self._owner)

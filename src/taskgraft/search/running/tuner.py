@@ -28,8 +28,9 @@ from ray.tune.stopper import Stopper
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.working import Work, to_config
 from taskgraft.search.study.trial import Training
 
 _RETRIES = 2
@@ -101,8 +102,9 @@ class _Worker(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._job = new_config
-        self._trainer: Trainer | None = None
+        self._job = dict(new_config)
+        self.config.pop("saved", None)  # Tune sends the configuration back with every report
+        self._work: Work | None = None
         return True
 
     def step(self) -> dict[str, Any]:
@@ -112,23 +114,12 @@ class _Worker(tune.Trainable):
             return {"fraction": 0.0, "worker": self._worker, "done": True, "parcel": _Parcel(_in_our_words(error))}
 
     def _advance(self) -> dict[str, Any]:
-        if self._trainer is None:
-            training = Training.from_key(self._job["key"])
-            references = self._job["references"] or None
-            seed, stopping = self._job["seed"], self._job["stopping"]
-            self._trainer = Trainer(
-                training.tree,
-                self._data,
-                self._schedule,
-                seed,
-                references,
-                stopping,
-                with_affinities=self._job["with_affinities"],
-            )
-        self._trainer.advance()
-        report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
-        if self._trainer.finished:
-            report["parcel"] = _Parcel(self._trainer.measurement(self._worker))
+        if self._work is None:
+            self._work = Work(self._job, self._data, self._schedule)
+        self._work.advance()
+        report = {"fraction": self._work.fraction, "worker": self._worker, "done": self._work.finished}
+        if self._work.finished:
+            report["parcel"] = _Parcel(self._work.measurement(self._worker))
         return report
 
 
@@ -182,14 +173,7 @@ class _Asking(Searcher):
         if job is None:
             return None
         self._jobs[trial_id] = job
-        references = dict(job.references)
-        return {
-            "key": job.training.key,
-            "seed": job.seed,
-            "references": references,
-            "stopping": job.stopping,
-            "with_affinities": job.with_affinities,
-        }
+        return to_config(job)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():
