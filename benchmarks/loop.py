@@ -24,9 +24,10 @@ from taskgraft.evaluators.features import FeaturePack, Normalisation
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.precision import has_bfloat16
 from taskgraft.evaluators.study_data import StudyData, TaskData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training import Schedule, Trainer, has_bfloat16
+from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost

@@ -36,6 +36,10 @@ class Case:
     whole: Measurement
     states: tuple[PackedState, ...]
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Keep Hypothesis from printing megabytes of states."""
+        printer.text(f"Case({self.tree})")
+
     def trainer(self, **more: Any) -> Trainer:
         return Trainer(self.tree, self.data, SCHEDULE, 3, **{**self.more, **more})
 
@@ -139,6 +143,14 @@ def test_only_what_was_accepted_before_its_last_step_has_a_state_to_keep(cases: 
     assert_equal(finish(going_on), case.whole)
 
 
+def forge(state: PackedState, **facts: Any) -> PackedState:
+    """A sound state but for some of its facts."""
+    header = state._header()
+    header.pop("__metadata__")
+    shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in header.items()}
+    return PackedState.of(state.facts().model_copy(update=facts), state.tensors(shapes))
+
+
 def refuse(case: Case, content: bytes, match: str, stamp: str = STAMP, **more: Any) -> None:
     trainer = case.trainer(**more)
     with pytest.raises(InvalidInput, match=match):
@@ -183,7 +195,7 @@ def damage(content: bytes, place: int, bits: int) -> bytes:
     return content[:place] + bytes([content[place] ^ bits]) + content[place + 1 :] if bits else content[:place]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 9_000) | st.integers(0, 2**24), bits=st.integers(0, 255))
 def test_damage_anywhere_is_noticed(cases: tuple[Case, ...], trainer: Trainer, place: int, bits: int) -> None:
     sound = cases[2].states[1]
@@ -203,17 +215,30 @@ def trainer(cases: tuple[Case, ...]) -> Trainer:
 def test_batches_that_are_not_of_this_corpus_are_refused(cases: tuple[Case, ...], tmp_path: Path) -> None:
     """A checksum does not help against who writes a state on purpose: it must not read outside the clips."""
     case = cases[2]
-    facts = case.states[1].facts()
+    shuffling = case.states[1].facts().shuffling
     trainer = case.trainer()
     trainer.advance()
     trainer._batches._left = {"tones": np.array([10_000], np.int32)}
     with pytest.raises(InvalidInput, match="tones has no such training clips"):
         case.trainer().go_on_from(trainer.pack_state(STAMP), STAMP)
-    for shuffling in ({}, {**facts.shuffling, "bit_generator": "MT19937"}, {**facts.shuffling, "state": {"state": -1}}):
-        state = case.states[1]
-        header = state._header()
-        header.pop("__metadata__")
-        shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in header.items()}
-        forged = PackedState.of(facts.model_copy(update={"shuffling": shuffling}), state.tensors(shapes))
+    for wrong in ({}, {**shuffling, "bit_generator": "MT19937"}, {**shuffling, "state": {"state": -1}}):
         with pytest.raises(InvalidInput, match="no such position of the batches"):
-            case.trainer().go_on_from(forged, STAMP)
+            case.trainer().go_on_from(forge(case.states[1], shuffling=wrong), STAMP)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"scaling": {"scale": 2.0}}, "scaled in another way"),
+        ({"curve": ({"pitch": 1.0},)}, "none after which this training is evaluated"),
+        ({"best": ()}, "facts can't be read"),
+        ({"seconds": -1.0}, "facts can't be read"),
+        ({"score": float("nan")}, "facts can't be read"),
+        ({"step": 0}, "facts can't be read"),
+    ],
+)
+def test_facts_that_contradict_the_training_are_refused(
+    cases: tuple[Case, ...], facts: Mapping[str, Any], why: str
+) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        cases[2].trainer().go_on_from(forge(cases[2].states[1], **facts), STAMP)

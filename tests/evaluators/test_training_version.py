@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "c2d48946a03c6925ec12933f405a1efcb7fe54aabce989d1668c214bdf954524")
+PINNED = (1, "5cf13dcbd66ac00c7d7aacf10043c3b61687828205754bccfb960904f18ed8dd")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),
@@ -36,6 +36,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
     "evaluators/training.py": (),

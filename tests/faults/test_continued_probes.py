@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from taskgraft.evaluators.training_state import PackedState
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
+from tests.evaluators.test_training_state import forge
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 from tests.faults.test_killed_runners import run_until_killed
 
@@ -63,14 +65,20 @@ def from_scratch(killed: tuple[Path, str], tmp_path_factory: pytest.TempPathFact
     (state,) = states(folder, study)
     state.unlink()
     ended, trials = finish(folder, study)
-    assert trials[PROBE].measurement
-    assert trials[PROBE].measurement.steps_before == 0
+    assert steps_before(trials) == 0
     assert not [warning for warning in ended.warnings if "state" in warning], "nothing was wrong"
     return bundle(folder, study)
 
 
 def copy(killed: tuple[Path, str], root: Path) -> tuple[Path, str]:
     return Path(shutil.copytree(killed[0], root / "data")), killed[1]
+
+
+def steps_before(trials: list[Trial]) -> int:
+    """The steps that the whole training owes to the probe."""
+    whole = trials[PROBE].measurement
+    assert whole
+    return whole.steps_before
 
 
 def assert_went_on(trials: list[Trial]) -> None:
@@ -110,7 +118,7 @@ def cut_off(state: Path) -> None:
 
 
 def of_other_code(state: Path) -> None:
-    state.write_bytes(state.read_bytes().replace(rb"\"version\": 1", rb"\"version\": 0"))
+    state.write_bytes(forge(PackedState(state.read_bytes()), version=0).content)
 
 
 @pytest.mark.slow
@@ -129,8 +137,7 @@ def test_a_state_that_is_of_no_use_is_ignored_and_this_is_said(
     (state,) = states(folder, study)
     damage(state)
     ended, trials = finish(folder, study)
-    assert trials[PROBE].measurement
-    assert trials[PROBE].measurement.steps_before == 0
+    assert steps_before(trials) == 0
     assert bundle(folder, study) == from_scratch
     said = "pitch + loud + shape sharing 8 blocks was trained from step 0 again: the saved state of its probe was not"
     assert [warning for warning in ended.warnings if said in warning and why in warning]

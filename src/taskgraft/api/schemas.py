@@ -88,6 +88,7 @@ class StudyView(BaseModel):
     resolution: list[ResolutionView] = Field(description="what the test clips of each task can decide")
     result: ResultView | None = Field(description="null until the study has succeeded")
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
+    device: str | None = Field(description="what it trains on: cpu or cuda; null before it first starts")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
     parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
     created_at: datetime
@@ -109,6 +110,7 @@ class StudyView(BaseModel):
             resolution=[ResolutionView.model_validate(found) for found in study.resolution],
             result=None if study.result is None else ResultView.model_validate(study.result),
             datasets=dict(study.datasets),
+            device=study.device,
             spec=study.spec,
             parent=study.parent,
             created_at=study.created_at,

@@ -59,7 +59,9 @@ def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tens
     """Return each task's gradient [weights] by the blocks that all tasks share; running statistics do not change."""
     model.eval()
     shared = list(model.nodes["0"].parameters())
-    features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
+    device = shared[0].device
+    batch = batch.on(device)
+    features = data.normalisation.on(device)(batch.features).contiguous(memory_format=torch.channels_last)
     found = {}
     for name, scores in model(features, batch.rows).items():
         loss = task_loss(data.tasks[name], scores, batch.targets[name])

@@ -44,6 +44,22 @@ class Batch:
     rows: Mapping[str, Tensor]
     targets: Mapping[str, Tensor]
 
+    def on(self, device: torch.device) -> "Batch":
+        """Return the batch on a device; a GPU copies it from pinned memory while this process goes on."""
+        if device.type == self.features.device.type:
+            return self
+        moved: dict[int, Tensor] = {}
+
+        def move(tensor: Tensor) -> Tensor:
+            """Move each tensor once: the model sees that tasks share their rows by the object."""
+            if id(tensor) not in moved:
+                source = tensor.pin_memory() if device.type == "cuda" else tensor
+                moved[id(tensor)] = source.to(device, non_blocking=True)
+            return moved[id(tensor)]
+
+        rows = {name: move(tensor) for name, tensor in self.rows.items()}
+        return Batch(move(self.features), rows, {name: move(tensor) for name, tensor in self.targets.items()})
+
 
 def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Crops]) -> Batch:
     """Gather the crops of each corpus and the targets of each task into one batch."""

@@ -21,4 +21,5 @@ def mask_axes_(features: Tensor, share: float, generator: torch.Generator) -> No
         starts = (start * (size - widths + 1)).floor()
         places = torch.arange(size)
         kept = (places < starts) | (places >= starts + widths)  # [n, size]
+        kept = kept.to(features.device)
         features *= kept[:, None, :, None] if axis == 2 else kept[:, None, None, :]

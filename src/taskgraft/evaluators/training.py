@@ -6,7 +6,6 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import measure, reductions
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
@@ -78,11 +78,15 @@ class Trainer:
     With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
     measures at every evaluation how much the tasks agree, and changes nothing else.
 
+    ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
+    equal arguments give equal results only as far as its kernels do.
+
     After any `advance`, `pack_state` returns what another trainer with equal arguments needs to `go_on_from` there; how
     far it goes is up to its own ``stopping``. Together both take exactly the steps of one undisturbed training.
 
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks.
+        Unavailable: there is no such device.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Trainer:
         stopping: Stopping | None = None,
         *,
         with_affinities: bool = False,
+        device: str = "cpu",
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -105,7 +110,10 @@ class Trainer:
         self._references = {name: references[name] for name in tree.tasks} if references else None
         self._stopping = stopping
         self._schedule = schedule
-        self.model = _initial_model(tree, data, seed)
+        self._precision = Precision.on(device)
+        self._scaler = self._precision.scaler()
+        self._normalisation = data.normalisation.on(self._precision.device)
+        self.model = _initial_model(tree, data, seed).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
         self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
@@ -159,16 +167,18 @@ class Trainer:
         self._seconds += time.perf_counter() - started
 
     def _train_step(self, batch: Batch) -> None:
-        features = self._data.normalisation(batch.features)  # [n, 1, f, t]
+        batch = batch.on(self._precision.device)
+        features = self._normalisation(batch.features)  # [n, 1, f, t]
         mask_axes_(features, self._schedule.masking, self._masking)
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+        with self._precision.autocast():
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
         loss = joint_loss(self._tasks, scores, batch.targets)
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._rate.step()
         self._step += 1
 
@@ -231,6 +241,7 @@ class Trainer:
             "curve": self._curve,
             "shuffling": position.generator,
             "cosines": cosines,
+            "scaling": self._scaler.state_dict(),
         }
         tensors = {
             **prefixed(MODEL, self.model.state_dict()),
@@ -262,12 +273,14 @@ class Trainer:
     def _check_fits(self, facts: StateFacts) -> None:
         """Check that this training takes the steps of the state, too, and further ones."""
         known = range(self._interval, min(facts.step, self._total - 1) + 1, self._interval)
-        if [point["step"] for point in facts.curve] != [*known] or facts.step not in known:
+        if [point.get("step") for point in facts.curve] != [*known] or facts.step not in known:
             raise InvalidInput.at("state", f"its {facts.step} steps are none after which this training is evaluated")
         if any(point.keys() - {"step"} != self._tasks.keys() for point in facts.curve):
             raise InvalidInput.at("state", "its curve is one of other tasks")
         if self._affinities and facts.cosines is None:
             raise InvalidInput.at("state", "it has no affinities, which this training measures")
+        if bool(facts.scaling) is not bool(self._scaler.state_dict()):
+            raise InvalidInput.at("state", "its loss was scaled in another way: GPUs differ")
         if self._judge(facts.curve) is not Verdict.GO_ON:
             raise InvalidInput.at("state", "it was taken further than this training goes")
 
@@ -277,6 +290,7 @@ class Trainer:
         restore_moments(self.model, self._optimizer, tensors, step)
         self._rate.last_epoch = step
         self._optimizer.param_groups[0]["lr"] = self._schedule.learning_rate * self._warm_up_then_cosine(step)
+        self._scaler.load_state_dict(facts.scaling)
         self._masking.set_state(torch.tensor(tensors[MASKING]))
         if self._affinities:
             self._affinities.go_on_with(facts.cosines_by_pair)
@@ -296,16 +310,6 @@ class _Best:
     metrics: Mapping[str, float]
     outcomes: Mapping[str, Outcomes]
     weights: bytes
-
-
-@cache
-def has_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 natively.
-
-    Training takes 1.5 times as long without it; emulation is slower still.
-    """
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:

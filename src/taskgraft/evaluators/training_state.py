@@ -23,7 +23,7 @@ from taskgraft.space.matrix import Pair
 
 MAX_STATE_BYTES = 256 * 2**20
 _LENGTH_BYTES = 8
-_FACTS, _CHECKSUM = "facts", "sha256"
+_FACTS, _FACTS_SUM, _TENSORS_SUM = "facts", "sha256 of facts", "sha256 of tensors"
 
 Point = dict[str, int | float]
 Tensors = Mapping[str, NDArray[Any]]
@@ -59,6 +59,8 @@ class StateFacts(_Value):
     curve: tuple[Point, ...] = Field(min_length=1)
     shuffling: dict[str, Any]
     cosines: tuple[tuple[str, str, tuple[float, ...]], ...] | None
+    scaling: dict[str, int | float]
+    """Of the loss; empty if it is not scaled."""
 
     @property
     def cosines_by_pair(self) -> dict[Pair, tuple[float, ...]]:
@@ -91,7 +93,8 @@ class PackedState:
         """Pack a state."""
         kept = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
         text = json.dumps(facts.model_dump(mode="python"))
-        return cls(save_tensors(kept, metadata={_FACTS: text, _CHECKSUM: _checksum(text, kept)}))
+        sums = {_FACTS_SUM: _digest(text.encode()), _TENSORS_SUM: _checksum(kept)}
+        return cls(save_tensors(kept, metadata={_FACTS: text, **sums}))
 
     def facts(self) -> StateFacts:
         """Read everything but the tensors.
@@ -101,10 +104,16 @@ class PackedState:
         """
         if len(self.content) > MAX_STATE_BYTES:
             raise _fault(f"it has at most {MAX_STATE_BYTES:,} bytes; got {len(self.content):,}")
+        metadata = self._header()["__metadata__"]
+        text = str(metadata.get(_FACTS))
+        if metadata.get(_FACTS_SUM) != _digest(text.encode(errors="replace")):
+            raise _fault("it is damaged: the checksum of its facts does not fit")
         try:
-            return StateFacts.model_validate(json.loads(self._header()["__metadata__"][_FACTS]))
-        except (ValidationError, ValueError, LookupError, TypeError, RecursionError) as error:
-            raise _fault("it is damaged: its facts can't be read") from error
+            return StateFacts.model_validate(json.loads(text))
+        except (ValidationError, ValueError, RecursionError) as error:
+            raise _fault(
+                "its facts can't be read; it is damaged, or of another version of the training code"
+            ) from error
 
     def tensors(self, expected: Shapes) -> Tensors:
         """Read the tensors, which are exactly those ``expected``.
@@ -120,8 +129,8 @@ class PackedState:
             found: Tensors = load_tensors(self.content)
         except (SafetensorError, ValueError) as error:
             raise _fault(f"it is damaged: {error}") from error
-        if metadata.get(_CHECKSUM) != _checksum(str(metadata.get(_FACTS)), found):
-            raise _fault("it is damaged: its checksum does not fit")
+        if metadata.get(_TENSORS_SUM) != _checksum(found):
+            raise _fault("it is damaged: the checksum of its tensors does not fit")
         return found
 
     def _header(self) -> dict[str, Any]:
@@ -153,8 +162,12 @@ def _fits(found: object, shape: tuple[int | None, ...]) -> bool:
     return all(wanted is None or size == wanted for size, wanted in zip(found, shape, strict=True))
 
 
-def _checksum(facts: str, tensors: Tensors) -> str:
-    total = hashlib.sha256(facts.encode())
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _checksum(tensors: Tensors) -> str:
+    total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
         total.update(tensor.tobytes())

@@ -43,7 +43,7 @@ def moment_tensors(model: TreeModel, optimizer: torch.optim.AdamW) -> dict[str, 
 def restore_moments(model: TreeModel, optimizer: torch.optim.AdamW, tensors: Tensors, step: int) -> None:
     """Give the optimiser the moments that `moment_tensors` returned after so many steps."""
     for name, weight in model.named_parameters():
-        optimizer.state[weight] = {"step": torch.tensor(float(step))} | {
+        optimizer.state[weight] = {"step": torch.tensor(float(step), device=weight.device)} | {
             # In the weight's own layout: the fused optimiser goes through the memory of both side by side.
             key: torch.empty_like(weight, requires_grad=False).copy_(torch.tensor(tensors[f"{moment}.{name}"]))
             for moment, key in _MOMENTS.items()

@@ -48,7 +48,7 @@ def train_until(driver: StudyDriver, wanted: Training) -> Job:
 
 
 def drive(driver: StudyDriver) -> list[Job]:
-    done = []
+    done: list[Job] = []
     while True:
         try:
             job = driver.next_job()

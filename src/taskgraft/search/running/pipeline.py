@@ -29,10 +29,12 @@ from taskgraft.search.running.lease import Lease
 from taskgraft.search.running.outlook import Outlook
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
-from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.running.tuner import count_gpus, ray_session, run_jobs
+from taskgraft.search.running.workers import Workers
 from taskgraft.search.store import Store
 from taskgraft.search.strategies.explanation import explanation
 from taskgraft.search.strategies.strategy import Ask, Settled
+from taskgraft.search.study.device import CPU, choose_device
 from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import StudySpec
@@ -133,8 +135,9 @@ class StudyRun:
             registered=sources.manifests(),
             progress=lambda done, total: self._check_stop(),
         )
+        device = self._device()
         data = self._load(prepared, sources)
-        driver = self._search(prepared, data)
+        driver = self._search(prepared, data, device)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -161,6 +164,18 @@ class StudyRun:
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self._data_dir, self._study.id)
 
+    def _device(self) -> str:
+        """Return what the study trains on: what it started with, since results of two devices differ.
+
+        Raises:
+            Unavailable: it needs a GPU, and there is none.
+        """
+        asked = self._study.device or self._study.spec.training.device
+        device = choose_device(asked, 0 if asked == CPU else count_gpus(self._ray_address))
+        if self._study.device is None:
+            self._keep_facts({"device": device})
+        return device
+
     def _load(self, prepared: PreparedStudy, sources: StudySources) -> StudyData:
         """Return the study's data; on a resumed study only if the datasets are what they were.
 
@@ -185,7 +200,7 @@ class StudyRun:
         self._store.set_facts(self._study.id, self._owner, facts)
         self._facts = facts
 
-    def _search(self, prepared: PreparedStudy, data: StudyData) -> StudyDriver:
+    def _search(self, prepared: PreparedStudy, data: StudyData, device: str) -> StudyDriver:
         """Train until the tree is settled or the work is to stop."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
@@ -198,7 +213,7 @@ class StudyRun:
             busy,
             stop,
             Reuse(spec, self._store.trainings, checkpoints),
-            partial(_digest, data=data, spec=spec),
+            partial(_digest, data=data, spec=spec, device=device),
             outlook.update,
         )
         outlook.update(driver.evidence)
@@ -207,7 +222,7 @@ class StudyRun:
         folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule_of(spec), folder)
+                run_jobs(driver, data, schedule_of(spec), folder, Workers(device, spec.training.models_per_gpu))
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
@@ -237,12 +252,14 @@ class StudyRun:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
+def _digest(job: Job, data: StudyData, spec: StudySpec, device: str) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     recipe = asdict(schedule_of(spec)) | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
     }
+    if device != CPU:
+        recipe["device"] = device
     return training_digest(
         job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
     )

@@ -28,7 +28,7 @@ def to_config(job: Job) -> dict[str, Any]:
 class Work:
     """One training under way, of the job that a configuration holds: call `advance` until it is `finished`."""
 
-    def __init__(self, config: Mapping[str, Any], data: StudyData, schedule: Schedule) -> None:
+    def __init__(self, config: Mapping[str, Any], data: StudyData, schedule: Schedule, device: str) -> None:
         self._training = Training.from_key(config["key"])
         self._stamp: str = config["stamp"]
         self._trainer = Trainer(
@@ -39,6 +39,7 @@ class Work:
             config["references"] or None,
             config["stopping"],
             with_affinities=config["with_affinities"],
+            device=device,
         )
         self._remark = self._go_on_from(config) if config["saved"] else None
 
