@@ -17,16 +17,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taskgraft.evaluators.batches import train_batches
+from taskgraft.evaluators.batches import TrainBatches
 from taskgraft.evaluators.datasets.demo_speech import build_demo_speech
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.features import FeaturePack, Normalisation
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.precision import has_bfloat16
 from taskgraft.evaluators.study_data import StudyData, TaskData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training import Schedule, Trainer, has_bfloat16
+from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost
@@ -90,7 +91,7 @@ def bare_loop(tree: BranchTree, data: StudyData, steps: int) -> Callable[[], Non
     """Run forward, backward and step on one batch that lies ready in memory: no gathering, no masks, no evaluation."""
     keep_freed_memory()  # as ours does: what is compared is the loop
     tasks = list(data.tasks.values())
-    batch = next(islice(train_batches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
+    batch = next(islice(TrainBatches(data, tasks, _BATCH, np.random.default_rng(0)), 1))
     features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
     model = TreeModel(tree, data.template, [task.task for task in tasks])
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

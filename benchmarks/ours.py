@@ -43,7 +43,7 @@ def run(spec: StudySpec, folder: Path) -> Outcome:
 def _outcome(study: Study, trials: Sequence[Trial], stages: list[tuple[float, str]]) -> Outcome:
     if study.result is None or study.tree is None:
         raise RuntimeError(f"the study ended {study.state.value}: {study.reason}")
-    steps = sum(trial.measurement.steps for trial in trials if trial.measurement)
+    steps = sum(trial.measurement.own_steps for trial in trials if trial.measurement)
     return Outcome(
         len(trials),
         steps,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from taskgraft.evaluators.affinities import gradients
-from taskgraft.evaluators.batches import train_batches
+from taskgraft.evaluators.batches import TrainBatches
 from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.models.tree_model import TreeModel
@@ -23,7 +23,7 @@ SCHEDULE = Schedule(epochs=6, batch_size=8, learning_rate=3e-3)
 
 def test_gradients_are_those_of_each_task_alone_and_leave_the_model_as_it_is(tone_data: StudyData) -> None:
     tasks = [tone_data.tasks[name].task for name in TASKS]
-    drawn = train_batches(tone_data, list(tone_data.tasks.values()), 8, np.random.default_rng(0))
+    drawn = TrainBatches(tone_data, list(tone_data.tasks.values()), 8, np.random.default_rng(0))
     (batch,) = islice(drawn, 1)
     model = TreeModel(BranchTree.flat(TASKS, 8, 8), tone_data.template, tasks)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

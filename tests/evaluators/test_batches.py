@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from taskgraft.evaluators.batches import Crops, assemble, evaluation_batches, train_batches
+from taskgraft.evaluators.batches import Crops, TrainBatches, assemble, evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.features import SILENCE
@@ -40,7 +40,7 @@ def test_crops_cut_from_the_clip_and_fill_up_with_silence(two_corpora: StudyData
 
 
 def test_every_task_is_asked_about_its_own_corpus(two_corpora: StudyData) -> None:
-    batch = next(train_batches(two_corpora, list(two_corpora.tasks.values()), 5, np.random.default_rng(0)))
+    batch = next(TrainBatches(two_corpora, list(two_corpora.tasks.values()), 5, np.random.default_rng(0)))
     assert len(batch.features) == 10
     assert {name: rows.tolist() for name, rows in batch.rows.items()} == {
         "pitch": [0, 1, 2, 3, 4],
@@ -56,7 +56,7 @@ def test_training_goes_through_all_labelled_clips_before_any_comes_again(two_cor
     means = {clip: pack.frames()[pack.starts[clip] :][: pack.lengths[clip]].astype(float).mean() for clip in train}
     assert len(set(means.values())) == len(train) == 32
     seen: list[int] = []
-    for batch in islice(train_batches(two_corpora, [task], 5, np.random.default_rng(0)), 32):
+    for batch in islice(TrainBatches(two_corpora, [task], 5, np.random.default_rng(0)), 32):
         seen.extend(batch.targets["pitch"].tolist())
     assert len(seen) == 160
     for start in range(0, 160, 32):
@@ -65,7 +65,7 @@ def test_training_goes_through_all_labelled_clips_before_any_comes_again(two_cor
 
 def test_short_clips_stand_whole_anywhere_in_their_crop_and_long_ones_fill_it(two_corpora: StudyData) -> None:
     task, pack, crop = two_corpora.tasks["tone"], two_corpora.packs["one"], two_corpora.crop
-    batches = train_batches(two_corpora, [task], 32, np.random.default_rng(0))
+    batches = TrainBatches(two_corpora, [task], 32, np.random.default_rng(0))
     labelled = torch.cat([batch.targets["tone"] != MISSING for batch in islice(batches, 5)])
     steps = pack.lengths[task.clips[Split.TRAIN]].clip(max=crop) / STRIDE
     assert labelled.sum() == pytest.approx(5 * steps.sum(), rel=0.02)
@@ -81,7 +81,7 @@ def test_missing_labels_of_a_batch_are_marked(two_corpora: StudyData) -> None:
 
 def test_equal_generators_give_equal_batches(two_corpora: StudyData) -> None:
     def first(seed: int) -> torch.Tensor:
-        batches = train_batches(two_corpora, list(two_corpora.tasks.values()), 7, np.random.default_rng(seed))
+        batches = TrainBatches(two_corpora, list(two_corpora.tasks.values()), 7, np.random.default_rng(seed))
         return torch.cat([batch.features for batch in islice(batches, 9)])
 
     assert torch.equal(first(3), first(3))

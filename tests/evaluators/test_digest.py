@@ -13,8 +13,8 @@ from taskgraft.evaluators import digest
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.digest import training_digest
 from taskgraft.evaluators.features import Normalisation
+from taskgraft.evaluators.precision import has_bfloat16
 from taskgraft.evaluators.study_data import StudyData, TaskData
-from taskgraft.evaluators.training import has_bfloat16
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 

@@ -14,11 +14,12 @@ from taskgraft.errors import TrainingFailed
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.features import Normalisation
+from taskgraft.evaluators.masking import mask_axes_
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer, mask_axes_, unpack_weights
+from taskgraft.evaluators.training import Schedule, Trainer, unpack_weights
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "7646d18630f97a1e787f98806ab2ab5a3d0c3bd8c1d1e469af56e0e1528b2358")
+PINNED = (1, "5cf13dcbd66ac00c7d7aacf10043c3b61687828205754bccfb960904f18ed8dd")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),
@@ -19,6 +19,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
     "evaluators/losses.py": (),
+    "evaluators/masking.py": (),
     "evaluators/metrics.py": (
         "ClassCounts",
         "METRICS",
@@ -35,9 +36,12 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
     "evaluators/training.py": (),
+    "evaluators/training_state.py": (),
+    "evaluators/training_tensors.py": (),
     "evaluators/windows.py": (),
 }
 """Files below the package, and which of their definitions count; all of them if none is named."""

@@ -1,7 +1,7 @@
 """A runner that is killed at a chosen moment: ``python -m tests.faults.dying FOLDER STUDY MOMENT``.
 
-``record:N``: the N-th training of the study has ended, and is not recorded yet. ``export``: a part of the bundle is
-written.
+``record:N``: the N-th training of the study has ended, and is not recorded yet. ``recorded:N``: it is recorded, and no
+other training has started since. ``export``: a part of the bundle is written.
 """
 
 import os
@@ -35,6 +35,18 @@ def die_at_record(number: int) -> None:
     Ledger.record = dying  # type: ignore[method-assign]
 
 
+def die_when_recorded(number: int) -> None:
+    record = Ledger.record
+
+    def dying(self: Ledger, *arguments: Any, **more: Any) -> Trial:
+        trial = record(self, *arguments, **more)
+        if self.trial_count() == number:
+            die()
+        return trial
+
+    Ledger.record = dying  # type: ignore[method-assign]
+
+
 def die_in_export() -> None:
     def dying(folder: Path, **more: Any) -> None:
         (folder / "model.onnx").write_bytes(b"half a model")
@@ -47,6 +59,8 @@ def main(folder: Path, study_id: str, moment: str) -> None:
     kind, _, number = moment.partition(":")
     if kind == "record":
         die_at_record(int(number))
+    elif kind == "recorded":
+        die_when_recorded(int(number))
     else:
         die_in_export()
     with Store(sqlite_url(folder / DATABASE)) as store:

@@ -88,6 +88,7 @@ class StudyView(BaseModel):
     resolution: list[ResolutionView] = Field(description="what the test clips of each task can decide")
     result: ResultView | None = Field(description="null until the study has succeeded")
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
+    device: str | None = Field(description="what it trains on: cpu or cuda; null before it first starts")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
     parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
     created_at: datetime
@@ -109,6 +110,7 @@ class StudyView(BaseModel):
             resolution=[ResolutionView.model_validate(found) for found in study.resolution],
             result=None if study.result is None else ResultView.model_validate(study.result),
             datasets=dict(study.datasets),
+            device=study.device,
             spec=study.spec,
             parent=study.parent,
             created_at=study.created_at,
@@ -180,7 +182,7 @@ class TrialView(BaseModel):
             metrics=None if measured is None else dict(measured.metrics),
             ar=compared.ar,
             reductions=None if lost is None else dict(lost),
-            seconds=None if measured is None else measured.seconds,
+            seconds=None if measured is None else measured.own_seconds,
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
             error=trial.error,

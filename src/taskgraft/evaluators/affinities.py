@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taskgraft.evaluators.batches import Batch, train_batches
+from taskgraft.evaluators.batches import Batch, TrainBatches
 from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.measurement import mean_affinities
 from taskgraft.evaluators.models.tree_model import TreeModel
@@ -29,7 +29,7 @@ class AffinityMeter:
 
     def __init__(self, data: StudyData, tasks: tuple[str, ...], batch_size: int, seed: int) -> None:
         self._data = data
-        drawn = train_batches(data, [data.tasks[name] for name in tasks], batch_size, np.random.default_rng(seed))
+        drawn = TrainBatches(data, [data.tasks[name] for name in tasks], batch_size, np.random.default_rng(seed))
         self._batches = list(islice(drawn, _BATCHES))
         self._seen: dict[Pair, list[float]] = {pair: [] for pair in combinations(tasks, 2)}
 
@@ -39,6 +39,10 @@ class AffinityMeter:
             slopes = gradients(model, self._data, batch)
             for (first, second), cosines in self._seen.items():
                 cosines.append(float(torch.cosine_similarity(slopes[first], slopes[second], dim=0)))
+
+    def go_on_with(self, cosines: Mapping[Pair, Sequence[float]]) -> None:
+        """Take over what another meter of the same training has seen."""
+        self._seen = {pair: list(cosines[pair]) for pair in self._seen}
 
     @property
     def cosines(self) -> Mapping[Pair, Sequence[float]]:
@@ -55,7 +59,9 @@ def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tens
     """Return each task's gradient [weights] by the blocks that all tasks share; running statistics do not change."""
     model.eval()
     shared = list(model.nodes["0"].parameters())
-    features = data.normalisation(batch.features).contiguous(memory_format=torch.channels_last)
+    device = shared[0].device
+    batch = batch.on(device)
+    features = data.normalisation.on(device)(batch.features).contiguous(memory_format=torch.channels_last)
     found = {}
     for name, scores in model(features, batch.rows).items():
         loss = task_loss(data.tasks[name], scores, batch.targets[name])

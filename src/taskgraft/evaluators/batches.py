@@ -5,6 +5,7 @@ Notation: ``n`` clips of a batch, ``f`` bands, ``t`` frames of a crop.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,22 @@ class Batch:
     rows: Mapping[str, Tensor]
     targets: Mapping[str, Tensor]
 
+    def on(self, device: torch.device) -> "Batch":
+        """Return the batch on a device; a GPU copies it from pinned memory while this process goes on."""
+        if device.type == self.features.device.type:
+            return self
+        moved: dict[int, Tensor] = {}
+
+        def move(tensor: Tensor) -> Tensor:
+            """Move each tensor once: the model sees that tasks share their rows by the object."""
+            if id(tensor) not in moved:
+                source = tensor.pin_memory() if device.type == "cuda" else tensor
+                moved[id(tensor)] = source.to(device, non_blocking=True)
+            return moved[id(tensor)]
+
+        rows = {name: move(tensor) for name, tensor in self.rows.items()}
+        return Batch(move(self.features), rows, {name: move(tensor) for name, tensor in self.targets.items()})
+
 
 def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Crops]) -> Batch:
     """Gather the crops of each corpus and the targets of each task into one batch."""
@@ -67,36 +84,69 @@ def _targets(task: TaskData, crops: Crops, rows: NDArray[np.int64], data: StudyD
     return task.targets[rows[:, :: data.template.time_stride]]
 
 
-def train_batches(
-    data: StudyData, tasks: Sequence[TaskData], batch_size: int, generator: np.random.Generator
-) -> Iterator[Batch]:
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchPosition:
+    """Where batches go on: the state of numpy's generator, and the clips of each corpus drawn but not yet used."""
+
+    generator: Mapping[str, Any]
+    left: Mapping[str, NDArray[np.int32]]
+
+
+class TrainBatches(Iterator[Batch]):
     """Training batches without end: ``batch_size`` clips of every corpus a step, each corpus reshuffled when used up.
 
     Crops of long clips start anywhere; short clips stand anywhere within their crop.
     """
-    labelled = {
-        corpus: np.unique(np.concatenate([task.clips[Split.TRAIN] for task in tasks if task.corpus == corpus]))
-        for corpus in {task.corpus: None for task in tasks}
-    }
-    streams = {corpus: _shuffled(clips, batch_size, generator) for corpus, clips in labelled.items()}
-    while True:
+
+    def __init__(
+        self, data: StudyData, tasks: Sequence[TaskData], batch_size: int, generator: np.random.Generator
+    ) -> None:
+        self._data = data
+        self._tasks = tasks
+        self._size = batch_size
+        self._generator = generator
+        self.clips = {
+            corpus: np.unique(np.concatenate([task.clips[Split.TRAIN] for task in tasks if task.corpus == corpus]))
+            for corpus in {task.corpus: None for task in tasks}
+        }
+        """The clips of every corpus that have a label."""
+        self._left = {corpus: clips[:0] for corpus, clips in self.clips.items()}
+
+    def __next__(self) -> Batch:
         crops = {}
-        for corpus, stream in streams.items():
-            clips = next(stream)
-            spare = data.packs[corpus].lengths[clips].astype(np.int64) - data.crop
-            offsets = np.where(spare > 0, 1, -1) * generator.integers(0, np.abs(spare) + 1)
+        for corpus in self.clips:
+            clips = self._draw(corpus)
+            spare = self._data.packs[corpus].lengths[clips].astype(np.int64) - self._data.crop
+            offsets = np.where(spare > 0, 1, -1) * self._generator.integers(0, np.abs(spare) + 1)
             crops[corpus] = Crops(clips, offsets)
-        yield assemble(data, tasks, crops)
+        return assemble(self._data, self._tasks, crops)
 
+    def _draw(self, corpus: str) -> NDArray[np.int32]:
+        """Return clips in random order; what is left at the end of a pass goes before the next pass."""
+        left = self._left[corpus]
+        while len(left) < self._size:
+            left = np.concatenate([left, self._generator.permutation(self.clips[corpus])])
+        self._left[corpus] = left[self._size :]
+        return left[: self._size]
 
-def _shuffled(clips: NDArray[np.int32], size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int32]]:
-    """Clips in random order, ``size`` at a time; what is left at the end of a pass goes before the next pass."""
-    left = clips[:0]
-    while True:
-        while len(left) < size:
-            left = np.concatenate([left, generator.permutation(clips)])
-        yield left[:size]
-        left = left[size:]
+    @property
+    def position(self) -> BatchPosition:
+        """Where the next batch begins."""
+        return BatchPosition(self._generator.bit_generator.state, dict(self._left))
+
+    def go_on_at(self, position: BatchPosition) -> None:
+        """Give the batches that `position` was followed by; no features are read for it.
+
+        Raises:
+            ValueError: the position is not one of these batches.
+        """
+        if position.left.keys() != self.clips.keys():
+            raise ValueError("a position is one in each corpus")
+        for corpus, left in position.left.items():
+            if not np.isin(left, self.clips[corpus]).all():
+                raise ValueError(f"{corpus} has no such training clips")
+        self._generator.bit_generator.state = position.generator
+        self._left = dict(position.left)
 
 
 def evaluation_batches(

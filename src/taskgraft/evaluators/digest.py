@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.precision import has_bfloat16
 from taskgraft.evaluators.study_data import StudyData, TaskData
-from taskgraft.evaluators.training import TRAINING_VERSION, has_bfloat16
+from taskgraft.evaluators.training import TRAINING_VERSION
 from taskgraft.space.tree import BranchTree
 
 _USED = (Split.TRAIN, Split.VALIDATION)

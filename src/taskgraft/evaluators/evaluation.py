@@ -27,11 +27,14 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
     tasks = [data.tasks[name] for name in model.tree.tasks]
     parts: dict[str, list[_Part]] = {task.task.name: [] for task in tasks}
     model.eval()
+    device = next(model.parameters()).device
+    normalisation = data.normalisation.on(device)
     with torch.inference_mode():
         for batch, clips, fresh in evaluation_batches(data, tasks, split):
-            scores = model(_channels_last(data.normalisation(batch.features)), batch.rows)
+            there = batch.on(device)
+            scores = model(_channels_last(normalisation(there.features)), there.rows)
             for name, score in scores.items():
-                parts[name].append((clips, score.float(), batch.targets[name], fresh))
+                parts[name].append((clips, score.float().cpu(), batch.targets[name], fresh))
     return {task.task.name: _outcomes(task, parts[task.task.name]) for task in tasks}
 
 

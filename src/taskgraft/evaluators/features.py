@@ -66,6 +66,10 @@ class Normalisation(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).reshape(-1, 1))
 
+    def on(self, device: torch.device) -> "Normalisation":
+        """Return the same on another device; this one stays where it is."""
+        return self if device.type == "cpu" else Normalisation(self.mean.numpy(), self.deviation.numpy()).to(device)
+
     def forward(self, features: Tensor) -> Tensor:
         """Return normalised log-mel."""
         return (features - self.mean) / self.deviation

@@ -19,7 +19,7 @@ def task_loss(task: TaskData, scores: Tensor, targets: Tensor) -> Tensor:
 
     ``scores`` [n, k] with ``targets`` [n] for clip tasks, both [n, s] for frames tasks.
     """
-    weights = torch.from_numpy(task.class_weights)
+    weights = torch.from_numpy(task.class_weights).to(scores.device)
     if not bool((targets != MISSING).any()):
         return scores.sum() * 0.0
     if task.task.kind is TaskKind.CLIP:

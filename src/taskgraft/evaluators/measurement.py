@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -90,6 +90,10 @@ class Measurement:
     ``earlier`` are the checkpoints that were the best before this one, oldest first; only trainings that can be stopped
     early have them. ``cosines`` are what ``affinities`` are means of, as many at every evaluation. Both tell what the
     training would have measured if it had been stopped earlier, and are no part of the JSON form either.
+
+    A training that went on from the saved state of an earlier one has all figures of the whole training; of its steps
+    and seconds, the earlier one took ``steps_before`` and ``seconds_before``. ``remark`` says why a saved state was not
+    used. ``state`` is that of a training that was stopped since it keeps the threshold; it travels as ``weights`` do.
     """
 
     metrics: Mapping[str, float]
@@ -104,6 +108,24 @@ class Measurement:
     affinities: Mapping[Pair, float] = field(default_factory=dict)
     earlier: tuple[Checkpoint, ...] = field(default=(), repr=False)
     cosines: Mapping[Pair, Sequence[float]] = field(default_factory=dict, repr=False)
+    steps_before: int = 0
+    seconds_before: float = 0.0
+    remark: str | None = None
+    state: bytes | None = field(default=None, repr=False)
+
+    @property
+    def own_steps(self) -> int:
+        """The steps that were taken for this measurement alone."""
+        return self.steps - self.steps_before
+
+    @property
+    def own_seconds(self) -> float:
+        """The seconds that were spent on this measurement alone."""
+        return self.seconds - self.seconds_before
+
+    def by_itself(self) -> Self:
+        """Return the measurement as if all of its steps had been taken at once."""
+        return replace(self, steps_before=0, seconds_before=0.0, remark=None)
 
     @property
     def planned_steps(self) -> int:
@@ -116,7 +138,7 @@ class Measurement:
         return self.steps_left > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the weights and the earlier checkpoints as plain data."""
+        """Return everything but weights, state and earlier checkpoints as plain data."""
         return {
             "metrics": dict(self.metrics),
             "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
@@ -127,10 +149,13 @@ class Measurement:
             "worker": self.worker,
             "curve": [dict(point) for point in self.curve],
             "affinities": [[*pair, value] for pair, value in self.affinities.items()],
+            "steps_before": self.steps_before,
+            "seconds_before": self.seconds_before,
+            "remark": self.remark,
         }
 
     def to_full_json(self) -> dict[str, Any]:
-        """Return everything but the weights as plain data."""
+        """Return everything but weights and state as plain data."""
         return {
             **self.to_json(),
             "earlier": [checkpoint.to_json() for checkpoint in self.earlier],
@@ -152,4 +177,7 @@ class Measurement:
             affinities={(first, second): one for first, second, one in value.get("affinities", ())},
             earlier=tuple(map(Checkpoint.from_json, value.get("earlier", ()))),
             cosines={(first, second): tuple(all_of) for first, second, all_of in value.get("cosines", ())},
+            steps_before=value.get("steps_before", 0),  # ledgers from before trainings went on from a state lack these
+            seconds_before=value.get("seconds_before", 0.0),
+            remark=value.get("remark"),
         )

@@ -6,27 +6,42 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from taskgraft.errors import InvalidInput, TrainingFailed
 from taskgraft.evaluators.affinities import AffinityMeter
-from taskgraft.evaluators.batches import Batch, train_batches
+from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.losses import joint_loss
+from taskgraft.evaluators.masking import mask_axes_
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import measure, reductions
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.stopping import Stopping, Verdict
+from taskgraft.evaluators.precision import Precision
+from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
+from taskgraft.evaluators.training_state import PackedState, StateFacts, Tensors
+from taskgraft.evaluators.training_tensors import (
+    BEST,
+    MASKING,
+    MODEL,
+    left_tensors,
+    moment_tensors,
+    outcome_tensors,
+    prefixed,
+    restore_moments,
+    state_shapes,
+    to_checkpoints,
+    to_left,
+    without_prefix,
+)
 from taskgraft.space.tree import BranchTree
 
 TRAINING_VERSION = 1
@@ -63,8 +78,15 @@ class Trainer:
     With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
     measures at every evaluation how much the tasks agree, and changes nothing else.
 
+    ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
+    equal arguments give equal results only as far as its kernels do.
+
+    After any `advance`, `pack_state` returns what another trainer with equal arguments needs to `go_on_from` there; how
+    far it goes is up to its own ``stopping``. Together both take exactly the steps of one undisturbed training.
+
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks.
+        Unavailable: there is no such device.
     """
 
     def __init__(
@@ -77,6 +99,7 @@ class Trainer:
         stopping: Stopping | None = None,
         *,
         with_affinities: bool = False,
+        device: str = "cpu",
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -87,12 +110,15 @@ class Trainer:
         self._references = {name: references[name] for name in tree.tasks} if references else None
         self._stopping = stopping
         self._schedule = schedule
-        self.model = _initial_model(tree, data, seed)
+        self._precision = Precision.on(device)
+        self._scaler = self._precision.scaler()
+        self._normalisation = data.normalisation.on(self._precision.device)
+        self.model = _initial_model(tree, data, seed).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
         self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
-        self._batches = train_batches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
+        self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
@@ -101,6 +127,7 @@ class Trainer:
         self._step = 0
         self._verdict = Verdict.GO_ON
         self._seconds = 0.0
+        self._steps_before, self._seconds_before = 0, 0.0
         self._best = _Best(-np.inf, 0, {}, {}, b"")
         self._earlier: list[Checkpoint] = []
         self._curve: list[Mapping[str, float]] = []
@@ -121,6 +148,11 @@ class Trainer:
         """Whether all steps are taken, or those to come are not expected to change a decision."""
         return self._step >= self._total or self._verdict is not Verdict.GO_ON
 
+    @property
+    def was_accepted(self) -> bool:
+        """Whether it was stopped since a checkpoint keeps the threshold, with steps left to take."""
+        return self._verdict is Verdict.KEPT and self._step < self._total
+
     def advance(self) -> None:
         """Train up to the next evaluation on the validation split, and keep the checkpoint if it is the best yet.
 
@@ -135,16 +167,18 @@ class Trainer:
         self._seconds += time.perf_counter() - started
 
     def _train_step(self, batch: Batch) -> None:
-        features = self._data.normalisation(batch.features)  # [n, 1, f, t]
+        batch = batch.on(self._precision.device)
+        features = self._normalisation(batch.features)  # [n, 1, f, t]
         mask_axes_(features, self._schedule.masking, self._masking)
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+        with self._precision.autocast():
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
         loss = joint_loss(self._tasks, scores, batch.targets)
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._rate.step()
         self._step += 1
 
@@ -159,9 +193,13 @@ class Trainer:
             if self._references and self._best.step:
                 self._earlier.append(Checkpoint(self._best.step, self._best.metrics, self._best.outcomes))
             self._best = _Best(score, self._step, metrics, outcomes, pack_weights(self.model))
-        if self._stopping and self._references:
-            clips = {name: len(task.clips[Split.VALIDATION]) for name, task in self._tasks.items()}
-            self._verdict = self._stopping.verdict(self._curve, self._references, clips)
+        self._verdict = self._judge(self._curve)
+
+    def _judge(self, curve: Curve) -> Verdict:
+        if not self._stopping or not self._references:
+            return Verdict.GO_ON
+        clips = {name: len(task.clips[Split.VALIDATION]) for name, task in self._tasks.items()}
+        return self._stopping.verdict(curve, self._references, clips)
 
     def _score(self, metrics: Mapping[str, float]) -> float:
         if not self._references:
@@ -184,7 +222,85 @@ class Trainer:
             affinities=self._affinities.means if self._affinities else {},
             earlier=tuple(self._earlier),
             cosines=self._affinities.cosines if self._affinities else {},
+            steps_before=self._steps_before,
+            seconds_before=self._seconds_before,
         )
+
+    def pack_state(self, stamp: str) -> PackedState:
+        """Return the state after the last `advance`; ``stamp`` says which training this is."""
+        position, best = self._batches.position, self._best
+        checkpoints = [*self._earlier, Checkpoint(best.step, best.metrics, best.outcomes)]
+        cosines = [(*pair, seen) for pair, seen in self._affinities.cosines.items()] if self._affinities else None
+        facts = {
+            "version": TRAINING_VERSION,
+            "stamp": stamp,
+            "step": self._step,
+            "seconds": self._seconds,
+            "score": best.score,
+            "best": [{"step": checkpoint.step, "metrics": checkpoint.metrics} for checkpoint in checkpoints],
+            "curve": self._curve,
+            "shuffling": position.generator,
+            "cosines": cosines,
+            "scaling": self._scaler.state_dict(),
+        }
+        tensors = {
+            **prefixed(MODEL, self.model.state_dict()),
+            **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
+            **moment_tensors(self.model, self._optimizer),
+            **outcome_tensors(checkpoints),
+            **left_tensors(position.left),
+            MASKING: self._masking.get_state().numpy(),
+        }
+        return PackedState.of(StateFacts.model_validate(facts), tensors)
+
+    def go_on_from(self, state: PackedState, stamp: str) -> None:
+        """Go on from a packed state instead of from step 0; `advance` was not called yet.
+
+        Raises:
+            InvalidInput: the state is damaged, or not one of this training; nothing has changed then.
+        """
+        facts = state.facts()
+        facts.check_belongs_to(TRAINING_VERSION, stamp)
+        self._check_fits(facts)
+        corpora = list(self._batches.clips)
+        tensors = state.tensors(state_shapes(self.model, self._masking, len(corpora), facts))
+        try:
+            self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            raise InvalidInput.at("state", f"it is damaged: no such position of the batches: {error}") from error
+        self._restore(facts, tensors)
+
+    def _check_fits(self, facts: StateFacts) -> None:
+        """Check that this training takes the steps of the state, too, and further ones."""
+        known = range(self._interval, min(facts.step, self._total - 1) + 1, self._interval)
+        if [point.get("step") for point in facts.curve] != [*known] or facts.step not in known:
+            raise InvalidInput.at("state", f"its {facts.step} steps are none after which this training is evaluated")
+        if any(point.keys() - {"step"} != self._tasks.keys() for point in facts.curve):
+            raise InvalidInput.at("state", "its curve is one of other tasks")
+        if self._affinities and facts.cosines is None:
+            raise InvalidInput.at("state", "it has no affinities, which this training measures")
+        if bool(facts.scaling) is not bool(self._scaler.state_dict()):
+            raise InvalidInput.at("state", "its loss was scaled in another way: GPUs differ")
+        if self._judge(facts.curve) is not Verdict.GO_ON:
+            raise InvalidInput.at("state", "it was taken further than this training goes")
+
+    def _restore(self, facts: StateFacts, tensors: Tensors) -> None:
+        step = facts.step
+        self.model.load_state_dict(without_prefix(MODEL, tensors))
+        restore_moments(self.model, self._optimizer, tensors, step)
+        self._rate.last_epoch = step
+        self._optimizer.param_groups[0]["lr"] = self._schedule.learning_rate * self._warm_up_then_cosine(step)
+        self._scaler.load_state_dict(facts.scaling)
+        self._masking.set_state(torch.tensor(tensors[MASKING]))
+        if self._affinities:
+            self._affinities.go_on_with(facts.cosines_by_pair)
+        *self._earlier, last = to_checkpoints(facts, tensors)
+        kept = without_prefix(BEST, tensors)
+        weights = save_tensors(kept) if kept else pack_weights(self.model)
+        self._best = _Best(facts.score, last.step, last.metrics, last.outcomes, weights)
+        self._curve = list(facts.curve)
+        self._step = self._steps_before = step
+        self._seconds = self._seconds_before = facts.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,39 +312,12 @@ class _Best:
     weights: bytes
 
 
-@cache
-def has_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 natively.
-
-    Training takes 1.5 times as long without it; emulation is slower still.
-    """
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
 def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
     """Return a model whose weights only the seed decides; torch's own random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def mask_axes_(features: Tensor, share: float, generator: torch.Generator) -> None:
-    """Fill one stretch of bands and one of frames per clip with the mean (0), in place; features [n, 1, f, t].
-
-    They are normalised. A mask covers at most ``share`` of its axis.
-
-    As torchaudio's ``mask_along_axis_iid``, which can't be given a generator. Source: Park et al., SpecAugment, 2019.
-    """
-    draws = torch.rand(2, 2, len(features), 1, generator=generator)  # widths and starts, of bands and of frames
-    for axis, (width, start) in zip((2, 3), draws, strict=True):
-        size = features.shape[axis]
-        widths = (width * (int(size * share) + 1)).floor()  # [n, 1]
-        starts = (start * (size - widths + 1)).floor()
-        places = torch.arange(size)
-        kept = (places < starts) | (places >= starts + widths)  # [n, size]
-        features *= kept[:, None, :, None] if axis == 2 else kept[:, None, None, :]
 
 
 def pack_weights(model: TreeModel) -> bytes:

@@ -9,7 +9,7 @@ from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
 from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
-from taskgraft.search.running.artifacts import remove_study_files
+from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.strategies.plan import Plan, plan_study
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
@@ -124,9 +124,12 @@ def _check_datasets(catalog: Catalog, study: Study, spec: StudySpec) -> None:
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))
-def cancel_study(study_id: str, store: StoreDep) -> StudyView:
+def cancel_study(study_id: str, store: StoreDep, settings: SettingsDep) -> StudyView:
     """Stop a study for good."""
-    return StudyView.of(store.cancel_study(study_id))
+    study = store.cancel_study(study_id)
+    if study.state.is_final:  # otherwise its runner does so
+        Checkpoints(settings.data_dir, study.id).drop_states()
+    return StudyView.of(study)
 
 
 @router.post("/{study_id}/pause", status_code=202, responses=problems(404, 409))

@@ -1,12 +1,18 @@
 """Where a study's files lie below the data folder."""
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from taskgraft.errors import Unavailable
+from taskgraft.evaluators.training_state import MAX_STATE_BYTES, PackedState
 from taskgraft.search.study.trial import Training
+
+_log = logging.getLogger(__name__)
+_STATE = ".state"
 
 
 def feature_cache(data_dir: Path) -> Path:
@@ -30,7 +36,10 @@ def tune_dir(data_dir: Path, study_id: str) -> Path:
 
 
 class Checkpoints:
-    """The weights of a study's trainings, one file each. A file appears whole or not at all."""
+    """The weights of a study's trainings, one file each. A file appears whole or not at all.
+
+    Beside those of a probe lies its saved state, for as long as the model may have to be trained on.
+    """
 
     def __init__(self, data_dir: Path, study_id: str) -> None:
         self.study_id = study_id
@@ -40,13 +49,16 @@ class Checkpoints:
     def _path(self, training: Training) -> Path:
         return self._folder / f"{hashlib.sha256(training.key.encode()).hexdigest()[:32]}.safetensors"
 
+    def _state_path(self, training: Training) -> Path:
+        return self._path(training).with_suffix(_STATE)
+
     def save(self, training: Training, weights: bytes) -> None:
         """Keep a training's weights.
 
         Raises:
             Unavailable: they can't be written.
         """
-        self._put(training, lambda partial: partial.write_bytes(weights))
+        self._put(self._path(training), lambda partial: partial.write_bytes(weights))
 
     def take_over(self, study_id: str, theirs: Training, ours: Training) -> bool:
         """Keep the weights of another study's training as those of ``ours``; return False if they are gone.
@@ -61,15 +73,14 @@ class Checkpoints:
         if source == self._path(ours) or not source.is_file():
             return source.is_file()
         try:
-            self._put(ours, lambda partial: _link_or_copy(source, partial))
+            self._put(self._path(ours), lambda partial: _link_or_copy(source, partial))
         except Unavailable:
             if source.is_file():
                 raise
             return False  # deleted at this moment
         return True
 
-    def _put(self, training: Training, write: Callable[[Path], object]) -> None:
-        path = self._path(training)
+    def _put(self, path: Path, write: Callable[[Path], object]) -> None:
         partial = path.with_suffix(".partial")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +101,57 @@ class Checkpoints:
             return self._path(training).read_bytes()
         except OSError as error:
             raise Unavailable(f"the checkpoint {self._path(training)} can't be read: {error.strerror}") from error
+
+    def save_state(self, training: Training, state: bytes) -> None:
+        """Keep the state of a training that ended early.
+
+        Raises:
+            Unavailable: it can't be written.
+        """
+        self._put(self._state_path(training), lambda partial: partial.write_bytes(state))
+
+    def take_over_state(self, study_id: str, theirs: Training, ours: Training) -> None:
+        """Keep the state of another study's training as that of ``ours``, if there is one.
+
+        Raises:
+            Unavailable: it can't be written.
+        """
+        source = Checkpoints(self._data_dir, study_id)._state_path(theirs)
+        if source != self._state_path(ours) and source.is_file():
+            try:
+                self._put(self._state_path(ours), lambda partial: _link_or_copy(source, partial))
+            except Unavailable:
+                if source.is_file():  # otherwise deleted at this moment
+                    raise
+
+    def has_state(self, training: Training) -> bool:
+        """Return whether the state of a training is there."""
+        return self._state_path(training).is_file()
+
+    def load_state(self, training: Training) -> PackedState | None:
+        """Return the state of a training; None if there is none.
+
+        A file that can't be read gives an empty state, which is refused like any other damage.
+        """
+        try:
+            with self._state_path(training).open("rb") as file:
+                return PackedState(file.read(MAX_STATE_BYTES + 1))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("the saved state %s can't be read: %s", self._state_path(training), error.strerror)
+            return PackedState(b"")
+
+    def drop_state(self, training: Training) -> None:
+        """Delete the state of a training, if there is one."""
+        with suppress(OSError):  # it is deleted with the study at the latest
+            self._state_path(training).unlink(missing_ok=True)
+
+    def drop_states(self) -> None:
+        """Delete all states."""
+        for path in self._folder.glob(f"*{_STATE}"):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """The driver of one study, and the one writer of its ledger: turns decisions into jobs, and results into evidence."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.forecast import Forecast
+from taskgraft.search.running.head_starts import HeadStarts
 from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.running.pace import Pace
 from taskgraft.search.running.reuse import Reuse, reduction
@@ -19,6 +21,8 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Progress, RunningTrial
 from taskgraft.search.study.trial import Training, Trial, TrialState
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -57,7 +61,9 @@ class StudyDriver:
         self._lock = threading.Lock()
         self.should_stop = should_stop
         self._on_trial = on_trial
-        self.evidence = Evidence(spec, ledger.trials())
+        trials = ledger.trials()
+        self.evidence = Evidence(spec, trials)
+        self._head_starts = HeadStarts(checkpoints, trials)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
@@ -81,7 +87,10 @@ class StudyDriver:
             tasks=len(self._spec.tasks),
             done=self.evidence.facts.count,
             at_least=decision.at_least,
-            left=trainings_left(self._spec, self.evidence, decision),
+            left=self._head_starts.deduct(
+                trainings_left(self._spec, self.evidence, decision),
+                (training for training in decision.trainings if training not in self._running),
+            ),
             pace=Pace.of(self.evidence.facts.measurements),
         )
 
@@ -97,8 +106,11 @@ class StudyDriver:
         job = self._most_urgent()
         if job is None:
             return None
+        if job.stopping:
+            job = self._head_starts.give(job, self._digest_of(replace(job, with_affinities=False)))
         with self._lock:
-            self._running[job.training] = _Running(time.monotonic())
+            done = self._head_starts.share(job.training) if job.saved else 0.0
+            self._running[job.training] = _Running(time.monotonic(), done)
             self._workers = max(self._workers, len(self._running))
         self._decided = None
         return job
@@ -142,6 +154,10 @@ class StudyDriver:
         is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
         if measurement.weights and not (is_out and measurement.is_censored):
             self._checkpoints.save(job.training, measurement.weights)
+        if measurement.state:
+            self._checkpoints.save_state(job.training, measurement.state)
+        if measurement.remark:
+            _log.warning("study %s: %s", self._checkpoints.study_id, measurement.remark)
         if self._reuse:
             # Before the ledger: if this process is killed in between, the study takes over its own training.
             self._reuse.keep(job, self._digest_of(job), measurement)
@@ -154,6 +170,7 @@ class StudyDriver:
     def _end(self, trial: Trial) -> None:
         with self._lock:
             self._running.pop(trial.training, None)
+        self._head_starts.add(trial)
         self.evidence.add(trial)
         self._decided = None
         self._on_trial(self.evidence)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taskgraft.evaluators.stopping import Stopping
+from taskgraft.evaluators.training_state import PackedState
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.spec import StudySpec
@@ -12,13 +13,19 @@ from taskgraft.search.study.trial import Training
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training with everything that its result depends on beside the data."""
+    """A training with everything that its result depends on beside the data.
+
+    ``stamp`` says of which training a saved state is, and ``saved`` is the one to go on from: neither changes the
+    result.
+    """
 
     training: Training
     seed: int
     references: Mapping[str, float]
     stopping: Stopping | None = None
     with_affinities: bool = False
+    stamp: str = ""
+    saved: PackedState | None = None
 
 
 def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:

@@ -32,7 +32,10 @@ class Outlook:
         found = list(self.resolutions(evidence))
         facts = {
             "resolution": [resolution.to_json() for resolution in found],
-            "warnings": warnings(found, self._spec.ar_threshold),
+            "warnings": [
+                *warnings(found, self._spec.ar_threshold),
+                *(measured.remark for measured in evidence.facts.measurements if measured.remark),
+            ],
         }
         if facts != self._kept:
             with suppress(Conflict, NotFound, Unavailable):  # a lost lease is noticed at its renewal

@@ -29,10 +29,12 @@ from taskgraft.search.running.lease import Lease
 from taskgraft.search.running.outlook import Outlook
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
-from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.running.tuner import count_gpus, ray_session, run_jobs
+from taskgraft.search.running.workers import Workers
 from taskgraft.search.store import Store
 from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.strategies.strategy import Ask, Settled
+from taskgraft.search.study.device import CPU, choose_device
 from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import StudySpec
@@ -105,6 +107,8 @@ class StudyRun:
     def _end(self, state: State, reason: str | None, **found: Any) -> None:
         """Store how the work ended, unless a user, who may have deleted it, or another runner was quicker."""
         if not self.lease.should_stop():
+            if state.is_final:  # before it is stored: nobody looks for states of a study that has ended
+                self._checkpoints.drop_states()
             with suppress(Conflict, NotFound):
                 self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
                 return
@@ -114,6 +118,7 @@ class StudyRun:
         """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
         with suppress(Conflict, NotFound):  # lost to another runner, or paused and deleted
             if self._store.get_study(self._study.id).state is State.CANCELLING:
+                self._checkpoints.drop_states()
                 self._store.finish(self._study.id, self._owner, State.CANCELLED)
             else:
                 self._store.release(self._study.id, self._owner)
@@ -129,8 +134,9 @@ class StudyRun:
             registered=sources.manifests(),
             progress=lambda done, total: self._check_stop(),
         )
+        device = self._device()
         data = self._load(prepared, sources)
-        driver = self._search(prepared, data)
+        driver = self._search(prepared, data, device)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -156,6 +162,18 @@ class StudyRun:
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self._data_dir, self._study.id)
 
+    def _device(self) -> str:
+        """Return what the study trains on: what it started with, since results of two devices differ.
+
+        Raises:
+            Unavailable: it needs a GPU, and there is none.
+        """
+        asked = self._study.device or self._study.spec.training.device
+        device = choose_device(asked, 0 if asked == CPU else count_gpus(self._ray_address))
+        if self._study.device is None:
+            self._keep_facts({"device": device})
+        return device
+
     def _load(self, prepared: PreparedStudy, sources: StudySources) -> StudyData:
         """Return the study's data; on a resumed study only if the datasets are what they were.
 
@@ -180,7 +198,7 @@ class StudyRun:
         self._store.set_facts(self._study.id, self._owner, facts)
         self._facts = facts
 
-    def _search(self, prepared: PreparedStudy, data: StudyData) -> StudyDriver:
+    def _search(self, prepared: PreparedStudy, data: StudyData, device: str) -> StudyDriver:
         """Train until the tree is settled or the work is to stop."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
@@ -193,7 +211,7 @@ class StudyRun:
             busy,
             stop,
             Reuse(spec, self._store.trainings, checkpoints),
-            partial(_digest, data=data, spec=spec),
+            partial(_digest, data=data, spec=spec, device=device),
             outlook.update,
         )
         outlook.update(driver.evidence)
@@ -202,7 +220,7 @@ class StudyRun:
         folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule_of(spec), folder)
+                run_jobs(driver, data, schedule_of(spec), folder, Workers(device, spec.training.models_per_gpu))
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
@@ -232,12 +250,14 @@ class StudyRun:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
+def _digest(job: Job, data: StudyData, spec: StudySpec, device: str) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     recipe = asdict(schedule_of(spec)) | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
     }
+    if device != CPU:
+        recipe["device"] = device
     return training_digest(
         job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
     )

@@ -5,7 +5,7 @@ study comes to the same result whatever lies in the database; only its budget re
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction
@@ -87,7 +87,10 @@ class Reuse:
                 has_it = any(one.study_id == own and one.measurement.steps >= kept.measurement.steps for one in known)
                 if has_weights or not has_it:
                     self._index.keep(KeptTraining(own, digest, kept.origin, job.training, kept.measurement))
-                return found
+                if job.training.is_probe:
+                    self._checkpoints.take_over_state(kept.study_id, kept.training, job.training)
+                is_own = self.origin_of(found) is None
+                return found if is_own else replace(found, measurement=found.measurement.by_itself())
         return None
 
     def origin_of(self, found: Found) -> str | None:

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import ray
+import torch
 from ray import tune
 from ray.exceptions import RayError
 from ray.tune.search import Searcher
@@ -28,14 +29,17 @@ from ray.tune.stopper import Stopper
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.workers import Workers
+from taskgraft.search.running.working import Work, to_config
 from taskgraft.search.study.trial import Training
 
 _RETRIES = 2
 """How often a training is started again when its worker died; one that raised would only raise again."""
 _OBJECT_STORE_BYTES = 256 * 2**20
 _CONNECT_SECONDS = 10.0
+_ONE_CORE_EACH = Workers()
 _SETTINGS = MappingProxyType(
     {
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -93,16 +97,18 @@ class _Worker(tune.Trainable):
     """Trains one model after the other on one core."""
 
     def setup(  # type: ignore[override]  # Ray passes what `tune.with_parameters` holds
-        self, config: dict[str, Any], data: StudyData, schedule: Schedule
+        self, config: dict[str, Any], data: StudyData, schedule: Schedule, device: str
     ) -> None:
         self._data = data
         self._schedule = schedule
+        self._device = device
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._job = new_config
-        self._trainer: Trainer | None = None
+        self._job = dict(new_config)
+        self.config.pop("saved", None)  # Tune sends the configuration back with every report
+        self._work: Work | None = None
         return True
 
     def step(self) -> dict[str, Any]:
@@ -112,23 +118,12 @@ class _Worker(tune.Trainable):
             return {"fraction": 0.0, "worker": self._worker, "done": True, "parcel": _Parcel(_in_our_words(error))}
 
     def _advance(self) -> dict[str, Any]:
-        if self._trainer is None:
-            training = Training.from_key(self._job["key"])
-            references = self._job["references"] or None
-            seed, stopping = self._job["seed"], self._job["stopping"]
-            self._trainer = Trainer(
-                training.tree,
-                self._data,
-                self._schedule,
-                seed,
-                references,
-                stopping,
-                with_affinities=self._job["with_affinities"],
-            )
-        self._trainer.advance()
-        report = {"fraction": self._trainer.fraction, "worker": self._worker, "done": self._trainer.finished}
-        if self._trainer.finished:
-            report["parcel"] = _Parcel(self._trainer.measurement(self._worker))
+        if self._work is None:
+            self._work = Work(self._job, self._data, self._schedule, self._device)
+        self._work.advance()
+        report = {"fraction": self._work.fraction, "worker": self._worker, "done": self._work.finished}
+        if self._work.finished:
+            report["parcel"] = _Parcel(self._work.measurement(self._worker))
         return report
 
 
@@ -146,19 +141,19 @@ class _Asking(Searcher):
     raised again afterwards.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, workers: Workers) -> None:
         super().__init__(metric="fraction", mode="max")
         self._driver = driver
+        self._workers = workers
         self._jobs: dict[str, Job] = {}
         self._lost: list[Job] = []
         """Jobs whose worker died; they are given to another one."""
         self._deaths = Counter[Training]()
         self.error: Exception | None = None
 
-    def _has_free_core(self) -> bool:
-        """Return whether a core is free. A job that waits for one would have been chosen with less knowledge."""
-        cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
-        return len(self._jobs) < max(1, int(cores))
+    def _has_free_slot(self) -> bool:
+        """Return whether a worker is free. A job that waits for one would have been chosen with less knowledge."""
+        return len(self._jobs) < self._workers.slots(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
     def _next_job(self) -> Job | None:
         return self._lost.pop() if self._lost else self._driver.next_job()
@@ -172,7 +167,7 @@ class _Asking(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a text
         try:
-            job = self._next_job() if self._has_free_core() else None
+            job = self._next_job() if self._has_free_slot() else None
         except StopIteration:
             # Not before the last one ended: Tune asks no more, and a worker that dies leaves its job to another one.
             return None if self._jobs else str(Searcher.FINISHED)
@@ -182,14 +177,7 @@ class _Asking(Searcher):
         if job is None:
             return None
         self._jobs[trial_id] = job
-        references = dict(job.references)
-        return {
-            "key": job.training.key,
-            "seed": job.seed,
-            "references": references,
-            "stopping": job.stopping,
-            "with_affinities": job.with_affinities,
-        }
+        return to_config(job)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         with self._keeping_errors():
@@ -252,7 +240,7 @@ class _StopWhenAsked(Stopper):
 
 @contextmanager
 def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
-    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine's cores.
+    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine.
 
     Raises:
         Unavailable: the cluster does not answer, or a local one can't start.
@@ -261,6 +249,7 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         os.environ.setdefault(name, value)
     local: dict[str, Any] = {
         "num_cpus": cpus or os.cpu_count(),
+        "num_gpus": _local_gpus(),
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
         # Ray hands this to a shell as it is: a path with a space in it would end at the space.
@@ -280,6 +269,23 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     finally:
         with _own_sigterm():
             ray.shutdown()
+
+
+def _local_gpus() -> int:
+    """Return the GPUs of this machine that torch can use: Ray alone would also count those that it can't."""
+    return torch.cuda.device_count()
+
+
+def count_gpus(address: str | None = None) -> float:
+    """Return how many GPUs trainings can have: those of a cluster at ``address``, or of this machine.
+
+    Raises:
+        Unavailable: the cluster does not answer.
+    """
+    if address is None:
+        return _local_gpus()
+    with ray_session(address):
+        return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -303,7 +309,9 @@ def _check_answers(address: str) -> None:
         raise Unavailable(f"Ray does not answer at {address}: {error}") from error
 
 
-def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) -> None:
+def run_jobs(
+    driver: Driver, data: StudyData, schedule: Schedule, folder: Path, workers: Workers = _ONE_CORE_EACH
+) -> None:
     """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
 
     ``folder`` is Tune's own; what an earlier run left there is removed.
@@ -312,8 +320,9 @@ def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) 
         Unavailable: Ray, or the disk, does not do its part.
         TaskgraftError: whatever the driver raised.
     """
-    asking = _Asking(driver)
-    worker = tune.with_resources(tune.with_parameters(_Worker, data=data, schedule=schedule), {"CPU": 1})
+    asking = _Asking(driver, workers)
+    trainable = tune.with_parameters(_Worker, data=data, schedule=schedule, device=workers.device)
+    worker = tune.with_resources(trainable, workers.resources)
     try:
         with _folder(folder), _quiet():
             tune.Tuner(

@@ -36,7 +36,7 @@ def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenT
         user_attrs=_attributes(trial),
     )
     if trial.measurement and entry.datetime_complete:
-        entry.datetime_start = entry.datetime_complete - timedelta(seconds=trial.measurement.seconds)
+        entry.datetime_start = entry.datetime_complete - timedelta(seconds=trial.measurement.own_seconds)
     return entry
 
 
@@ -97,6 +97,6 @@ def _attributes(trial: Trial) -> dict[str, Any]:
         found["taken_over_from"] = trial.taken_over_from
     if trial.measurement is not None:
         found["worker"] = trial.measurement.worker
-        found["seconds"] = trial.measurement.seconds
+        found["seconds"] = trial.measurement.own_seconds
         found["measurement"] = trial.measurement.to_json()
     return found

@@ -35,7 +35,7 @@ class Left:
     questions: tuple[float, float]
     longest: int
     """The most questions that follow one another."""
-    verifications: tuple[int, int]
+    verifications: tuple[float, int]
 
 
 def trainings_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:

@@ -10,6 +10,7 @@ from taskgraft.evaluators.datasets.registry import KNOWN, find_manifest
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import FRAME_LABELS, check_target
+from taskgraft.search.study.device import check_device
 from taskgraft.search.study.spec import StudySpec, TaskSpec
 from taskgraft.space.tasks import Task, TaskKind
 
@@ -53,6 +54,10 @@ def outline_study(spec: StudySpec, find: FindReport) -> StudyOutline:
         InvalidInput: with the faults of every task, each naming its field.
     """
     faults = FaultLog()
+    try:
+        check_device(spec)
+    except InvalidInput as error:
+        faults.include(error)
     reports: dict[str, CheckReport | None] = {}
     outlines = []
     for place, task in enumerate(spec.tasks):

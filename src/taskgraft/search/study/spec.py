@@ -132,6 +132,10 @@ class TrainingSpec(_Value):
         le=30,
         description="length of a training crop; by default what 95 % of the clips fit into, at most 4 s",
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="what models are trained on; auto: a GPU if Ray has one when the study first starts"
+    )
+    models_per_gpu: _Whole = Field(default=4, ge=1, le=64, description="trainings that share one GPU")
 
 
 class BudgetSpec(_Value):

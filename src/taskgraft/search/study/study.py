@@ -47,9 +47,9 @@ class Study:
     """A study as the store knows it.
 
     ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
-    its datasets, which a resumed study checks, and what its tasks are. ``tree`` is the tree that is delivered, in the
-    public form. ``parent`` is the study whose tree this one makes for another threshold; that one may have been
-    deleted.
+    its datasets, which a resumed study checks, what its tasks are, and its device. ``tree`` is the tree that is
+    delivered, in the public form. ``parent`` is the study whose tree this one makes for another threshold; that one may
+    have been deleted.
     """
 
     id: str
@@ -71,6 +71,12 @@ class Study:
         """The version of each registered dataset that it uses."""
         versions: Mapping[str, int] = self.facts.get("datasets", {})
         return versions
+
+    @property
+    def device(self) -> str | None:
+        """What it trains on, "cpu" or "cuda"; None before it first starts. Those from before it was kept: "cpu"."""
+        known: str | None = self.facts.get("device", "cpu" if "fingerprints" in self.facts else None)
+        return known
 
     @property
     def warnings(self) -> tuple[str, ...]:

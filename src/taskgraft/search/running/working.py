@@ -1,0 +1,79 @@
+"""What a worker does with a job: a training from step 0, or from the saved state of a probe."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.search.running.jobs import Job
+from taskgraft.search.study.trial import Training
+
+
+def to_config(job: Job) -> dict[str, Any]:
+    """Return a job as a configuration of Ray Tune."""
+    return {
+        "key": job.training.key,
+        "seed": job.seed,
+        "references": dict(job.references),
+        "stopping": job.stopping,
+        "with_affinities": job.with_affinities,
+        "stamp": job.stamp,
+        "saved": job.saved,
+    }
+
+
+class Work:
+    """One training under way, of the job that a configuration holds: call `advance` until it is `finished`."""
+
+    def __init__(self, config: Mapping[str, Any], data: StudyData, schedule: Schedule, device: str) -> None:
+        self._training = Training.from_key(config["key"])
+        self._stamp: str = config["stamp"]
+        self._trainer = Trainer(
+            self._training.tree,
+            data,
+            schedule,
+            config["seed"],
+            config["references"] or None,
+            config["stopping"],
+            with_affinities=config["with_affinities"],
+            device=device,
+        )
+        self._remark = self._go_on_from(config) if config["saved"] else None
+
+    def _go_on_from(self, config: Mapping[str, Any]) -> str | None:
+        """Go on from the saved state; if it is refused, leave the training at step 0 and return what to say."""
+        try:
+            self._trainer.go_on_from(config["saved"], self._stamp)
+        except InvalidInput as error:
+            named = f"{' + '.join(self._training.tasks)} sharing {self._training.shared} blocks"
+            why = "; ".join(fault.message for fault in error.faults)
+            return f"{named} was trained from step 0 again: the saved state of its probe was not used, because {why}"
+        return None
+
+    @property
+    def fraction(self) -> float:
+        """How much of the training is done, 0..1."""
+        return self._trainer.fraction
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to do."""
+        return self._trainer.finished
+
+    def advance(self) -> None:
+        """Train up to the next evaluation.
+
+        Raises:
+            TrainingFailed: the loss is not finite any more.
+        """
+        self._trainer.advance()
+
+    def measurement(self, worker: str) -> Measurement:
+        """Return what was measured, with the state if the model may have to be trained on."""
+        measured = replace(self._trainer.measurement(worker), remark=self._remark)
+        if not self._stamp or not self._trainer.was_accepted:
+            return measured
+        return replace(measured, state=self._trainer.pack_state(self._stamp).content)
