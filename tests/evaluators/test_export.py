@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from taskgraft.errors import InvalidInput, TrainingFailed, Unavailable
+from taskgraft.evaluators import export
+from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.export import PARITY_LIMIT, check_parity, export_bundle, fixed_length
 from taskgraft.evaluators.models.device_model import DeviceModel
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.space.document import read_tree_document
 from tests.evaluators.exported import STUDY, Exported, report
+from tests.evaluators.tones import RATE
 
 FILES = {
     "tree.json",
@@ -187,6 +190,24 @@ def test_exporting_says_nothing(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+def test_files_are_the_same_as_without_the_short_cut_for_recurrence(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_LAYER", "a function that another torch has")
+    example = read_audio(exported.clip(5), RATE)
+    export_bundle(
+        tmp_path,
+        model=exported.model,
+        data=exported.data,
+        tree_document=read(exported, "tree.json"),
+        metrics=report(exported.model, exported.data),
+        study=STUDY,
+        examples=[example],
+    )
+    for name in ("model.safetensors", "model.pt2", "model.onnx"):
+        assert (tmp_path / name).read_bytes() == (exported.folder / name).read_bytes(), name
 
 
 def test_card_has_the_figures(exported: Exported) -> None:

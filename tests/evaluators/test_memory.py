@@ -1,7 +1,11 @@
+import gc
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
+
+from taskgraft.evaluators.memory import without_collector
 
 _FAULTS = """
 import resource, sys, torch
@@ -25,3 +29,25 @@ def faults(way: str) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_memory_that_was_freed_is_used_again_with_fewer_page_faults() -> None:
     assert faults("kept") < faults("as it is") / 2
+
+
+def collecting() -> bool:
+    return gc.isenabled()
+
+
+def test_the_collector_runs_again_afterwards_if_it_ran_before() -> None:
+    assert collecting()
+    with suppress(KeyError), without_collector():
+        assert not collecting()
+        raise KeyError
+    assert collecting()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with without_collector(), without_collector():
+            pass
+        assert not collecting()
+    finally:
+        gc.enable()

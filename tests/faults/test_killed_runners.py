@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -17,30 +16,31 @@ from taskgraft.search.study.states import State
 from taskgraft.search.study.trial import Trial
 from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
-MARK = "TASKGRAFT_TEST_MARK"
 ROOT = Path(__file__).parents[2]
 
 
 def run_until_killed(folder: Path, study_id: str, moment: str) -> None:
     """Start a runner that dies at a moment, and wait until it and all that it started are gone."""
-    mark = uuid4().hex
     command = [sys.executable, "-m", "tests.faults.dying", str(folder), study_id, moment]
-    environment = {**os.environ, MARK: mark}
-    ended = subprocess.run(command, check=False, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    deadline = time.monotonic() + 150  # Ray's own agent once outlived 60 s beside another test file; why is not known
-    while left := marked(mark):
+    log = folder / "dying.log"
+    with log.open("w") as output:
+        # In a session of its own, which all that it starts belongs to.
+        runner = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
+        assert runner.wait() == -signal.SIGKILL, log.read_text()
+    deadline = time.monotonic() + 60
+    while left := members(runner.pid):
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.2)
 
 
-def marked(mark: str) -> list[str]:
+def members(session: int) -> list[str]:
+    """Names of the processes of a session. (A mark in their environment would not do: Ray's overwrite theirs.)"""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.name())
-        except psutil.Error:  # gone meanwhile, or somebody else's
+        except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
             continue
     return found
 

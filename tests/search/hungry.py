@@ -9,7 +9,8 @@ from benchmarks.loop import simulated_data
 
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
-from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.running.ray_session import ray_session
+from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.running.test_tuner import Queue

@@ -16,6 +16,7 @@ from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
 from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
+from taskgraft.evaluators.memory import without_collector
 from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
@@ -250,7 +251,8 @@ def _work_on(
     observer: Observer,
     pause_on: Iterable[signal.Signals],
 ) -> Study:
-    from taskgraft.search.running.pipeline import StudyRun
+    with without_collector():
+        from taskgraft.search.running.pipeline import StudyRun
 
     study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
     work = StudyRun(store, study, _OWNER, folder, base=base, ray_address=ray_address)

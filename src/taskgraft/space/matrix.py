@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
 from taskgraft.errors import Fault, InvalidInput, MalformedInput
 from taskgraft.space.tasks import NAME_RULE, is_valid_name
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Pair = tuple[str, str]
 FloatArray = npt.NDArray[np.float64]
@@ -184,6 +186,8 @@ class ReductionMatrix:
         Raises:
             InvalidInput: a threshold outside 0 <= Q < 1.
         """
+        import networkx as nx  # noqa: PLC0415  # a tenth of a second that workers, which know only `Pair`, do without
+
         check_threshold(threshold)
         graph: nx.Graph[str] = nx.Graph()
         graph.add_nodes_from(self.tasks)

@@ -19,7 +19,8 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
-from taskgraft.search.running.tuner import ray_session, run_jobs
+from taskgraft.search.running.ray_session import ray_session
+from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
@@ -218,7 +219,7 @@ def test_a_cluster_that_does_not_answer_is_told(session: None) -> None:
 def test_a_local_ray_is_started_whatever_else_runs_on_the_machine() -> None:
     program = """if True:
         import ray
-        from taskgraft.search.running.tuner import ray_session
+        from taskgraft.search.running.ray_session import ray_session
         with ray_session(cpus=1):
             print(ray.cluster_resources()["CPU"])
     """

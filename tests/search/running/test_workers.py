@@ -7,8 +7,8 @@ import torch
 
 from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.search.running import tuner
-from taskgraft.search.running.tuner import count_gpus, ray_session, run_jobs
+from taskgraft.search.running.ray_session import count_gpus, ray_session
+from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.running.workers import Workers
 from tests.search.running.test_tuner import SCHEDULE, Queue, jobs
 
@@ -50,7 +50,7 @@ def test_workers_get_shares_of_a_gpu_and_say_if_it_does_not_work(
     beeps_data: StudyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray is made to believe in a GPU: it gives a share of it to each worker, where torch finds none."""
-    monkeypatch.setattr(tuner, "_local_gpus", lambda: 1)
+    monkeypatch.setattr("taskgraft.search.running.ray_session._local_gpus", lambda: 1)
     with (
         ray_session(cpus=2),
         pytest.raises(Unavailable, match=r"training\.device: cuda is not there; torch .* finds no GPU"),

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from taskgraft.api.cli.output import AsJson, console, count, errors_as_exit_codes, print_json, show_error
 from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.memory import without_collector
 
 if TYPE_CHECKING:
     from taskgraft.evaluators.prediction import Bundle
@@ -36,8 +37,9 @@ def run(
 
     with errors_as_exit_codes(as_json):
         spec = read_study(study_file)  # before the slow import of what trains
-        from taskgraft.api.cli.live import Terminal
-        from taskgraft.api.runs import default_folder, run_study
+        with without_collector():
+            from taskgraft.api.cli.live import Terminal
+            from taskgraft.api.runs import default_folder, run_study
 
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)

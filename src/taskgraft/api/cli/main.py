@@ -1,5 +1,6 @@
 """The program: `taskgraft` and its commands."""
 
+import atexit
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from taskgraft.api.cli import demo, local, published, remote
+from taskgraft.evaluators.memory import keep_for_good
 
 app = typer.Typer(
     name="taskgraft",
@@ -64,6 +66,7 @@ def _program(
 
 def main() -> None:
     """Run the command that the arguments name."""
+    atexit.register(keep_for_good)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are not text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()

@@ -27,9 +27,10 @@ from taskgraft.search.running.final import FinalReport, final_report
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.lease import Lease
 from taskgraft.search.running.outlook import Outlook
+from taskgraft.search.running.ray_session import count_gpus, ray_session
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
-from taskgraft.search.running.tuner import count_gpus, ray_session, run_jobs
+from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.running.workers import Workers
 from taskgraft.search.store import Store
 from taskgraft.search.strategies.explanation import tree_form

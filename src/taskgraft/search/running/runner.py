@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskgraft.errors import NotFound, TaskgraftError, Unavailable
+from taskgraft.evaluators.memory import without_collector
 from taskgraft.search.running.checking import Checker
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store
@@ -56,7 +57,8 @@ class Runner:
         alive.start()
         self._checker.start()
         # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
-        import_module(_PIPELINE)
+        with without_collector():
+            import_module(_PIPELINE)
         while not self._stopping.is_set():
             try:
                 worked = self._work_once()

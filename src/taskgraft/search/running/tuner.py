@@ -6,21 +6,15 @@ one model after the other without starting a new process. Workers return values;
 
 import logging
 import os
-import shlex
 import shutil
-import signal
 import socket
-import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
-import torch
 from ray import tune
 from ray.exceptions import RayError
 from ray.tune.search import Searcher
@@ -30,48 +24,35 @@ from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
-from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.workers import Workers
 from taskgraft.search.running.working import Work, to_config
 from taskgraft.search.study.trial import Training
 
+if TYPE_CHECKING:  # workers import this module, and do without what makes jobs (scipy, networkx)
+    from taskgraft.search.running.jobs import Job
+
 _RETRIES = 2
 """How often a training is started again when its worker died; one that raised would only raise again."""
-_OBJECT_STORE_BYTES = 256 * 2**20
-_CONNECT_SECONDS = 10.0
 _ONE_CORE_EACH = Workers()
-_SETTINGS = MappingProxyType(
-    {
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box with the configuration, whatever its verbosity
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_worker_niceness": "0",  # by default workers give way to all else on the machine, and trainings starve
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-        "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # by default workers start one after the other; `_Asking` knows how many
-    }
-)
-"""What Ray and Tune read from the environment; a user's own settings go first."""
 
 
 class Driver(Protocol):
     """Decides what to train, and receives what came of it. Called from one thread."""
 
-    def next_job(self) -> Job | None:
+    def next_job(self) -> "Job | None":
         """Return the next training to start; None while there is nothing to start yet.
 
         Raises:
             StopIteration: the search is over.
         """
 
-    def on_progress(self, job: Job, fraction: float, worker: str) -> None:
+    def on_progress(self, job: "Job", fraction: float, worker: str) -> None:
         """Report the progress of a running training."""
 
-    def on_measured(self, job: Job, measurement: Measurement) -> None:
+    def on_measured(self, job: "Job", measurement: Measurement) -> None:
         """Report a training that ended with a measurement."""
 
-    def on_failed(self, job: Job, error: str) -> None:
+    def on_failed(self, job: "Job", error: str) -> None:
         """Report a training that ended without a measurement, though it was tried again."""
 
     def should_stop(self) -> bool:
@@ -155,7 +136,7 @@ class _Asking(Searcher):
         """Return whether a worker is free. A job that waits for one would have been chosen with less knowledge."""
         return len(self._jobs) < self._workers.slots(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
-    def _next_job(self) -> Job | None:
+    def _next_job(self) -> "Job | None":
         return self._lost.pop() if self._lost else self._driver.next_job()
 
     @contextmanager
@@ -193,7 +174,7 @@ class _Asking(Searcher):
             elif error:
                 self._take_back(job)
 
-    def _take_back(self, job: Job) -> None:
+    def _take_back(self, job: "Job") -> None:
         """Take back the job of a worker that died. Tune's retries count an idle worker's death for all jobs at once."""
         self._deaths[job.training] += 1
         if self._deaths[job.training] <= _RETRIES:
@@ -202,7 +183,7 @@ class _Asking(Searcher):
             times = f"{_RETRIES + 1} times"
             self._driver.on_failed(job, f"its worker did not start, or died, {times}: there may be too little memory")
 
-    def _open(self, job: Job, content: Measurement | TaskgraftError | None) -> None:
+    def _open(self, job: "Job", content: Measurement | TaskgraftError | None) -> None:
         if isinstance(content, Measurement):
             self._driver.on_measured(job, content)
         elif isinstance(content, Unavailable):
@@ -236,77 +217,6 @@ class _StopWhenAsked(Stopper):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-@contextmanager
-def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
-    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine.
-
-    Raises:
-        Unavailable: the cluster does not answer, or a local one can't start.
-    """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    local: dict[str, Any] = {
-        "num_cpus": cpus or os.cpu_count(),
-        "num_gpus": _local_gpus(),
-        "object_store_memory": _OBJECT_STORE_BYTES,
-        "include_dashboard": False,
-        # Ray hands this to a shell as it is: a path with a space in it would end at the space.
-        "runtime_env": {"py_executable": shlex.quote(sys.executable)},
-    }
-    if address:
-        _check_answers(address)
-    try:
-        with _own_sigterm():
-            # Without "local", Ray would look for a cluster that somebody else started on this machine.
-            settings = {"address": address} if address else {"address": "local", **local}
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
-    except Exception as error:  # Ray raises whatever the layer below it raised
-        raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
-    try:
-        yield
-    finally:
-        with _own_sigterm():
-            ray.shutdown()
-
-
-def _local_gpus() -> int:
-    """Return the GPUs of this machine that torch can use: Ray alone would also count those that it can't."""
-    return torch.cuda.device_count()
-
-
-def count_gpus(address: str | None = None) -> float:
-    """Return how many GPUs trainings can have: those of a cluster at ``address``, or of this machine.
-
-    Raises:
-        Unavailable: the cluster does not answer.
-    """
-    if address is None:
-        return _local_gpus()
-    with ray_session(address):
-        return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep this process's answer to SIGTERM: Ray puts its own in place at the start, and none at the end."""
-    ours = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)
-
-
-def _check_answers(address: str) -> None:
-    """Check that something listens at ``address``: Ray itself waits for minutes before it says so."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if host and port.isdigit():
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise Unavailable(f"Ray does not answer at {address}: {error}") from error
 
 
 def run_jobs(

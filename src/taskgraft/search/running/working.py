@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
-from taskgraft.search.running.jobs import Job
 from taskgraft.search.study.trial import Training
 
+if TYPE_CHECKING:  # workers import this module, and do without what makes jobs (scipy, networkx)
+    from taskgraft.search.running.jobs import Job
 
-def to_config(job: Job) -> dict[str, Any]:
+
+def to_config(job: "Job") -> dict[str, Any]:
     """Return a job as a configuration of Ray Tune."""
     return {
         "key": job.training.key,

@@ -1,0 +1,105 @@
+"""What a local Ray consists of, what it leaves behind, and what its workers import."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from ray._private.node import Node
+
+from taskgraft.search.running import ray_session as sessions
+from taskgraft.search.running.ray_session import ray_session
+
+_PROGRAM = """
+import json, os, sys, psutil
+from taskgraft.search.running.ray_session import ray_session
+with ray_session(cpus=1):
+    print(json.dumps({one.pid: one.name() for one in psutil.Process().children(recursive=True)}), flush=True)
+    sys.stdin.read()
+"""
+
+
+def started() -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def processes(program: "subprocess.Popen[str]") -> dict[psutil.Process, str]:
+    assert program.stdout
+    return {psutil.Process(int(pid)): name for pid, name in json.loads(program.stdout.readline()).items()}
+
+
+@pytest.mark.slow
+def test_a_local_ray_starts_nothing_that_a_study_does_not_use() -> None:
+    with started() as program:
+        names = processes(program).values()
+        program.communicate()
+    assert {"gcs_server", "raylet"} <= set(names)
+    others = set(names) - {"gcs_server", "raylet", "sh"}
+    assert len(others) <= 2  # Ray's two agents, without which it does not start
+    assert not any("worker" in name or "IDLE" in name for name in others)
+    assert program.returncode == 0
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_local_ray_whose_program_is_killed() -> None:
+    """Ray's agents would look for a database that is gone for more than a minute."""
+    with started() as program:
+        left = list(processes(program))
+        program.send_signal(signal.SIGKILL)
+    gone, alive = psutil.wait_procs(left, timeout=50)
+    assert not alive
+    assert len(gone) >= 4
+
+
+@pytest.mark.slow
+def test_the_watcher_of_the_agents_ends_with_the_session() -> None:
+    with started() as program:
+        left = list(processes(program))
+        program.communicate()
+    _, alive = psutil.wait_procs(left, timeout=50)
+    assert not alive
+
+
+def test_rays_own_methods_are_back_when_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [getattr(Node, name) for name in sessions._UNUSED]
+
+    def fail(**settings: object) -> None:
+        assert [getattr(Node, name) for name in sessions._UNUSED] != before
+        raise RuntimeError("no Ray today")
+
+    monkeypatch.setattr("ray.init", fail)
+    with pytest.raises(Exception, match="no Ray today"), ray_session():
+        pass
+    assert [getattr(Node, name) for name in sessions._UNUSED] == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not say which processes there are")
+def test_children_are_those_of_every_thread() -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as child:
+        while sessions._name(child.pid) != "sleep":
+            time.sleep(0.01)
+        assert child.pid in sessions._children(os.getpid())
+        assert sessions._children(os.getpid(), "sleep") == [child.pid]
+        assert sessions._children(os.getpid(), "wake") == []
+        child.kill()
+    assert sessions._children(child.pid) == []
+    assert sessions._name(child.pid) is None
+
+
+def test_a_worker_imports_what_trains_and_nothing_of_the_search() -> None:
+    code = (
+        "import gc, sys\n"
+        "from taskgraft.search.running.startup import prepare_worker\n"
+        "prepare_worker()\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 0\n"
+        "print(*sorted(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    modules = set(done.stdout.split())
+    assert {"torch", "taskgraft.evaluators.training", "taskgraft.search.running.tuner"} <= modules
+    assert not modules & {"scipy", "networkx", "optuna", "sqlalchemy", "onnx", "onnxruntime", "torch._dynamo"}
