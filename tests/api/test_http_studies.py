@@ -6,9 +6,13 @@ from datetime import datetime
 import pytest
 
 from taskgraft.search.evidence.resolution import TestSize, resolve, warnings
+from taskgraft.search.running.artifacts import Checkpoints, study_dir
+from taskgraft.search.study import device
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
+from taskgraft.search.study.trial import Training
+from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api, body
 from tests.search.results import RESULT
 
@@ -41,6 +45,25 @@ def test_a_dry_run_plans_and_queues_nothing(api: Api) -> None:
     assert 4 <= answer.json()["trials_at_least"] <= answer.json()["trials_at_most"]
     assert "location" not in answer.headers
     assert api.http.get("/v1/studies", params={"limit": 500}).json()["items"] == before
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_device_that_torch_does_not_know_is_refused(api: Api, dry_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "torch_version", lambda: "2.13.0+cpu")
+    answer = api.http.post("/v1/studies", params={"dry_run": dry_run}, json=body(training={"device": "cuda"}))
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["field"] == "training.device"
+    assert "cuda is not there" in fault["message"]
+
+
+def test_a_study_that_is_cancelled_while_nobody_works_on_it_keeps_no_state(api: Api) -> None:
+    study_id = api.post()
+    checkpoints = Checkpoints(api.settings.data_dir, study_id)
+    checkpoints.save_state(Training(BranchTree.flat("ab", 8, 8), is_probe=True), b"state")
+    assert list(study_dir(api.settings.data_dir, study_id).rglob("*.state"))
+    api.http.post(f"/v1/studies/{study_id}/cancel")
+    assert not list(study_dir(api.settings.data_dir, study_id).rglob("*.state"))
 
 
 def test_an_idempotency_key_replays_the_first_answer(api: Api) -> None:

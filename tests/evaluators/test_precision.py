@@ -19,6 +19,12 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason=f"torch {to
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU here")
 
 
+def finish(trainer: Trainer) -> Mapping[str, float]:
+    while not trainer.finished:
+        trainer.advance()
+    return trainer.measurement("here").metrics
+
+
 def test_the_processor_multiplies_in_bfloat16_if_it_can() -> None:
     precision = Precision.on("cpu")
     assert precision.device.type == "cpu"
@@ -36,6 +42,24 @@ def test_only_the_loss_of_float16_is_scaled() -> None:
         assert precision.scaler().is_enabled() is scales
         with precision.autocast():
             assert torch.is_autocast_enabled("cpu") is (kind is not torch.float32)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_training_goes_on_bit_for_bit_in_every_arithmetic(
+    tone_data: StudyData, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What GPUs without bfloat16 do, on the processor: the scale of the loss is a part of the state, too."""
+    precision = replace(Precision.on("cpu"), multiplies_in=kind)
+    monkeypatch.setattr(Precision, "on", lambda device: precision)
+    short = Schedule(epochs=3, batch_size=8, learning_rate=3e-3)
+    whole, first, second = (Trainer(ALL, tone_data, short, 0) for _ in range(3))
+    whole_metrics = finish(whole)
+    first.advance()
+    state = first.pack_state("s")
+    assert bool(state.facts().scaling) is (kind is torch.float16)
+    second.go_on_from(state, "s")
+    assert finish(second) == whole_metrics
+    assert second.measurement("here").weights == whole.measurement("here").weights
 
 
 @needs_no_gpu
@@ -59,12 +83,6 @@ def test_a_normalisation_that_is_moved_leaves_the_data_where_they_are(tone_data:
     assert normalisation.on(torch.device("cpu")) is normalisation
     assert normalisation.on(torch.device("meta")).mean.device.type == "meta"
     assert normalisation.mean.device.type == "cpu"
-
-
-def finish(trainer: Trainer) -> Mapping[str, float]:
-    while not trainer.finished:
-        trainer.advance()
-    return trainer.measurement("here").metrics
 
 
 @needs_gpu

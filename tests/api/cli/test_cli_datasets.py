@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from taskgraft.evaluators.datasets.check import check_manifest
+from taskgraft.search.study.device import torch_version
 from tests.api.cli.commands import taskgraft, write
 from tests.evaluators.datasets.corpora import sound_corpus
 
@@ -75,3 +78,12 @@ def test_a_plan_counts_trainings_and_clips(tmp_path: Path) -> None:
     text = taskgraft("plan", study)
     assert "animal: 2 train, 2 validation, 2 test" in text.out.splitlines()
     assert {one.name for one in tmp_path.iterdir()} == {"a corpus", "study.yaml"}
+
+
+@pytest.mark.skipif(not torch_version().endswith("+cpu"), reason=f"torch {torch_version()} may find a GPU")
+def test_a_plan_refuses_a_device_that_torch_does_not_know(tmp_path: Path) -> None:
+    sound_corpus(tmp_path / "a corpus")
+    clips_only = "".join(line for line in STUDY.splitlines(keepends=True) if "call" not in line)
+    said = taskgraft("plan", write(tmp_path / "study.yaml", f"{clips_only}training: {{device: cuda}}\n"))
+    assert said.code == 2
+    assert "training.device: cuda is not there; torch" in said.err
