@@ -1,6 +1,6 @@
 """What a study knows so far: measurements by training, and the reductions that follow from them."""
 
-import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -10,19 +10,20 @@ from types import MappingProxyType
 import numpy as np
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.evaluators.metrics import TaskComparison, accuracy_reduction, measure, reduction_interval, reductions
+from taskgraft.evaluators.metrics import TaskComparison, accuracy_reduction, reduction_interval, reductions
+from taskgraft.search.evidence.length import LengthSearch
 from taskgraft.search.evidence.sequential import SequentialTests
 from taskgraft.search.statistics.certainty import Verdict
+from taskgraft.search.statistics.chance import is_at_chance
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
+from taskgraft.search.statistics.training_length import SeedSpreads
 from taskgraft.search.study.spec import AUTO, Strategy, StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.matrix import Cell, Decision, Pair, ReductionMatrix
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
-_ERRORS = 1.96
-"""Standard errors on each side of a 95 % interval."""
 _COMPARED = 5
 """Trainings that a baseline is compared with to see how far trainings of its task differ."""
 
@@ -45,9 +46,13 @@ def _flat(tasks: tuple[str, ...], shared: int, depth: int) -> BranchTree:
 
 
 class Evidence:
-    """The finished trainings of a study, in the terms of its decisions. Grows by `add`; everything else is derived."""
+    """The finished trainings of a study, in the terms of its decisions. Grows by `add`; everything else is derived.
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial] = ()) -> None:
+    With `training.epochs: auto`, only trainings of the length that the study uses are looked at; those of ``lengths``
+    that are shorter or longer serve to choose it. Readers of a ledger may leave them out.
+    """
+
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial] = (), lengths: Sequence[int] = ()) -> None:
         self._spec = spec
         self._depth = get_template(spec.template).depth
         self._known: dict[Training, Measurement] = {}
@@ -57,7 +62,14 @@ class Evidence:
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._at_chance: dict[str, bool] = {}
         self._baselines = {task: _flat((task,), self._depth, self._depth) for task in spec.task_names}
-        self._tests = SequentialTests(spec, self._known, self._baselines) if spec.repeats == AUTO else None
+        self.length = (
+            LengthSearch(spec, self._known, self._baselines, lengths) if spec.training.epochs == AUTO else None
+        )
+        self._epochs: int | None = None
+        self._is_length_known = False
+        self._tests = (
+            SequentialTests(spec, self._known, self._baselines, self.training) if spec.repeats == AUTO else None
+        )
         for trial in trials:
             self.add(trial)
 
@@ -71,6 +83,9 @@ class Evidence:
             self._known[trial.training] = trial.measurement
             if self._tests:
                 self._intervals.clear()  # what is known of the noise of seeds changed
+            if self.length and len(trial.training.tasks) == 1:
+                self._is_length_known = False
+                self._at_chance.clear()  # a baseline of another length may stand for its task now
         else:
             self._failed[trial.training] = trial.error or "unknown error"
 
@@ -104,6 +119,43 @@ class Evidence:
         """What the finished trainings measured."""
         return self._known.values()
 
+    # The length of trainings
+
+    @property
+    def epochs(self) -> int | None:
+        """The length of the trainings that count, if the study leaves it open; None if the study says it."""
+        if not self._is_length_known:
+            self._epochs, self._is_length_known = self.length.epochs if self.length else None, True
+        return self._epochs
+
+    def training(self, tree: BranchTree, repeat: int = 0, is_probe: bool = False) -> Training:
+        """Return the training of a tree that has the study's length."""
+        return Training(tree, repeat, is_probe, self.epochs)
+
+    def baseline_spreads(self) -> SeedSpreads:
+        """Return how far the baselines of tasks above chance differ by their seed, those that confirm a tree too."""
+        metrics = {task.name: task.metric for task in self._spec.tasks}
+        said: dict[str, list[Outcomes]] = {task: [] for task in self.tasks_above_chance() if self.has_baselines([task])}
+        for training, measured in (*self._known.items(), *self._confirming.items()):
+            if training.tasks[0] in said and training == self.training(
+                self.baseline(training.tasks[0]), training.repeat
+            ):
+                said[training.tasks[0]].append(measured.outcomes[training.tasks[0]])
+        return SeedSpreads.of({task: Repeats.of(metrics[task], seeds) for task, seeds in said.items() if seeds})
+
+    @property
+    def stretches(self) -> Iterable[float]:
+        """How many times as long as one of the first length each of the `measurements` took, in their order."""
+        return [self.length.stretch(training) if self.length else 1.0 for training in self._known]
+
+    @property
+    def only_for_length(self) -> int:
+        """How many trainings served to choose the training length, and nothing else."""
+        if not self.length:
+            return 0
+        repeats = sys.maxsize if self._tests else int(self._spec.repeats)
+        return sum(one.epochs != self.epochs or one.repeat >= repeats for one in self._known)
+
     # The trainings that decide about a tree
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
@@ -114,7 +166,7 @@ class Evidence:
         """Yield the finished repeats of a component; if both a whole training and a probe ended, the whole one."""
         limit = self._tests.repeats(part) if self._tests else int(self._spec.repeats)
         for repeat in range(limit):
-            whole, probe = Training(part, repeat), Training(part, repeat, is_probe=True)
+            whole, probe = self.training(part, repeat), self.training(part, repeat, is_probe=True)
             if whole in self._known or probe in self._known:
                 yield whole if whole in self._known else probe
 
@@ -129,15 +181,15 @@ class Evidence:
         answered = {training.repeat for training in self._repeats(part)}
         is_probe = self._spec.stops_early and self._spec.decision is Decision.POINT and len(part.tasks) > 1
         yield from (
-            Training(part, repeat, is_probe) for repeat in range(int(self._spec.repeats)) if repeat not in answered
+            self.training(part, repeat, is_probe) for repeat in range(int(self._spec.repeats)) if repeat not in answered
         )
 
     def unfinished(self, tree: BranchTree) -> tuple[Training, ...]:
         """Return the trainings that have to end before a tree can be delivered: a probe cut short is not enough."""
         wanted = []
         for part in components(tree):
-            wanted += [Training(one.tree, one.repeat) for one in self._questions(part)]
-            wanted += [Training(one.tree, one.repeat) for one in self._repeats(part) if self._was_accepted(one)]
+            wanted += [replace(one, is_probe=False) for one in self._questions(part)]
+            wanted += [replace(one, is_probe=False) for one in self._repeats(part) if self._was_accepted(one)]
         return tuple(dict.fromkeys(wanted))
 
     def _was_accepted(self, training: Training) -> bool:
@@ -161,7 +213,7 @@ class Evidence:
 
     def curves(self, tasks: Sequence[str]) -> dict[str, Sequence[Mapping[str, float]]]:
         """Return how each task's metric grew while its first baseline was trained."""
-        return {task: self._known[Training(self.baseline(task))].curve for task in tasks}
+        return {task: self._known[self.training(self.baseline(task))].curve for task in tasks}
 
     def has_baselines(self, tasks: Sequence[str]) -> bool:
         """Return whether the baselines of all these tasks are known."""
@@ -176,8 +228,8 @@ class Evidence:
             return False
         if task not in self._at_chance:
             metric = next(one.metric for one in self._spec.tasks if one.name == task)
-            said = self._known[Training(self.baseline(task))].outcomes[task]
-            self._at_chance[task] = _is_at_chance(metric, said)
+            said = self._known[self.training(self.baseline(task))].outcomes[task]
+            self._at_chance[task] = is_at_chance(metric, said)
         return self._at_chance[task]
 
     def tasks_above_chance(self) -> tuple[str, ...]:
@@ -200,7 +252,7 @@ class Evidence:
         A later training of the same model changes nothing: what was asked in an order keeps it.
         """
         whole = self.whole_group()
-        first = (Training(whole, is_probe=True), Training(whole)) if whole else ()
+        first = (self.training(whole, is_probe=True), self.training(whole)) if whole else ()
         return next((self._known[one].affinities for one in first if one in self._known), {})
 
     # What follows for a tree
@@ -285,7 +337,11 @@ class Evidence:
         """
         baseline = self.trainings(self.baseline(task))[0]
         reference = {task: self.references([task])[task]}
-        others = [training for training in self._known if task in training.tasks and training != baseline]
+        others = [
+            training
+            for training in self._known
+            if task in training.tasks and training != baseline and training.epochs == baseline.epochs
+        ]
 
         def breaks(training: Training) -> bool:
             metrics = {task: self._known[training].metrics[task]}
@@ -377,15 +433,6 @@ class Evidence:
             }
             matrix = ReductionMatrix(matrix.tasks, cells)
         return decisive(matrix, self._spec.ar_threshold, self._spec.decision)
-
-
-def _is_at_chance(metric: str, said: Outcomes) -> bool:
-    if said.clip_count < 2:
-        return True
-    answer = np.bincount(said.truth, said.counts).argmax()
-    chance = measure(replace(said, predicted=np.full_like(said.truth, answer)), metric)
-    baseline = Repeats.of(metric, [said])
-    return baseline.mean - _ERRORS * math.sqrt(baseline.sampling) <= chance
 
 
 def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> ReductionMatrix:

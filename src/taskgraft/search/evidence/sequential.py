@@ -5,7 +5,7 @@ it, and on the baselines that it is compared with, as long as the answer is open
 close it. What stays open counts as not keeping the threshold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -35,18 +35,23 @@ class SequentialTests:
     """
 
     def __init__(
-        self, spec: StudySpec, known: Mapping[Training, Measurement], baselines: Mapping[str, BranchTree]
+        self,
+        spec: StudySpec,
+        known: Mapping[Training, Measurement],
+        baselines: Mapping[str, BranchTree],
+        training_of: Callable[[BranchTree, int], Training] = Training,
     ) -> None:
         self._spec = spec
         self._metrics = {task.name: task.metric for task in spec.tasks}
         self._known = known
         self._baselines = baselines
-        self._summaries: dict[tuple[BranchTree, str, int], Repeats] = {}
+        self._training_of = training_of
+        self._summaries: dict[tuple[Training, str], Repeats] = {}
         self._noise = (0, SeedNoise.pool(()))
 
     def repeats(self, part: BranchTree) -> int:
         """How many repeats of a part are known, the first ones without a gap."""
-        return next(number for number in count() if Training(part, number) not in self._known)
+        return next(number for number in count() if self._training_of(part, number) not in self._known)
 
     def wanted(self, part: BranchTree) -> Iterator[Training]:
         """What has to be trained next to say more about a part; nothing where more would not help."""
@@ -54,15 +59,15 @@ class SequentialTests:
         if len(part.tasks) == 1:
             yield from self._missing(part, BASELINE_REPEATS)
         elif not known:
-            yield Training(part, 0)
+            yield self._training_of(part, 0)
         elif known < MAX_REPEATS and self._may_settle(part):
             for task in part.tasks:
                 yield from self._missing(self._baselines[task], known + 1)
-            yield Training(part, known)
+            yield self._training_of(part, known)
 
     def _missing(self, part: BranchTree, repeats: int) -> Iterator[Training]:
         """Yield which of the first ``repeats`` are not known; a later one may have ended before an earlier one."""
-        wanted = (Training(part, repeat) for repeat in range(repeats))
+        wanted = (self._training_of(part, repeat) for repeat in range(repeats))
         return (training for training in wanted if training not in self._known)
 
     def _may_settle(self, part: BranchTree) -> bool:
@@ -93,21 +98,22 @@ class SequentialTests:
         ]
 
     def _summary(self, part: BranchTree, task: str) -> Repeats:
-        key = (part, task, self.repeats(part))
+        repeats = self.repeats(part)
+        key = (self._training_of(part, repeats), task)  # the next one stands for those before it
         if key not in self._summaries:
-            said = [self._known[Training(part, repeat)].outcomes[task] for repeat in range(key[2])]
-            self._summaries[key] = Repeats.of(self._metrics[task], said)
+            known = [self._known[self._training_of(part, repeat)] for repeat in range(repeats)]
+            self._summaries[key] = Repeats.of(self._metrics[task], [measured.outcomes[task] for measured in known])
         return self._summaries[key]
 
     def _seed_noise(self) -> SeedNoise:
         """The noise of everything that is known; it is pooled again whenever that has grown."""
         if self._noise[0] != len(self._known):
-            parts = {training.tree for training in self._known if Training(training.tree) in self._known}
+            parts = {training.tree for training in self._known if self._training_of(training.tree, 0) in self._known}
             groups = [
                 self._summary(part, task)
                 for part in sorted(parts, key=_name)
                 for task in part.tasks
-                if self._known[Training(part)].outcomes[task].clip_count
+                if self._known[self._training_of(part, 0)].outcomes[task].clip_count
                 > 1  # one clip tells nothing of noise; such a task is taken to be at chance
             ]
             self._noise = (len(self._known), SeedNoise.pool(groups))

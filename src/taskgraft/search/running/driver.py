@@ -32,7 +32,8 @@ class StudyDriver:
     """Implements `taskgraft.search.running.tuner.Driver` for a study. `snapshot` may be called from another thread.
 
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
-    ``on_trial`` is called with the evidence whenever a training has ended.
+    ``on_trial`` is called with the evidence whenever a training has ended. ``lengths`` are those that
+    `training.epochs: auto` may try.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class StudyDriver:
         reuse: Reuse | None = None,
         digest_of: Callable[[Job], str] = lambda job: "",
         on_trial: Callable[[Evidence], None] = lambda evidence: None,
+        lengths: Sequence[int] = (),
     ) -> None:
         self._reuse = reuse
         self._digest_of = digest_of
@@ -57,7 +59,7 @@ class StudyDriver:
         self._lock = threading.Lock()
         self.should_stop = should_stop
         self._on_trial = on_trial
-        self.evidence = Evidence(spec, ledger.trials())
+        self.evidence = Evidence(spec, ledger.trials(), lengths)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
@@ -82,7 +84,7 @@ class StudyDriver:
             done=self.evidence.count,
             at_least=decision.at_least,
             left=trainings_left(self._spec, self.evidence, decision),
-            pace=Pace.of(self.evidence.measurements),
+            pace=Pace.of(self.evidence.measurements, self.evidence.stretches),
         )
 
     def _seconds(self) -> float:

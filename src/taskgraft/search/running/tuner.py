@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -119,7 +120,7 @@ class _Worker(tune.Trainable):
             self._trainer = Trainer(
                 training.tree,
                 self._data,
-                self._schedule,
+                replace(self._schedule, epochs=training.epochs or self._schedule.epochs),
                 seed,
                 references,
                 stopping,
@@ -306,7 +307,8 @@ def _check_answers(address: str) -> None:
 def run_jobs(driver: Driver, data: StudyData, schedule: Schedule, folder: Path) -> None:
     """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
 
-    ``folder`` is Tune's own; what an earlier run left there is removed.
+    A training that says its own length takes only the rest from ``schedule``. ``folder`` is Tune's own; what an earlier
+    run left there is removed.
 
     Raises:
         Unavailable: Ray, or the disk, does not do its part.

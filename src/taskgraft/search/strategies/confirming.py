@@ -21,7 +21,7 @@ def confirming_trainings(spec: StudySpec, evidence: Evidence, tree: BranchTree) 
     """
     parts = [part for part in components(tree) if len(part.tasks) > 1]
     models = [*(evidence.baseline(task) for part in parts for task in part.tasks), *parts]
-    return tuple(Training(model, repeat) for repeat in confirming_repeats(spec) for model in models)
+    return tuple(evidence.training(model, repeat) for repeat in confirming_repeats(spec) for model in models)
 
 
 def most_trainings(spec: StudySpec, tasks: int) -> int:
