@@ -59,6 +59,7 @@ class World:
     spread: float = 0.0
     """By how much a repeat's metrics may be off."""
     threshold: float = 0.02
+    clips: int = CLIPS
     enough: int = 0
     """Epochs from which on longer trainings gain nothing; half of them cost a tenth of every metric."""
     steady: int = 0
@@ -73,7 +74,7 @@ class World:
             for (task, lost), by in zip(reductions.items(), off, strict=True)
         }
         is_accepted = training.is_probe and max(reductions.values()) <= self.threshold
-        measured = measurement(metrics, steps_left=60 if is_accepted else 0)
+        measured = measurement(metrics, self.clips, steps_left=60 if is_accepted else 0)
         drawn = random.Random(f"{self.seed} {training.key}")
         pairs = combinations(training.tasks, 2) if len(training.tasks) > 2 else ()
         return replace(measured, affinities={pair: drawn.uniform(-1, 1) for pair in pairs})

@@ -83,7 +83,7 @@ class Evidence:
             self._known[trial.training] = trial.measurement
             if self._tests:
                 self._intervals.clear()  # what is known of the noise of seeds changed
-            if self.length and len(trial.training.tasks) == 1:
+            if self.length:
                 self._is_length_known = False
                 self._at_chance.clear()  # a baseline of another length may stand for its task now
         else:

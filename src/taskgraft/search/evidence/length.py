@@ -125,9 +125,13 @@ class LengthSearch:
         While none is chosen, or if the budget ended before, it is the longest whose first baselines are all known; else
         the first.
         """
+        return self._in_use() or self.chosen or self._longest_known()
+
+    def _in_use(self) -> int | None:
+        """Return the length of models of several tasks: once there is one, it stays."""
         if self._used is None:
             self._used = next((one.epochs for one in self._known if len(one.tasks) > 1), None)
-        return self._used or self.chosen or self._longest_known()
+        return self._used
 
     @property
     def chosen(self) -> int | None:
@@ -140,7 +144,7 @@ class LengthSearch:
     @property
     def is_open(self) -> bool:
         """Whether more baselines would be trained to choose the length, if the budget has room for them."""
-        return self._used is None and self.chosen is None
+        return self._in_use() is None and self.chosen is None
 
     def looks(self) -> tuple[Look, ...]:
         """Return what is known of every length that was tried so far, shortest first."""
