@@ -6,6 +6,7 @@ from itertools import combinations
 from statistics import mean
 
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.reduction_matrix import matrix_of
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Trial
 from taskgraft.space.matrix import Decision, Pair, ReductionMatrix
@@ -58,10 +59,10 @@ def evidence_depths(spec: StudySpec, trials: Iterable[Trial]) -> dict[Pair, int]
     """
     trials = list(trials)
     evidence = Evidence(spec, trials)
-    seen = matrix_depths(spec, evidence.matrix(with_intervals=spec.decision is Decision.CONFIDENT))
+    seen = matrix_depths(spec, matrix_of(evidence, with_intervals=spec.decision is Decision.CONFIDENT))
     depths = {pair: tried_depth(depth, spec.depths) for pair, depth in seen.items()}
     for tree in {trial.training.tree: None for trial in trials}:
-        if len(tree.tasks) > 2 and evidence.is_known(tree) and evidence.keeps(tree):
+        if len(tree.tasks) > 2 and evidence.is_known(tree) and evidence.meets_threshold(tree):
             for pair in combinations(tree.tasks, 2):
                 depths[pair] = max(depths[pair], tried_depth(tree.shared_depth(*pair), spec.depths))
     return depths

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taskgraft.search.evidence.evidence import reduction_matrix
+from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.reduction_matrix import decisive_matrix, matrix_of
 from taskgraft.search.running.elsewhere import evidence_at
 from taskgraft.search.strategies.explanation import branchings, explanation, unknown_cells
 from taskgraft.search.strategies.strategy import Settled
@@ -64,7 +65,7 @@ def test_the_trainings_needed_at_another_threshold_bound_what_a_study_there_trai
     first = drive(make_spec(**more, ar_threshold=before), world)
     spec = make_spec(**more, ar_threshold=threshold)
     evidence = evidence_at(spec, first.trials)
-    tree = synthesize(evidence.decisive_matrix(), threshold, CNN8)
+    tree = synthesize(decisive_matrix(evidence), threshold, CNN8)
     unknown = unknown_cells(spec, evidence, tree)
     again = drive(spec, world, [first])
     probes = {trial.training for trial in again.trials if trial.training.is_probe}
@@ -93,8 +94,8 @@ def test_no_pair_is_taken_for_incompatible_that_nobody_asked_about(
     spec = make_spec(**more, ar_threshold=threshold)
     evidence = evidence_at(spec, first.trials)
     unknown = unknown_cells(spec, evidence, evidence.pair("a", "b", 4)) if more["tasks"] > 1 else None
-    known = evidence.matrix(with_intervals=False).compatibility(threshold)
-    truth = Evidence(spec, drive(spec, world).trials).matrix(with_intervals=False).compatibility(threshold)
+    known = matrix_of(evidence, with_intervals=False).compatibility(threshold)
+    truth = matrix_of(Evidence(spec, drive(spec, world).trials), with_intervals=False).compatibility(threshold)
     for pair in combinations(spec.task_names, 2):
         depth, true = (graph.get_edge_data(*pair, {}).get("weight", 0) for graph in (known, truth))
         assert depth <= true

@@ -98,7 +98,8 @@ def test_with_repeats_auto_the_plan_holds_too(steady: int) -> None:
     least, most = plan_trials(spec)
     assert least <= len(run.trials) <= most
     (epochs,) = epochs_of(run)
-    assert epochs is not None and epochs >= steady
+    assert epochs is not None
+    assert epochs >= steady
 
 
 @settings(max_examples=20, deadline=None)
@@ -114,7 +115,9 @@ def test_a_study_that_was_killed_chooses_the_same_length(enough: int, steady: in
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(3, 40), st.sampled_from([0, 20, NEVER_ENOUGH]), st.sampled_from([1, 2]), st.integers(1, 4), st.data())
+@given(
+    st.integers(3, 40), st.sampled_from([0, 20, NEVER_ENOUGH]), st.sampled_from([1, 2]), st.integers(1, 4), st.data()
+)
 def test_no_budget_is_exceeded_and_every_baseline_of_the_length_is_trained(
     trials: int, enough: int, repeats: int, workers: int, data: st.DataObject
 ) -> None:

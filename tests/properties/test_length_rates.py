@@ -1,4 +1,4 @@
-"""How often a training length is taken to be too short, on simulated baselines whose truth is known. Seeds are fixed."""
+"""How often a length is taken to be too short, on simulated baselines whose truth is known. Seeds are fixed."""
 
 import pytest
 from benchmarks.simulated_lengths import Baselines, Cause, causes

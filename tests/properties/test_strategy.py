@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.answers import seed_noise
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.reduction_matrix import decisive_matrix, matrix_of
+from taskgraft.search.evidence.trees import components
+from taskgraft.search.strategies.bisection import BISECTION
 from taskgraft.search.strategies.plan import plan_trials
-from taskgraft.search.strategies.questions import most_questions
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
@@ -49,7 +52,7 @@ def evidence_of(spec: StudySpec, run: Run) -> Evidence:
 def test_adaptive_finds_what_exhaustive_finds_with_no_more_trainings(case: tuple[int, dict[str, Any], World]) -> None:
     tasks, more, world = case
     runs = {name: simulate(make_spec(tasks, strategy=name, **more), world) for name in ("adaptive", "exhaustive")}
-    graphs = [evidence_of(make_spec(tasks, **more), run).matrix(False).compatibility(0.02) for run in runs.values()]
+    graphs = [matrix_of(evidence_of(make_spec(tasks, **more), run), False).compatibility(0.02) for run in runs.values()]
     assert [dict(graph.adjacency()) for graph in graphs[:1]] == [dict(graph.adjacency()) for graph in graphs[1:]]
     assert runs["adaptive"].settled == runs["exhaustive"].settled
     asked = {name: {(training.tree, training.repeat) for training in run.trainings} for name, run in runs.items()}
@@ -86,13 +89,13 @@ def test_bisection_finds_the_compatibilities_of_the_sweep_where_sharing_more_nev
     specs = [make_spec(tasks, strategy=name, **more) for name in ("bisection", "exhaustive")]
     runs = [simulate(spec, replace(world, cells=rising)) for spec in specs]
     found, swept = (
-        evidence_of(spec, run).matrix(False).compatibility(spec.ar_threshold)
+        matrix_of(evidence_of(spec, run), False).compatibility(spec.ar_threshold)
         for spec, run in zip(specs, runs, strict=True)
     )
     for pair in combinations(specs[0].task_names, 2):
         assert found.get_edge_data(*pair) == swept.get_edge_data(*pair)
     asked = sum(training.is_probe for training in runs[0].trainings)
-    assert asked <= tasks * (tasks - 1) // 2 * most_questions(specs[0].strategy, tuple(sorted(specs[0].depths)))
+    assert asked <= tasks * (tasks - 1) // 2 * BISECTION.rule.most_questions(tuple(sorted(specs[0].depths)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,10 +136,10 @@ def test_the_tree_that_is_settled_on_keeps_the_threshold_and_every_compatibility
     evidence = evidence_of(spec, run)
     tree = run.settled.tree
     assert evidence.ar(tree) <= spec.ar_threshold
-    graph = evidence.matrix(False).compatibility(spec.ar_threshold)
+    graph = matrix_of(evidence, False).compatibility(spec.ar_threshold)
     for pair in combinations(spec.task_names, 2):
         assert tree.shared_depth(*pair) <= graph.get_edge_data(*pair, {}).get("weight", 0)
-    first = synthesize(evidence.decisive_matrix(), spec.ar_threshold, CNN8)
+    first = synthesize(decisive_matrix(evidence), spec.ar_threshold, CNN8)
     assert (tree == first) is (run.settled.reason is None)
     if run.settled.reason:
         assert evidence.ar(first) > spec.ar_threshold
@@ -179,9 +182,9 @@ def test_what_confirms_a_tree_changes_nothing_that_was_searched(
     models = Counter([*shared, *(BranchTree.flat(task, 8, 8) for part in shared for task in part.tasks)])
     assert Counter(training.tree for training in further) == Counter(dict.fromkeys(models, seeds))
     before, after = evidence_of(spec, alone), evidence_of(confirming, both)
-    assert after.matrix(False).cells == before.matrix(False).cells
-    assert after.trained == before.trained
-    assert after.seed_noise() == before.seed_noise()
+    assert matrix_of(after, False).cells == matrix_of(before, False).cells
+    assert after.facts.trained == before.facts.trained
+    assert seed_noise(after) == seed_noise(before)
     half = [*alone.trials, *both.trials[len(alone.trials) :: 2]]
     assert simulate(confirming, replace(world, spread=0.01), known=half).settled == both.settled
 
@@ -361,10 +364,10 @@ def test_a_group_that_keeps_the_threshold_answers_for_its_pairs() -> None:
         (("a", "b", "c", "d"), False),
     ]
     evidence = evidence_of(spec, run)
-    cells = {pair: dict(by_depth) for pair, by_depth in evidence.matrix().cells.items()}
+    cells = {pair: dict(by_depth) for pair, by_depth in matrix_of(evidence).cells.items()}
     assert set(cells) == set(combinations("abcd", 2))
     assert all(set(by_depth) == {8} and by_depth[8].is_bound for by_depth in cells.values())
-    assert evidence.matrix(False).compatibility(0.02).number_of_edges() == 6
+    assert matrix_of(evidence, False).compatibility(0.02).number_of_edges() == 6
 
 
 def test_a_probe_that_was_accepted_is_shown_as_a_bound_and_trained_to_its_end_where_it_is_delivered() -> None:
@@ -373,14 +376,14 @@ def test_a_probe_that_was_accepted_is_shown_as_a_bound_and_trained_to_its_end_wh
     run = simulate(spec, World(cells))
     assert Counter(run.trainings)[Training(BranchTree.flat("ab", 8, 8))] == 1
     evidence = evidence_of(spec, run)
-    found = evidence.matrix()
+    found = matrix_of(evidence)
     whole = found.cell("a", "b", 8)
     assert whole
     assert not whole.is_bound
     before = Evidence(
         spec, [trial for trial in run.trials if trial.training.is_probe or len(trial.training.tasks) == 1]
     )
-    cell = before.matrix().cell("a", "b", 8)
+    cell = matrix_of(before).cell("a", "b", 8)
     assert cell
     assert (cell.is_bound, cell.low) == (True, 0)
 

@@ -75,7 +75,7 @@ def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) 
             count += 1
             heapq.heappush(running, (now + measured.seconds, count, now, new, measured))
             continue
-        if pace := Pace.of(evidence.measurements, evidence.stretches):
+        if pace := Pace.of(evidence.facts.measurements, evidence.stretches):
             left = trainings_left(spec, evidence, decision)
             shares = [(now - start) / measured.seconds * measured.steps / 100 for _, _, start, _, measured in running]
             said = seconds_left(left, pace, len(spec.tasks), workers, shares)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskgraft.errors import Conflict
-from taskgraft.search.evidence.evidence import Evidence, reduction_matrix
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.reduction_matrix import matrix_of, reduction_matrix, synthesized_tree
 from taskgraft.search.running.elsewhere import evidence_at
 from taskgraft.search.strategies.explanation import explanation
 from taskgraft.search.study.preparation import tasks_from_facts
@@ -15,7 +16,6 @@ from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
 from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import ReductionMatrix
-from taskgraft.space.synthesis import synthesize
 from taskgraft.space.template import get_template
 
 _MATRICES_KEPT = 8
@@ -41,12 +41,12 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     threshold = spec.ar_threshold if ar_threshold is None else ar_threshold
     if study.tree is not None and threshold == spec.ar_threshold:
         return study.tree
-    if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(Evidence(spec, trials).matrix(False), spec)):
+    if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix_of(Evidence(spec, trials), False), spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
     template = get_template(spec.template)
     there = spec.at_threshold(threshold)
     evidence = _evidence_at(there, trials)
-    tree = synthesize(evidence.decisive_matrix(), threshold, template, spec.decision, spec.synthesis)
+    tree = synthesized_tree(evidence)
     document = tree_document(tree, template, threshold, tasks_from_facts(study.facts))
     return document | explanation(there, evidence, tree)
 

@@ -16,7 +16,7 @@ from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
 from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
-from taskgraft.search.evidence.evidence import reduction_matrix
+from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
 from taskgraft.search.running.lease import LEASE_SECONDS

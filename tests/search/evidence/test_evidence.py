@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.evidence.evidence import Evidence, components, decisive, reduction_matrix
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.reduction_matrix import decisive, reduction_matrix
+from taskgraft.search.evidence.trees import components
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.matrix import Cell, Decision, ReductionMatrix
 from taskgraft.space.tree import BranchTree, Node
@@ -39,11 +41,11 @@ def test_ar_is_the_worst_signed_reduction_and_never_below_zero() -> None:
     evidence.add(finished(Training(AB5), measurement({"a": 0.6, "b": 0.6})))
     assert evidence.reductions(AB5) == pytest.approx({"a": 0.25, "b": -0.2})
     assert evidence.ar(AB5) == evidence.deciding_ar(AB5) == pytest.approx(0.25)
-    assert not evidence.keeps(AB5)
+    assert not evidence.meets_threshold(AB5)
     gain = BranchTree.flat("ab", 8, 8)
     evidence.add(finished(Training(gain), measurement({"a": 0.9, "b": 0.6})))
     assert evidence.ar(gain) == 0
-    assert evidence.keeps(gain)
+    assert evidence.meets_threshold(gain)
 
 
 @pytest.mark.parametrize(("baseline", "metric", "keeps"), [(0.8, 0.784, True), (1, 0.98, True), (1, 0.9799, False)])
@@ -51,7 +53,7 @@ def test_an_ar_of_exactly_the_threshold_keeps_it(baseline: float, metric: float,
     """One clip of fifty is 2 %, whatever binary fractions make of it."""
     evidence = Evidence(make_spec(2), baselines(a=baseline, b=0.8))
     evidence.add(finished(Training(AB5), measurement({"a": metric, "b": 0.9})))
-    assert evidence.keeps(AB5) is keeps
+    assert evidence.meets_threshold(AB5) is keeps
 
 
 def test_repeats_count_by_their_mean() -> None:
@@ -80,8 +82,8 @@ def test_confident_decisions_hold_the_upper_end_against_the_threshold() -> None:
     answers[AB5] = dict.fromkeys("ab", said(*[True] * 19, False))
     trials = [finished(Training(tree), measured(**one)) for tree, one in answers.items()]
     point, confident = (Evidence(make_spec(2, ar_threshold=0.06, decision=d), trials) for d in ("point", "confident"))
-    assert point.keeps(AB5)
-    assert not confident.keeps(AB5)
+    assert point.meets_threshold(AB5)
+    assert not confident.meets_threshold(AB5)
     assert confident.deciding_ar(AB5) == confident.interval(AB5)[1] > 0.06
 
 
@@ -151,8 +153,8 @@ def test_the_decisive_part_of_a_matrix_ends_at_the_compatibility() -> None:
 
 def test_a_failed_training_is_kept_with_its_reason() -> None:
     evidence = Evidence(make_spec(2), [Trial(0, Training(A), 0, TrialState.FAILED, error="out of luck")])
-    assert evidence.failures == {Training(A): "out of luck"}
-    assert evidence.count == 1
+    assert evidence.facts.failures == {Training(A): "out of luck"}
+    assert evidence.facts.count == 1
     assert not evidence.has_baselines("a")
 
 

@@ -1,4 +1,4 @@
-"""The choice of the training length, on baselines made by hand; whole studies are in `tests/properties/test_length.py`."""
+"""The choice of the training length, on baselines made by hand; whole studies: `tests/properties/test_length.py`."""
 
 from collections.abc import Mapping
 
@@ -69,7 +69,7 @@ def test_a_length_is_chosen_when_seeds_differ_by_no_more_than_their_clips() -> N
     assert length.looks()[-1].finding is Finding.LONG_ENOUGH
     assert evidence.references("ab") == {"a": 0.9, "b": 0.9}, "the second seed chooses the length, and nothing else"
     assert evidence.only_for_length == 2 + 2
-    assert evidence.trained == 6
+    assert evidence.facts.trained == 6
 
 
 def test_seeds_that_differ_by_more_than_their_clips_ask_for_twice_the_length() -> None:

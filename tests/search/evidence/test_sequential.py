@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.trees import components
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study.spec import BASELINE_REPEATS, MAX_REPEATS
 from taskgraft.search.study.trial import Training

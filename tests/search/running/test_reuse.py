@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import NotFound, Unavailable
+from taskgraft.search.evidence.reduction_matrix import matrix_of
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
@@ -117,7 +118,7 @@ def test_another_threshold_trains_what_is_missing_and_ends_the_same(studies: Stu
         other = Studies(store, studies.folder / "other")
         expected = other.drive(other.new(ar_threshold=0.05))
     assert found.decision() == expected.decision() == Settled(BranchTree.flat("abc", 8, 8))
-    assert found.evidence.matrix().to_csv() == expected.evidence.matrix().to_csv()
+    assert matrix_of(found.evidence).to_csv() == matrix_of(expected.evidence).to_csv()
     assert studies.count(first)[1] == 0
 
 
@@ -167,7 +168,7 @@ def test_what_is_taken_over_does_not_count_for_the_budget(studies: Studies) -> N
     assert trained + taken > 4 >= trained
     assert isinstance(driver.decision(), Settled)
     alone = make_spec(3, depths=[4, 8], budget={"trials": 4})
-    assert driver.evidence.trained <= (alone.budget.trials or 0)
+    assert driver.evidence.facts.trained <= (alone.budget.trials or 0)
 
 
 def test_a_training_that_was_kept_and_not_recorded_is_not_trained_again(studies: Studies) -> None:

@@ -1,5 +1,7 @@
 """Gains of longer trainings, and seeds against clips, on numbers made by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ def summary(*accuracies: float, clips: int = CLIPS, shift: int = 0) -> Repeats:
 def test_lengths_are_doublings_and_the_first_is_the_shortest_of_enough_steps(steps_per_epoch: int) -> None:
     lengths = training_lengths(steps_per_epoch)
     assert len(lengths) == 1 + DOUBLINGS
-    assert all(twice == 2 * once for once, twice in zip(lengths, lengths[1:], strict=False))
+    assert all(twice == 2 * once for once, twice in pairwise(lengths))
     assert lengths[0] * steps_per_epoch >= FEWEST_STEPS
     assert lengths[0] == FIRST_EPOCHS or lengths[0] // 2 * steps_per_epoch < FEWEST_STEPS
     assert lengths[0] % FIRST_EPOCHS == 0

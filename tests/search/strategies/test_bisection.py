@@ -5,19 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskgraft.search.strategies.bisection import deepest
-from taskgraft.search.strategies.questions import most_questions
-from taskgraft.search.study.spec import Strategy
+from taskgraft.search.strategies.bisection import BISECTION, deepest
 
 
 def questions(depths: Sequence[int], limit: int) -> list[int]:
     asked = []
 
-    def keeps(depth: int) -> bool:
+    def meets_threshold(depth: int) -> bool:
         asked.append(depth)
         return depth <= limit
 
-    deepest(depths, keeps)
+    deepest(depths, meets_threshold)
     return asked
 
 
@@ -25,7 +23,7 @@ def questions(depths: Sequence[int], limit: int) -> list[int]:
 def test_the_limit_is_found_in_few_questions_none_of_them_twice(depths: list[int], limit: int) -> None:
     asked = questions(depths, limit)
     assert deepest(depths, lambda depth: depth <= limit) == max((one for one in depths if one <= limit), default=0)
-    assert len(asked) == len(set(asked)) <= most_questions(Strategy.BISECTION, tuple(depths))
+    assert len(asked) == len(set(asked)) <= BISECTION.rule.most_questions(tuple(depths))
     assert asked[:1] == depths[-1:]
 
 
@@ -33,7 +31,7 @@ def test_the_limit_is_found_in_few_questions_none_of_them_twice(depths: list[int
 def test_some_limit_takes_all_those_questions(count: int) -> None:
     depths = tuple(range(1, count + 1))
     most = max(len(questions(depths, limit)) for limit in range(count + 1))
-    assert most == most_questions(Strategy.BISECTION, depths) == 1 + (count - 1).bit_length()
+    assert most == BISECTION.rule.most_questions(depths) == 1 + (count - 1).bit_length()
 
 
 @given(st.lists(st.integers(1, 40), unique=True, max_size=9).map(sorted), st.randoms(use_true_random=False))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskgraft.search.strategies.grouping import Grouping, side_by_side
+from taskgraft.search.evidence.trees import side_by_side
+from taskgraft.search.strategies.grouping import Grouping
 from taskgraft.space.tree import BranchTree
 from tests.search.branches import DEPTH, branch_trees
 

@@ -3,7 +3,7 @@
 import pytest
 
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.strategies.questions import open_questions
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.trial import Training
 from tests.search.worlds import World, finished, make_spec
 
@@ -17,7 +17,8 @@ def ready(strategy: str, kept: dict[tuple[str, str], dict[int, bool]]) -> list[t
     trainings += [Training(evidence.pair(*cell)) for cell in cells]
     for number, training in enumerate(trainings):
         evidence.add(finished(training, world.measure(training), number))
-    return [("".join(training.tasks), training.shared) for training in open_questions(spec, evidence).ready]
+    questions = strategy_of(spec).open_questions(spec, evidence)
+    return [("".join(training.tasks), training.shared) for training in questions.ready]
 
 
 AB, AC, BC = ("a", "b"), ("a", "c"), ("b", "c")

@@ -33,7 +33,7 @@ def test_repair_spares_a_part_whose_interval_keeps_the_threshold_though_it_loses
             trainings[Training(BranchTree.flat((first, second), 8, 8))] = measured(accuracies)
     trainings[Training(groups[0])] = measured({"a": 0.79, "b": 0.8, "c": 0.8})
     evidence = Evidence(spec, [finished(one, found, n) for n, (one, found) in enumerate(trainings.items())])
-    assert (evidence.keeps(groups[0]), evidence.keeps(groups[1])) == (False, True)
+    assert (evidence.meets_threshold(groups[0]), evidence.meets_threshold(groups[1])) == (False, True)
     decision = decide(spec, evidence, Spent())
     assert isinstance(decision, Ask)
     assert [(training.tasks, training.shared) for training in decision.trainings] == [(("a", "b", "c"), 7)]

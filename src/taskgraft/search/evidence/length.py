@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.search.statistics.chance import is_at_chance
+from taskgraft.search.evidence.chance import is_at_chance
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.training_length import (
     DOUBLINGS,

@@ -81,10 +81,10 @@ class StudyDriver:
             return None
         return Forecast(
             tasks=len(self._spec.tasks),
-            done=self.evidence.count,
+            done=self.evidence.facts.count,
             at_least=decision.at_least,
             left=trainings_left(self._spec, self.evidence, decision),
-            pace=Pace.of(self.evidence.measurements, self.evidence.stretches),
+            pace=Pace.of(self.evidence.facts.measurements, self.evidence.stretches),
         )
 
     def _seconds(self) -> float:
@@ -177,7 +177,7 @@ class StudyDriver:
         return self._progress([trial.fraction for trial in shown]), shown
 
     def _progress(self, under_way: Sequence[float]) -> Progress:
-        done, taken_over = self.evidence.count, self.evidence.taken_over
+        done, taken_over = self.evidence.facts.count, self.evidence.facts.taken_over
         if forecast := self._forecast:
             return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
         return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

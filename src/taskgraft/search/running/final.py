@@ -14,9 +14,11 @@ from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.answers import baseline_outcomes, outcomes_of, seed_noise
+from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reading import Answers, Groups, Reading
 from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
+from taskgraft.search.evidence.trees import components
 from taskgraft.search.evidence.verdict import explain, judge, verified_for
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.strategies.confirming import confirming_trainings
@@ -61,7 +63,7 @@ def final_report(
     baselines = {name: reader.answers(evidence.trainings(evidence.baseline(name)))[name] for name in answered}
     readings = {
         Split.VALIDATION: _reading(
-            prepared, evidence, tree, evidence.baseline_outcomes(), evidence.outcomes_of(chosen)
+            prepared, evidence, tree, baseline_outcomes(evidence), outcomes_of(evidence, chosen)
         ),
         Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
     }
@@ -104,7 +106,7 @@ def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, re
         for task in prepared.spec.tasks
         if task.name in shared
     ]
-    return summarize_seeds(samples, prepared.spec.confirm, evidence.seed_noise(with_confirming=True))
+    return summarize_seeds(samples, prepared.spec.confirm, seed_noise(evidence, with_confirming=True))
 
 
 def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
@@ -136,7 +138,7 @@ def _reading(
         groups_of(prepared),
         alone,
         frozenset(filter(evidence.is_at_chance, spec.task_names)),
-        evidence.seed_noise() if spec.baseline_repeats > 1 else None,
+        seed_noise(evidence) if spec.baseline_repeats > 1 else None,
     )
 
 

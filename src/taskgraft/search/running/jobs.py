@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.strategies.registry import strategy_of
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
 
@@ -28,6 +29,5 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     curves = evidence.curves(tasks)
     stops = spec.stops_early and all(curves.values()) and not training.is_confirming
     stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
-    is_first_group = training.tree == evidence.whole_group() and not evidence.affinities()
-    asks_affinities = spec.strategy is Strategy.GROUPS and is_first_group
-    return Job(training, seed, evidence.first_references(tasks), stopping, asks_affinities)
+    wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
+    return Job(training, seed, evidence.first_references(tasks), stopping, wants_affinities)

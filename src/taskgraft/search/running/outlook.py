@@ -9,6 +9,7 @@ import numpy as np
 from taskgraft.errors import Conflict, NotFound, Unavailable
 from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.search.evidence.answers import answers_about
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.resolution import Resolution, TestSize, measure_disagreement, resolve, warnings
 from taskgraft.search.study.preparation import PreparedStudy
@@ -47,7 +48,7 @@ class Outlook:
             baseline = differing = None
             if evidence.has_baselines([task.name]):
                 baseline = evidence.references([task.name])[task.name]
-                differing = measure_disagreement(task.metric, *evidence.answers_about(task.name))
+                differing = measure_disagreement(task.metric, *answers_about(evidence, task.name))
             size = self._sizes[task.name]
             yield resolve(task.name, size, len(spec.tasks), spec.ar_threshold, baseline, differing)
 

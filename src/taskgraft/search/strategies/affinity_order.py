@@ -9,7 +9,7 @@ from taskgraft.space.matrix import Pair
 
 
 def by_affinity(tasks: Sequence[str], affinities: Mapping[Pair, float]) -> tuple[str, ...]:
-    """Tasks in the order of the leaves of a dendrogram (average linkage); as they are where affinities are not known.
+    """Return tasks in the order of the leaves of a dendrogram (average linkage); as they are if a pair is not known.
 
     ``affinities`` [-1, 1] are of every pair, each in one of its two orders.
     """

@@ -1,9 +1,10 @@
-"""`confirm: K`: tree and baselines are trained again with further seeds, to tell what the tree keeps on average.
+"""`confirm: K`: tree and baselines are trained again with further seeds, to measure what the tree keeps on average.
 
 These trainings come after the search is over, and no decision of it looks at them.
 """
 
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.trees import shared_parts
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import FIRST_CONFIRMING, Training
 from taskgraft.space.tree import BranchTree
@@ -19,7 +20,7 @@ def confirming_trainings(spec: StudySpec, evidence: Evidence, tree: BranchTree) 
 
     A task that shares nothing is its own baseline, whatever the seed: it takes no training.
     """
-    parts = [part for part in components(tree) if len(part.tasks) > 1]
+    parts = shared_parts(tree)
     models = [*(evidence.baseline(task) for part in parts for task in part.tasks), *parts]
     return tuple(evidence.training(model, repeat) for repeat in confirming_repeats(spec) for model in models)
 

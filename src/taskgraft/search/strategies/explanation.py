@@ -2,19 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from typing import Any
 
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.strategies.questions import (
-    fewest_questions,
-    known_answers,
-    most_questions,
-    open_depths,
-    open_questions,
-)
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.strategies.strategy import refuted_trees
-from taskgraft.search.study.spec import AUTO, MAX_REPEATS, BudgetSpec, Strategy, StudySpec
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.matrix import Decision, Pair
 from taskgraft.space.tree import BranchTree, Node
@@ -51,46 +45,8 @@ def explanation(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> dict[s
 
 def unknown_cells(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> Unknown:
     """Return the cells that the study's strategy would still ask about if no budget ended it."""
-    of_strategy = _unknown_of_groups if spec.strategy is Strategy.GROUPS else _unknown_of_pairs
-    cells, least, most = of_strategy(spec.model_copy(update={"budget": BudgetSpec()}), evidence)
-    return Unknown(cells, least, most, len(evidence.unfinished(tree)))
-
-
-_Cells = Mapping[Pair, tuple[int, ...]]
-
-
-def _unknown_of_pairs(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int, int]:
-    cells: dict[Pair, tuple[int, ...]] = {}
-    least = most = 0
-    depths = tuple(sorted(spec.depths))
-    most_repeats = MAX_REPEATS if spec.repeats == AUTO else int(spec.repeats)
-    for pair in combinations(evidence.tasks_above_chance(), 2):
-        known = frozenset(known_answers(spec, evidence, *pair).items())
-        if spec.strategy is Strategy.EXHAUSTIVE:
-            found = sorted(set(depths) - {depth for depth, _ in known})
-            fewest = greatest = len(found)
-        else:
-            found = sorted(open_depths(spec.strategy, depths, known))
-            fewest, greatest = (count(spec.strategy, depths, known) for count in (fewest_questions, most_questions))
-        if found:
-            cells[pair] = tuple(found)
-            least += fewest * spec.least_repeats
-            most += greatest * most_repeats
-    return cells, least, most
-
-
-def _unknown_of_groups(spec: StudySpec, evidence: Evidence) -> tuple[_Cells, int, int]:
-    """Return the pairs of the groups that are asked about next; what follows depends on the answers."""
-    asked = {training.tree for training in open_questions(spec, evidence).ready}
-    cells: dict[Pair, set[int]] = {}
-    for tree in asked:
-        for pair in combinations(tree.tasks, 2):
-            cells.setdefault(pair, set()).add(tree.root.blocks[1])
-    tasks = len(evidence.tasks_above_chance())
-    bound = (tasks * (tasks - 1) // 2 + tasks - 1) * most_questions(spec.strategy, tuple(sorted(spec.depths)))
-    answered = sum(1 for _ in evidence.broken_trees()) + len(evidence.kept_trees())
-    found = {pair: tuple(sorted(cells[pair])) for pair in combinations(spec.task_names, 2) if pair in cells}
-    return found, len(asked), max(len(asked), bound - answered) if asked else 0
+    found = strategy_of(spec).open_cells(spec, evidence)
+    return Unknown(found.cells, found.at_least, found.at_most, len(evidence.unfinished(tree)))
 
 
 def branchings(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> tuple[Branching, ...]:
@@ -110,7 +66,8 @@ class _Causes:
         self._spec = spec
         self._evidence = evidence
         self._depths = sorted(spec.depths)
-        self._synthesized = open_questions(spec, evidence).tree() or tree
+        self._strategy = strategy_of(spec)
+        self._synthesized = self._strategy.open_questions(spec, evidence).tree() or tree
         self._refuted = refuted_trees(spec, evidence, tree)
         self._undecided = frozenset(evidence.undecided())
         self._broken = tuple(evidence.broken_trees())
@@ -140,7 +97,7 @@ class _Causes:
         elif self._synthesized.shared_depth(*pair) > depth:
             yield self._of_repair(pair, depth)
         else:
-            deeper = [one for one in self._depths if one > depth]
+            deeper = [tried for tried in self._depths if tried > depth]
             yield from self._of_answers(pair, node, deeper) if deeper else [Cause(Reason.DEEPEST, pair, depth)]
 
     def _of_repair(self, pair: Pair, depth: int) -> Cause:
@@ -152,29 +109,17 @@ class _Causes:
         return self._measured(Reason.REPAIRED, last, node.tasks, node.blocks[1])
 
     def _of_answers(self, pair: Pair, node: Node, deeper: Iterable[int]) -> Iterator[Cause]:
-        known = {
-            depth: self._evidence.pair(*pair, depth)
-            for depth in deeper
-            if self._evidence.is_known(self._evidence.pair(*pair, depth))
-        }
-        if any(self._evidence.keeps(tree) for tree in known.values()):
+        of_pair = [self._evidence.pair(*pair, depth) for depth in deeper]
+        known = [tree for tree in of_pair if self._evidence.is_known(tree)]
+        if any(map(self._evidence.meets_threshold, known)):
             return
-        told = self._groups_with(pair, node) if self._spec.strategy is Strategy.GROUPS else list(known.values())
-        if not told:
+        blamed = self._strategy.blamed_trees(pair, node, known, self._broken)
+        if not blamed:
             yield Cause(Reason.NOT_ASKED, pair, min(deeper))
             return
-        tree = told[0]
+        tree = blamed[0]
         reason = Reason.UNDECIDED if tree in self._undecided else Reason.BROKE
         yield self._measured(reason, tree, tree.tasks, tree.root.blocks[1])
-
-    def _groups_with(self, pair: Pair, node: Node) -> list[BranchTree]:
-        """Return groups of the node's tasks that hold both tasks and broke the threshold, the smallest first."""
-        held = [
-            tree
-            for tree in self._broken
-            if set(pair) <= set(tree.tasks) <= set(node.tasks) and tree.root.blocks[1] > node.blocks[1]
-        ]
-        return sorted(held, key=lambda tree: (len(tree.tasks), tree.root.blocks[1]))
 
     def _measured(self, reason: Reason, tree: BranchTree, tasks: tuple[str, ...], depth: int) -> Cause:
         is_confident = self._spec.decision is Decision.CONFIDENT

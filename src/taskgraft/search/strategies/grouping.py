@@ -1,6 +1,6 @@
 """Group testing: which tasks fit together at which depth, found by training whole groups.
 
-A group that keeps the threshold answers for all of its pairs at once. So all tasks are tried together first, at the
+A group that meets the threshold answers for all of its pairs at once. So all tasks are tried together first, at the
 deepest depth, then at others by bisection, until the deepest is found at which they fit. At the next depth they are
 divided: halves are tried, and halves of what breaks the threshold; groups that were found in one half are tried with
 those of the other. Tasks that pulled shared blocks the same way in the first training go into the same half. Each group
@@ -19,14 +19,14 @@ from contextlib import suppress
 from taskgraft.search.strategies.bisection import deepest
 from taskgraft.space.tree import BranchTree, Node
 
-Keeps = Callable[[BranchTree], bool | None]
-"""Whether a tree keeps the threshold; None where that has to be asked."""
+MeetsThreshold = Callable[[BranchTree], bool | None]
+"""Returns whether a tree meets the threshold; None if that has to be asked."""
 
 _Tasks = tuple[str, ...]
 
 
 class _Open(Exception):
-    """What comes next depends on an answer that is not there yet."""
+    """Raised when what comes next depends on an answer that is not there yet."""
 
 
 class Grouping:
@@ -36,7 +36,7 @@ class Grouping:
         tasks: the tasks that may share, in the order of the study.
         depths: depths at which groups are tried.
         blocks: the template's number of blocks.
-        keeps: the answers, for trees whose tasks all share the same blocks.
+        meets_threshold: the answers, for trees whose tasks all share the same blocks.
         order: the same tasks, those that are likely to fit next to each other: in this order they are halved.
     """
 
@@ -45,14 +45,14 @@ class Grouping:
         tasks: Sequence[str],
         depths: Iterable[int],
         blocks: int,
-        keeps: Keeps,
+        meets_threshold: MeetsThreshold,
         order: Sequence[str] | None = None,
     ) -> None:
         self._rank = {task: rank for rank, task in enumerate(order or tasks)}
         self._place = {task: place for place, task in enumerate(tasks)}
         self._depths = sorted(depths)
         self._blocks = blocks
-        self._keeps = keeps
+        self._meets_threshold = meets_threshold
         self._broken: list[tuple[int, frozenset[str]]] = []
         self.questions: list[BranchTree] = []
         """Trees to be tried next, the most urgent first."""
@@ -62,32 +62,33 @@ class Grouping:
             self.tree = BranchTree(self._subtree(tuple(tasks), 0, 0), blocks)
 
     def _subtree(self, tasks: _Tasks, start: int, fits: int) -> Node:
-        """The node of tasks that go on together from ``start``, and are known to fit at depth ``fits``."""
+        """Return the node of tasks that go on together from ``start``, and are known to fit at depth ``fits``."""
         if len(tasks) == 1:
             return Node(tasks, (start, self._blocks))
-        depth = deepest([one for one in self._depths if one > fits], lambda one: self._answer(tasks, one)) or fits
-        deeper = next((one for one in self._depths if one > depth), None)
+        untried = [depth for depth in self._depths if depth > fits]
+        found = deepest(untried, lambda depth: self._answer(tasks, depth)) or fits
+        deeper = next((depth for depth in self._depths if depth > found), None)
         if deeper is None:
-            return Node(tasks, (start, depth), tuple(Node((task,), (depth, self._blocks)) for task in tasks))
+            return Node(tasks, (start, found), tuple(Node((task,), (found, self._blocks)) for task in tasks))
         children: list[Node] = []
         for part in self._divided(tasks, deeper):
             try:
-                children.append(self._subtree(part, depth, deeper))
+                children.append(self._subtree(part, found, deeper))
             except _Open:
                 continue  # other parts have questions of their own, which may be answered at the same time
         if sum(len(child.tasks) for child in children) < len(tasks):
             raise _Open
-        return Node(tasks, (start, depth), tuple(children))
+        return Node(tasks, (start, found), tuple(children))
 
     def _divided(self, tasks: _Tasks, depth: int) -> list[_Tasks]:
-        """Groups that fit at ``depth``, of tasks that do not fit there all together; in the order of the study."""
+        """Return groups that fit at ``depth``, of tasks that do not fit there all together; in the study's order."""
         parts = self._halved(tasks, depth)
         if parts is None:
             raise _Open
         return sorted(parts, key=lambda part: self._place[part[0]])
 
     def _halved(self, tasks: _Tasks, depth: int) -> list[_Tasks] | None:
-        """Groups that fit; None where a question is open."""
+        """Return groups that fit; None if a question is open."""
         if len(tasks) == 1:
             return [tasks]
         if (answer := self._ask(tasks, depth)) is not False:
@@ -99,7 +100,7 @@ class Grouping:
         return self._across(first, second, depth) if len(tasks) > 2 else [*first, *second]
 
     def _across(self, first: Sequence[_Tasks], second: Sequence[_Tasks], depth: int) -> list[_Tasks] | None:
-        """Two lists of groups, none of which fits with another one of its list, merged pair by pair.
+        """Merge two lists of groups pair by pair; no group fits with another one of its own list.
 
         Questions about different pairs of groups are open at the same time.
         """
@@ -130,7 +131,7 @@ class Grouping:
         held = frozenset(tasks)
         if any(shared <= depth and broken <= held for shared, broken in self._broken):
             return False
-        answer = self._keeps(self._flat(tasks, depth))
+        answer = self._meets_threshold(self._flat(tasks, depth))
         if answer is False:
             self._broken.append((depth, held))
         return answer
@@ -140,16 +141,3 @@ class Grouping:
 
     def _sorted(self, tasks: _Tasks) -> _Tasks:
         return tuple(sorted(tasks, key=self._place.__getitem__))
-
-
-def side_by_side(groups: Iterable[BranchTree], tasks: Sequence[str], blocks: int) -> BranchTree:
-    """The tree in which groups share nothing with each other; tasks that are in none of them share nothing."""
-    place = {task: index for index, task in enumerate(tasks)}
-    nodes: list[Node] = []
-    for group in groups:
-        nodes += [group.root] if group.root.length else group.root.children
-    grouped = {task for node in nodes for task in node.tasks}
-    nodes += [Node((task,), (0, blocks)) for task in tasks if task not in grouped]
-    if len(nodes) == 1:
-        return BranchTree(nodes[0], blocks)
-    return BranchTree(Node(tuple(tasks), (0, 0), tuple(sorted(nodes, key=lambda node: place[node.tasks[0]]))), blocks)

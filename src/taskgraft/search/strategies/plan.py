@@ -11,9 +11,9 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
 from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
-from taskgraft.search.strategies.questions import most_questions
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import AUTO, MAX_REPEATS, Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.spec import AUTO, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -126,8 +126,9 @@ class _Alone:
         return cls(3 + further, 4 + further)
 
     @classmethod
-    def most(cls, spec: StudySpec, repeats: int) -> "_Alone":
+    def most(cls, spec: StudySpec) -> "_Alone":
         """Return those of a study that tries every length, two seeds each, and uses the longest."""
+        repeats = spec.most_repeats
         if spec.training.epochs != AUTO:
             return cls(repeats, repeats)
         lengths = study_lengths(spec, epoch_clips=1)
@@ -137,44 +138,28 @@ class _Alone:
 
 
 def _least(spec: StudySpec) -> _Work:
-    """Return the work of the luckiest study.
-
-    If one depth of each pair may be enough, all pairs pass and their tree is verified. If every depth is tried anyhow,
-    nothing can be shared, so there is nothing to verify. Groups may all fit at once.
-    """
-    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
-    several = len(spec.tasks) > 2
-    if spec.strategy is Strategy.GROUPS:
-        models = [spec.tasks] if pairs else []
-    elif spec.strategy is not Strategy.EXHAUSTIVE and len(spec.depths) > 1:
-        models = [*pairs, *([spec.tasks] if several else [])]
-    else:
-        models = pairs * len(spec.depths)
+    """Return the work of the luckiest study."""
+    strategy = strategy_of(spec)
+    models = strategy.fewest_models(spec)
     alone = _Alone.fewest(spec)
     work = _work(spec, alone, spec.least_repeats, models)
     # A tree that shares nothing takes no training to confirm, but more questions to find.
-    fewest = len(pairs) * (1 if spec.strategy in (Strategy.GROUPS, Strategy.BISECTION) else len(spec.depths))
-    more = max(0, fewest - len(models)) * spec.least_repeats
+    more = max(0, strategy.fewest_without_sharing(spec) - len(models)) * spec.least_repeats
     return work.with_more(min(more, fewest_trainings(spec)), alone.stretch)
 
 
 def _most(spec: StudySpec) -> _Work:
     """Return the work of the unluckiest study.
 
-    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried. Of n
-    tasks, n - 1 groups larger than a pair are tried at each depth, beside all pairs. What a probe found is trained in
-    full once more.
+    Each verified tree shares a block less than the one before; the tree of two tasks is a pair that was tried. What a
+    probe found is trained in full once more.
     """
-    pairs: list[tuple[TaskSpec, ...]] = list(combinations(spec.tasks, 2))
     count = len(spec.tasks)
-    questions = pairs + ([spec.tasks] * (count - 1) if spec.strategy is Strategy.GROUPS else [])
-    again = pairs if spec.stops_early else []
+    again = list(combinations(spec.tasks, 2)) if spec.stops_early else []
     blocks = (count - 1) * max(spec.depths) if count > 2 else 0
-    depths = most_questions(spec.strategy, tuple(sorted(spec.depths)))
-    models = questions * depths + [spec.tasks] * blocks + again
-    repeats = MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
-    alone = _Alone.most(spec, repeats)
-    return _work(spec, alone, repeats, models).with_more(most_trainings(spec, count), alone.stretch)
+    models = [*strategy_of(spec).most_models(spec), *([spec.tasks] * blocks), *again]
+    alone = _Alone.most(spec)
+    return _work(spec, alone, spec.most_repeats, models).with_more(most_trainings(spec, count), alone.stretch)
 
 
 def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:

@@ -5,26 +5,19 @@ a tree that breaks it is repaired and trained again. So there is a range and not
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
-
-import networkx as nx
-from scipy.special import betaincinv
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.length import LengthLeft, LengthSearch
 from taskgraft.search.strategies.confirming import expected_trainings, most_trainings
 from taskgraft.search.strategies.plan import plan_trials
-from taskgraft.search.strategies.questions import expected_questions, most_questions
+from taskgraft.search.strategies.protocol import QuestionsLeft
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
-from taskgraft.search.study.spec import AUTO, MAX_REPEATS, BudgetSpec, Strategy, StudySpec
+from taskgraft.search.study.spec import AUTO, BudgetSpec, StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.space.tree import BranchTree
 
-_CREDIBLE = 0.85
-"""How sure an end of the likely range of questions is, each end by itself."""
 _CREDIBLE_REPAIRS = 0.92
 """How sure it is that no more repairs come. Some studies need many of them, and they cannot share the workers."""
 
@@ -102,14 +95,15 @@ def _with_fixed_length(spec: StudySpec) -> StudySpec:
 def _of_search(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     if decision.stage is Stage.VERIFICATION:
         return _of_verification(spec, evidence, decision)
-    if spec.strategy is Strategy.GROUPS or spec.repeats == AUTO:
+    questions = None if spec.repeats == AUTO else strategy_of(spec).questions_left(spec, evidence)
+    if questions is None:
         return _by_the_plan(spec, evidence, decision)
-    return _by_pairs(spec, evidence, decision)
+    return _by_questions(spec, evidence, decision, questions)
 
 
 def _of_verification(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     least, trees = decision.at_least, {training.tree for training in decision.trainings}
-    most = _within_budget(spec, evidence, least + _repeats(spec) * sum(map(_saved_blocks, trees)), least)
+    most = _within_budget(spec, evidence, least + spec.most_repeats * sum(map(_saved_blocks, trees)), least)
     return Left(most, 0, (0, 0), 0, (least, min(most, least + spec.least_repeats * _likely_repairs(evidence))))
 
 
@@ -118,27 +112,24 @@ def _by_the_plan(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     least, baselines = decision.at_least, _baselines(decision)
     # What was taken over counts against no budget, and baselines that only served to choose the length come on top.
     unlimited = _with_fixed_length(spec.model_copy(update={"budget": BudgetSpec()}))
-    known = evidence.count - evidence.only_for_length
+    known = evidence.facts.count - evidence.only_for_length
     most = _within_budget(spec, evidence, plan_trials(unlimited)[1] - known, least)
-    tasks = len(spec.tasks)
-    groups = spec.least_repeats * (math.ceil(2 * tasks * math.log2(max(2, tasks))) + len(spec.depths))
-    questions = max(least - baselines, min(most, groups) if spec.strategy is Strategy.GROUPS else most - baselines)
-    trees = spec.least_repeats * (1 + _likely_repairs(evidence))
-    return Left(most, baselines, (least - baselines, questions), len(spec.depths), (0, trees if tasks > 1 else 0))
+    questions = max(least - baselines, strategy_of(spec).likely_questions(spec, most, baselines))
+    trees = spec.least_repeats * (1 + _likely_repairs(evidence)) if len(spec.tasks) > 1 else 0
+    return Left(most, baselines, (least - baselines, questions), len(spec.depths), (0, trees))
 
 
-def _by_pairs(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
-    pairs = _OpenPairs.of(spec, evidence)
+def _by_questions(spec: StudySpec, evidence: Evidence, decision: Ask, questions: QuestionsLeft) -> Left:
     baselines, repeats = _baselines(decision), spec.least_repeats
-    saved = pairs.most_saved()
+    saved = questions.most_saved
     trees = repeats * (saved + min(len(spec.tasks) // 2, saved))  # repairs, and each part of the first tree
-    most = _within_budget(spec, evidence, baselines + repeats * pairs.most + trees, decision.at_least)
-    low, high = (repeats * ends for ends in pairs.likely())
+    most = _within_budget(spec, evidence, baselines + repeats * questions.most + trees, decision.at_least)
+    low, high = (repeats * ends for ends in questions.likely)
     room = most - baselines
     first = repeats if evidence.kept_trees() and len(spec.tasks) > 2 else 0
     likely = min(trees, repeats * (max(1, len(spec.tasks) // 2) + _likely_repairs(evidence)))
     return Left(
-        most, baselines, (min(low, room), min(high, room)), pairs.longest, (min(first, room), min(likely, room))
+        most, baselines, (min(low, room), min(high, room)), questions.longest, (min(first, room), min(likely, room))
     )
 
 
@@ -152,83 +143,13 @@ def _likely_repairs(evidence: Evidence) -> int:
     return math.ceil(math.log(1 - _CREDIBLE_REPAIRS) / math.log((broken + 1) / (broken + 2)))
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenPairs:
-    """Pairs whose compatibility is still open, and what is known of all of them."""
-
-    spec: StudySpec
-    known: tuple[frozenset[tuple[int, bool]], ...]
-    """Of each pair, at which depths it keeps the threshold and at which it does not."""
-    names: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, spec: StudySpec, evidence: Evidence) -> "_OpenPairs":
-        names = [pair for pair in combinations(spec.task_names, 2) if not any(map(evidence.is_at_chance, pair))]
-        return cls(spec, tuple(frozenset(_answers(spec, evidence, pair)) for pair in names), tuple(names))
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        return tuple(sorted(self.spec.depths))
-
-    def _left(self, known: frozenset[tuple[int, bool]]) -> int:
-        if self.spec.strategy is Strategy.EXHAUSTIVE:
-            return len(self.depths) - len(known)
-        return most_questions(self.spec.strategy, self.depths, known)
-
-    @property
-    def most(self) -> int:
-        return sum(map(self._left, self.known))
-
-    @property
-    def longest(self) -> int:
-        return 1 if self.spec.strategy is Strategy.EXHAUSTIVE else max(map(self._left, self.known), default=0)
-
-    def likely(self) -> tuple[float, float]:
-        """Return the range of questions to come, if pairs to come are like those that were asked."""
-        if self.spec.strategy is Strategy.EXHAUSTIVE:
-            return self.most, self.most
-        answers = [kept for known in self.known for _, kept in known]
-        good, bad = 1 + sum(answers), 1 + len(answers) - sum(answers)
-        low, high = (
-            sum(
-                pairs * expected_questions(self.spec.strategy, self.depths, known, float(chance))
-                for known, pairs in Counter(self.known).items()
-            )
-            for chance in betaincinv(good, bad, (_CREDIBLE, 1 - _CREDIBLE))
-        )
-        return min(low, high), min(self.most, max(low, high) + math.sqrt(max(low, high)))
-
-    def most_saved(self) -> int:
-        """Return how many blocks a tree may save at most: those of the maximum spanning tree of what pairs may share.
-
-        Each repair takes away one of them at least.
-        """
-        deepest: nx.Graph[str] = nx.Graph()
-        for pair, known in zip(self.names, self.known, strict=True):
-            answers, is_open = dict(known), self._left(known) > 0
-            possible = (depth for depth in self.depths if answers.get(depth, is_open))
-            deepest.add_edge(*pair, weight=max(possible, default=0))
-        return int(sum(edge[2]["weight"] for edge in nx.maximum_spanning_edges(deepest)))
-
-
-def _answers(spec: StudySpec, evidence: Evidence, pair: tuple[str, str]) -> Iterator[tuple[int, bool]]:
-    for depth in spec.depths:
-        tree = evidence.pair(*pair, depth)
-        if evidence.is_known(tree):
-            yield depth, evidence.keeps(tree)
-
-
 def _baselines(decision: Ask) -> int:
     return sum(len(training.tasks) == 1 for training in decision.trainings)
 
 
-def _repeats(spec: StudySpec) -> int:
-    return MAX_REPEATS if spec.repeats == AUTO else spec.least_repeats
-
-
 def _within_budget(spec: StudySpec, evidence: Evidence, trainings: int, least: int) -> int:
     """Return as many of these trainings as the budget has room for; those at least are counted by the strategy."""
-    room = trainings if spec.budget.trials is None else min(trainings, spec.budget.trials - evidence.trained)
+    room = trainings if spec.budget.trials is None else min(trainings, spec.budget.trials - evidence.facts.trained)
     return max(least, room)
 
 

@@ -6,7 +6,7 @@ from taskgraft.space.tree import BranchTree, Node
 
 
 def repair(tree: BranchTree, reductions: Mapping[str, float]) -> BranchTree:
-    """The tree in which the node that hurts the worst task most shares one block less.
+    """Return the tree in which the node that hurts the worst task most shares one block less.
 
     The worst task is the one, of those that share at all, that loses most. Of the nodes that it goes through, one hurts
     by the mean reduction of its tasks, gains counting as nothing; of nodes that hurt the same the one with fewest

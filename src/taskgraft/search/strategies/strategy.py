@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.search.evidence.evidence import Evidence, components
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.trees import components, side_by_side
 from taskgraft.search.strategies.confirming import confirming_trainings, expected_trainings
-from taskgraft.search.strategies.grouping import side_by_side
-from taskgraft.search.strategies.questions import Questions, open_questions
+from taskgraft.search.strategies.protocol import Questions
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.strategies.repair import repair
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
@@ -34,7 +35,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The search is over: the tree that keeps the threshold on validation, and what was given up on the way to it."""
+    """The search is over: the tree that meets the threshold on validation, and what was given up on the way to it."""
 
     tree: BranchTree
     reason: str | None = None
@@ -56,9 +57,9 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     """
     decision = _with_confirming(spec, evidence, _decide(spec, evidence, spent))
     asked = decision.trainings if isinstance(decision, Ask) else ()
-    for training in evidence.failures.keys() & set(asked):
+    for training in evidence.facts.failures.keys() & set(asked):
         told = f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed"
-        raise TrainingFailed(f"{told}: {evidence.failures[training]}")
+        raise TrainingFailed(f"{told}: {evidence.facts.failures[training]}")
     # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
     pointless = tuple(sorted(spent.under_way.difference(asked), key=lambda training: training.key))
     if not pointless:
@@ -72,8 +73,9 @@ def _with_confirming(spec: StudySpec, evidence: Evidence, decision: Ask | Settle
     """Ask for the trainings that confirm a settled tree. They are no part of the budget of the search."""
     if isinstance(decision, Ask):
         return replace(decision, at_least=decision.at_least + expected_trainings(spec, evidence))
-    known = evidence.confirming
-    wanted = tuple(one for one in confirming_trainings(spec, evidence, decision.tree) if one not in known)
+    known = evidence.facts.confirming
+    asked = confirming_trainings(spec, evidence, decision.tree)
+    wanted = tuple(training for training in asked if training not in known)
     return Ask(Stage.VERIFICATION, wanted, len(wanted)) if wanted else decision
 
 
@@ -81,7 +83,7 @@ def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     if for_length := _for_length(spec, evidence, spent):
         return _ask(spec, evidence, for_length, _least_with_length(spec, evidence), True)
     baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
-    questions = open_questions(spec, evidence)
+    questions = strategy_of(spec).open_questions(spec, evidence)
     ready = [training for training in questions.ready if training not in baselines]
     reserve = len(set(baselines) - spent.under_way) + questions.verifications
     wanted = _affordable(spec, evidence, spent, ready, reserve)
@@ -104,14 +106,14 @@ def _for_length(spec: StudySpec, evidence: Evidence, spent: Spent) -> tuple[Trai
 def _least_with_length(spec: StudySpec, evidence: Evidence) -> int:
     """Return how many trainings a study takes at least while its length is open."""
     baselines = evidence.length.least_wanted() if evidence.length else 0
-    questions = open_questions(spec, evidence)
+    questions = strategy_of(spec).open_questions(spec, evidence)
     later = len(spec.tasks) * max(0, spec.baseline_repeats - 2)  # two of them serve to choose the length
     return baselines + later + questions.left + questions.verifications
 
 
 def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
     if spec.budget.trials is not None:
-        left = max(len(wanted), min(left, spec.budget.trials - evidence.trained))
+        left = max(len(wanted), min(left, spec.budget.trials - evidence.facts.trained))
     return Ask(Stage.BASELINES if baselines else Stage.PAIRS, tuple(wanted), left)
 
 
@@ -131,11 +133,11 @@ def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -
         return 0
     if budget.trials is None:
         return sys.maxsize
-    return max(0, budget.trials - evidence.trained - len(spent.under_way) - reserve)
+    return max(0, budget.trials - evidence.facts.trained - len(spent.under_way) - reserve)
 
 
 def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questions) -> Ask | Settled:
-    """Train the tree and repair it until it keeps the threshold; each tree on the way is in the ledger."""
+    """Train the tree and repair it until it meets the threshold; each tree on the way is in the ledger."""
     notes = list(_notes(spec, evidence, questions))
     tree = questions.tree() or _best_so_far(spec, evidence)
     for candidate in _candidates(evidence, tree):
@@ -152,7 +154,7 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
             )
             notes.append(f"the budget ended before a tree that shares blocks was verified; {left}")
             return Settled(best, "; ".join(notes))
-        if evidence.keeps(candidate):
+        if evidence.meets_threshold(candidate):
             if candidate != tree:
                 notes.append(_repair_note(evidence, tree))
             return Settled(candidate, "; ".join(notes) or None)
@@ -173,7 +175,7 @@ def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterato
 
 
 def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
-    """Return the trees that save most of what was trained and keeps the threshold, side by side."""
+    """Return the trees that save most of what was trained and meets the threshold, side by side."""
     template = get_template(spec.template)
     alone = tree_cost(evidence.baseline(spec.task_names[0]), template).encoder_parameters
 
@@ -186,7 +188,7 @@ def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
         if any(set(tree.tasks) & set(other.tasks) for other in chosen):
             continue
         with_tree = side_by_side([*chosen, tree], spec.task_names, template.depth)
-        if evidence.keeps(with_tree):  # the upper end of a whole may lie above those of its parts
+        if evidence.meets_threshold(with_tree):  # the upper end of a whole may lie above those of its parts
             best = with_tree
             chosen.append(tree)
     return best
@@ -205,7 +207,7 @@ def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) ->
 
     The synthesized tree comes first. Empty if the first was delivered, or the budget ended before any was judged.
     """
-    tree = open_questions(spec, evidence).tree()
+    tree = strategy_of(spec).open_questions(spec, evidence).tree()
     found: list[BranchTree] = []
     for candidate in _candidates(evidence, tree) if tree else ():
         if candidate == delivered or evidence.unfinished(candidate):
@@ -215,9 +217,9 @@ def refuted_trees(spec: StudySpec, evidence: Evidence, delivered: BranchTree) ->
 
 
 def _blamed(evidence: Evidence, tree: BranchTree) -> Mapping[str, float]:
-    """Return reductions of the tasks of a tree that broke the threshold; parts that keep it alone lose nothing."""
+    """Return reductions of the tasks of a tree that broke the threshold; parts that meet it alone lose nothing."""
     reductions = evidence.reductions(tree)
-    broken = {task for part in components(tree) if not evidence.keeps(part) for task in part.tasks}
+    broken = {task for part in components(tree) if not evidence.meets_threshold(part) for task in part.tasks}
     return {task: lost if task in broken or not broken else -math.inf for task, lost in reductions.items()}
 
 

@@ -53,6 +53,16 @@ class Strategy(StrEnum):
     GROUPS = "groups"
     """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
 
+    @property
+    def asks_groups(self) -> bool:
+        """Whether groups of tasks are trained that answer for all of their pairs, and the tree is made of them."""
+        return self is Strategy.GROUPS
+
+    @property
+    def needs_exact_figures(self) -> bool:
+        """Whether every training takes all its steps, because its figure counts and not only its answer."""
+        return self is Strategy.EXHAUSTIVE
+
 
 def _a_number(value: object) -> object:
     if isinstance(value, bool | str | bytes):  # pydantic would read them as numbers
@@ -249,8 +259,9 @@ class StudySpec(_Value):
     @field_validator("synthesis")
     @classmethod
     def _is_made_of_pairs(cls, synthesis: Synthesis, info: ValidationInfo) -> Synthesis:
-        if info.data.get("strategy") is Strategy.GROUPS and synthesis is not Synthesis.RECURSIVE:
-            raise ValueError("strategy groups puts the tree together while it asks; leave this out")
+        strategy = info.data.get("strategy")
+        if strategy and strategy.asks_groups and synthesis is not Synthesis.RECURSIVE:
+            raise ValueError(f"strategy {strategy.value} puts the tree together while it asks; leave this out")
         return synthesis
 
     @field_validator("synthesis")
@@ -279,12 +290,17 @@ class StudySpec(_Value):
 
         Not if every figure has to be exact, and not if several repeats decide together.
         """
-        return self.repeats == 1 and self.strategy is not Strategy.EXHAUSTIVE
+        return self.repeats == 1 and not self.strategy.needs_exact_figures
 
     @property
     def least_repeats(self) -> int:
         """How often a training of several tasks is run at least."""
         return 1 if self.repeats == AUTO else int(self.repeats)
+
+    @property
+    def most_repeats(self) -> int:
+        """How often a training of several tasks is run at most."""
+        return MAX_REPEATS if self.repeats == AUTO else int(self.repeats)
 
     @property
     def baseline_repeats(self) -> int:

@@ -1,4 +1,4 @@
-"""Whether a model learnt anything at all."""
+"""Whether a baseline learnt anything: an AR against a baseline at chance is meaningless."""
 
 import math
 from dataclasses import replace
@@ -14,9 +14,9 @@ _ERRORS = 1.96
 
 
 def is_at_chance(metric: str, said: Outcomes) -> bool:
-    """Return whether a model is not significantly better than always predicting the most frequent label.
+    """Return whether a baseline is not significantly better than always predicting the most frequent label.
 
-    The lower end of its 95 % interval on these clips decides.
+    The lower end of its 95 % interval decides.
     """
     if said.clip_count < 2:
         return True

@@ -1,0 +1,54 @@
+"""Recorded facts: the trainings of a study that have ended, and how many count for what."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.study.trial import Training, Trial, TrialState
+
+
+class Facts:
+    """The trainings of a study that have ended. Grows by `add`; the mappings are live views of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Training, Measurement] = {}
+        self._confirming: dict[Training, Measurement] = {}
+        self._failures: dict[Training, str] = {}
+        self._taken_over = self._confirming_taken_over = 0
+        self.known: Mapping[Training, Measurement] = MappingProxyType(self._known)
+        """What the trainings of the search measured."""
+        self.confirming: Mapping[Training, Measurement] = MappingProxyType(self._confirming)
+        """Trainings of a tree that was chosen already; no decision looks at them."""
+        self.failures: Mapping[Training, str] = MappingProxyType(self._failures)
+        """Trainings that failed, and why."""
+
+    def add(self, trial: Trial) -> None:
+        """Add one more finished training; one that only confirms a chosen tree is kept apart."""
+        self._taken_over += trial.taken_over_from is not None
+        if trial.measurement and trial.training.is_confirming:
+            self._confirming[trial.training] = trial.measurement
+            self._confirming_taken_over += trial.taken_over_from is not None
+        elif trial.state is TrialState.COMPLETE and trial.measurement:
+            self._known[trial.training] = trial.measurement
+        else:
+            self._failures[trial.training] = trial.error or "unknown error"
+
+    @property
+    def count(self) -> int:
+        """How many trainings have ended."""
+        return len(self._known) + len(self._confirming) + len(self._failures)
+
+    @property
+    def taken_over(self) -> int:
+        """How many of the trainings that have ended were taken over from other studies."""
+        return self._taken_over
+
+    @property
+    def trained(self) -> int:
+        """How many of the trainings that have ended were trained by this study's search: what its budget counts."""
+        return len(self._known) + len(self._failures) - (self._taken_over - self._confirming_taken_over)
+
+    @property
+    def measurements(self) -> Iterable[Measurement]:
+        """What the finished trainings of the search measured."""
+        return self._known.values()
