@@ -87,6 +87,21 @@ def study_lengths(spec: StudySpec, epoch_clips: int) -> tuple[int, ...]:
     return training_lengths(-(-epoch_clips // spec.training.batch_size))
 
 
+def length_warnings(spec: StudySpec, spreads: SeedSpreads) -> list[str]:
+    """Say that the epochs which a study says are too few: its baselines differ by their seed more than by their clips.
+
+    Empty if they are not, if nothing was trained twice, or if the study leaves its length open.
+    """
+    epochs, task = spec.training.epochs, spreads.worst
+    if epochs == AUTO or task is None or not spreads.exceed(spec.ar_threshold / 2):
+        return []
+    seeds, clips = spreads.by_task[task].seeds, spreads.by_task[task].clips
+    return [
+        f"training: {epochs} epochs are short: seeds of {task} differ by {100 * seeds:.1f} % where clips explain "
+        f"{100 * clips:.1f} %; try {2 * epochs} or `epochs: auto`"
+    ]
+
+
 class LengthSearch:
     """The search of one study for its training length, over what is ``known`` at the time of each call.
 

@@ -272,8 +272,11 @@ class StudySpec(_Value):
             raise ValueError(f"exact takes at most {MAX_EXACT_TASKS} tasks, and this study has {tasks}")
         return synthesis
 
-    def at_threshold(self, ar_threshold: float) -> Self:
+    def at_threshold(self, ar_threshold: float, epochs: int | None = None) -> Self:
         """Return the same study at another threshold, named after both; this one if the threshold is its own.
+
+        If it leaves its training length open, and ``epochs`` are what it chose, the other one says them: both have the
+        same trainings.
 
         Raises:
             InvalidInput: a threshold that is not at least 0 and below 1.
@@ -282,7 +285,9 @@ class StudySpec(_Value):
             return self
         suffix = f"-q{ar_threshold:g}" if isinstance(ar_threshold, int | float) else ""
         name = f"{_SUFFIX.sub('', self.name)[: MAX_NAME - len(suffix)]}{suffix}"
-        return self.parse({**self.to_plain(), "ar_threshold": ar_threshold, "name": name})
+        training = self.training.lasting(epochs) if epochs and self.training.epochs == AUTO else self.training
+        changed = {"ar_threshold": ar_threshold, "name": name, "training": training.model_dump(mode="json")}
+        return self.parse({**self.to_plain(), **changed})
 
     @property
     def stops_early(self) -> bool:
