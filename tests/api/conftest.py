@@ -36,7 +36,14 @@ LEASE = 60.0
 def body(**changes: Any) -> dict[str, Any]:
     """A study as a user posts it."""
     tasks = [{"name": name, "dataset": "demo-speech", "target": name} for name in ("gender", "word", "age_group")]
-    return {"name": "speaker", "ar_threshold": 0.1, "tasks": tasks, "depths": [4, 6, 8], "training": {"epochs": 30}, **changes}
+    return {
+        "name": "speaker",
+        "ar_threshold": 0.1,
+        "tasks": tasks,
+        "depths": [4, 6, 8],
+        "training": {"epochs": 30},
+        **changes,
+    }
 
 
 @dataclass(frozen=True)

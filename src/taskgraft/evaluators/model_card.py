@@ -180,7 +180,10 @@ def _length(metrics: Mapping[str, Any]) -> str:
 def _worst(tasks: Mapping[str, Mapping[str, float]], figure: str) -> str:
     """Return the largest figure and its task."""
     task = max(tasks, key=lambda task: tasks[task][figure], default=None)
-    return "" if task is None else f"{_percent(tasks[task][figure])} ({task})"
+    if task is None:
+        return ""
+    error = f" ± {_percent(tasks[task]['error'])}" if "error" in tasks[task] else ""
+    return f"{_percent(tasks[task][figure])}{error} ({task})"
 
 
 def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> str:

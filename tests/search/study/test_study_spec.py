@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
+from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec, TrainingSpec
 from taskgraft.space.matrix import Decision
 
 
@@ -178,3 +178,17 @@ def test_a_study_at_another_threshold_is_named_after_both() -> None:
 def test_no_study_is_at_an_impossible_threshold(threshold: float) -> None:
     with pytest.raises(InvalidInput, match="ar_threshold"):
         StudySpec.parse(study(task())).at_threshold(threshold)
+
+
+def test_a_study_at_another_threshold_has_the_training_length_that_was_chosen() -> None:
+    spec = StudySpec.parse(study(task(), training={"epochs": "auto", "batch_size": 8}))
+    assert spec.at_threshold(0.05).training == spec.training
+    there = spec.at_threshold(0.05, epochs=40)
+    assert there.training == TrainingSpec(epochs=40, batch_size=8)
+    assert there.at_threshold(0.1, epochs=80).training.epochs == 40, "what a study says is not changed"
+
+
+def test_only_a_study_that_says_its_epochs_can_give_them() -> None:
+    assert TrainingSpec(epochs=7).given_epochs == 7
+    with pytest.raises(InvalidInput, match=r"training.epochs: .*got auto"):
+        _ = TrainingSpec().given_epochs

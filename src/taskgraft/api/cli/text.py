@@ -147,7 +147,10 @@ def _length_table(length: JSON) -> Table:
 def _worst(tasks: Mapping[str, JSON], figure: str) -> str:
     """Return the task with the largest figure, and the figure."""
     task = max(tasks, key=lambda task: float(tasks[task][figure]), default=None)
-    return "" if task is None else f"{percent(tasks[task][figure])} ({escape(task)})"
+    if task is None:
+        return ""
+    error = f" +- {_hundredths(tasks[task]['error'])}" if "error" in tasks[task] else ""
+    return f"{percent(tasks[task][figure])}{error} ({escape(task)})"
 
 
 def _task_table(tasks: Sequence[JSON]) -> Table:
