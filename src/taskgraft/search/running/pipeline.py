@@ -196,7 +196,7 @@ class StudyRun:
             busy,
             stop,
             Reuse(spec, self._store.trainings, checkpoints),
-            partial(_digest, data=data, spec=spec),
+            partial(training_digest_of, data=data, spec=spec),
             outlook.update,
             lengths,
         )
@@ -236,7 +236,7 @@ class StudyRun:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _digest(job: Job, data: StudyData, spec: StudySpec) -> str:
+def training_digest_of(job: Job, data: StudyData, spec: StudySpec) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     recipe = asdict(schedule_of(spec, job.training.epochs)) | {
         "algorithm": spec.training.algorithm,
