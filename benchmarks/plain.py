@@ -89,7 +89,7 @@ class PlainStudy:
             len(labelled_clips(recordings, self.labels_of(corpus, list(self.tasks)), Split.TRAIN))
             for corpus, recordings in self.recordings.items()
         ]
-        return self.training.epochs * -(-max(clips) // self.training.batch_size)
+        return self.training.given_epochs * -(-max(clips) // self.training.batch_size)
 
 
 def read_plain_study(prepared: PreparedStudy) -> PlainStudy:
@@ -148,7 +148,7 @@ def train_model(config: Mapping[str, Any], study: PlainStudy, models: Mapping[st
     optimizer = torch.optim.AdamW(model.parameters(), lr=study.training.learning_rate, betas=(0.9, 0.999))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
     masks = _masks(study)
-    every = max(1, total // min(study.training.epochs, _MAX_EVALUATIONS))
+    every = max(1, total // min(study.training.given_epochs, _MAX_EVALUATIONS))
     best: dict[str, Any] = {"score": -np.inf}
     batches = _batches(study, names)
     for step in range(1, total + 1):

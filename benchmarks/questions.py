@@ -98,7 +98,8 @@ WORLDS = {
 def study(world: World, strategy: str) -> tuple[int, BranchTree]:
     """Return how many trainings a study takes, and the tree that it settles on."""
     tasks = [{"name": name, "dataset": "simulated", "target": name} for name in world.tasks]
-    spec = StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, "depths": _DEPTHS, "strategy": strategy})
+    told = {"depths": _DEPTHS, "strategy": strategy, "training": {"epochs": 1}}
+    spec = StudySpec.parse({"ar_threshold": 0.02, "tasks": tasks, **told})
     evidence, count = Evidence(spec), 0
     while not isinstance(decision := decide(spec, evidence, Spent()), Settled):
         training = decision.trainings[0]

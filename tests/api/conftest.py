@@ -36,7 +36,14 @@ LEASE = 60.0
 def body(**changes: Any) -> dict[str, Any]:
     """A study as a user posts it."""
     tasks = [{"name": name, "dataset": "demo-speech", "target": name} for name in ("gender", "word", "age_group")]
-    return {"name": "speaker", "ar_threshold": 0.1, "tasks": tasks, "depths": [4, 6, 8], **changes}
+    return {
+        "name": "speaker",
+        "ar_threshold": 0.1,
+        "tasks": tasks,
+        "depths": [4, 6, 8],
+        "training": {"epochs": 30},
+        **changes,
+    }
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,12 @@ class Api:
         self.store.renew(study_id, "runner", LEASE, stage=stage)
         return study
 
-    def record(self, study_id: str, tree: BranchTree, right: Mapping[str, int], repeat: int = 0) -> None:
+    def record(
+        self, study_id: str, tree: BranchTree, right: Mapping[str, int], repeat: int = 0, epochs: int | None = None
+    ) -> None:
         """Keep a training in which each task got so many of its 100 clips right."""
         self.store.ledger(study_id).record(
-            Training(tree, repeat), 7, TrialState.COMPLETE, measurement(right), value=0.0
+            Training(tree, repeat, epochs=epochs), 7, TrialState.COMPLETE, measurement(right), value=0.0
         )
 
     def record_pairs(self, study_id: str, right: Mapping[tuple[str, str, int], int]) -> None:

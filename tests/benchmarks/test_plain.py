@@ -51,7 +51,7 @@ Both = tuple[PlainStudy, StudyData, StudySpec]
 def test_both_take_the_same_steps_on_crops_of_the_same_length(both: Both) -> None:
     plain, data, spec = both
     assert plain.crop == data.crop
-    schedule = Schedule(spec.training.epochs, spec.training.batch_size, spec.training.learning_rate)
+    schedule = Schedule(spec.training.given_epochs, spec.training.batch_size, spec.training.learning_rate)
     assert plain.steps == schedule.steps(data.epoch_clips)
 
 

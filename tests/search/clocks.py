@@ -12,7 +12,7 @@ from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
-from tests.search.worlds import World, finished
+from tests.search.worlds import LENGTHS, World, finished
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Clock:
     def timed(self, training: Training, measured: Measurement, chance: random.Random) -> Measurement:
         """The measurement with the steps and the seconds that it took."""
         tasks = len(training.tasks)
-        full = self.seconds * (1 + self.per_task * (tasks - 1))
+        full = self.seconds * (1 + self.per_task * (tasks - 1)) * (training.epochs or LENGTHS[0]) / LENGTHS[0]
         full *= 1 + (self.unshared * (1 - training.shared / training.tree.depth) if tasks > 1 else 0)
         full *= math.exp(chance.gauss(0, self.noise))
         if not training.is_probe:
@@ -60,7 +60,7 @@ class Said:
 def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) -> list[Said]:
     """Run a study on ``workers`` workers; what was said whenever a training started or ended."""
     chance = random.Random(seed)
-    evidence, now, count = Evidence(spec), 0.0, 0
+    evidence, now, count = Evidence(spec, lengths=LENGTHS), 0.0, 0
     running: list[tuple[float, int, float, Training, Measurement]] = []
     heard: list[tuple[float, int, tuple[int, int], tuple[float, float]]] = []
     known: list[Measurement] = []
@@ -75,7 +75,7 @@ def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) 
             count += 1
             heapq.heappush(running, (now + measured.seconds, count, now, new, measured))
             continue
-        if pace := Pace.of(known):
+        if pace := Pace.of(evidence.facts.measurements, evidence.stretches):
             left = trainings_left(spec, evidence, decision)
             shares = [(now - start) / measured.seconds * measured.steps / 100 for _, _, start, _, measured in running]
             said = seconds_left(left, pace, len(spec.tasks), workers, shares)

@@ -1,5 +1,6 @@
 """Made-up worlds: what every training would measure is known beforehand, so that whole studies run in milliseconds."""
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +20,15 @@ from taskgraft.space.tree import BranchTree
 BASELINE = 0.8
 CLIPS = 50
 CLASSES = 5
+LENGTHS = (5, 10, 20, 40, 80)
+"""What a study with `training.epochs: auto` may try."""
 
 
 def make_spec(tasks: int | Sequence[str], **more: Any) -> StudySpec:
-    """A study of tasks a, b, c, ... at Q = 0.02."""
+    """A study of tasks a, b, c, ... at Q = 0.02; it says how long to train, unless the test leaves that open."""
     names = "abcdefghijklmnopqrstuvwxyz"[:tasks] if isinstance(tasks, int) else tasks
     columns = [{"name": name, "dataset": "speech", "target": name} for name in names]
-    return StudySpec.parse({"ar_threshold": 0.02, "tasks": columns, **more})
+    return StudySpec.parse({"ar_threshold": 0.02, "tasks": columns, "training": {"epochs": 30}, **more})
 
 
 def outcomes(accuracy: float, clips: int = CLIPS, shift: int = 0) -> Outcomes:
@@ -56,17 +59,33 @@ class World:
     spread: float = 0.0
     """By how much a repeat's metrics may be off."""
     threshold: float = 0.02
+    clips: int = CLIPS
+    enough: int = 0
+    """Epochs from which on longer trainings gain nothing; half of them cost a tenth of every metric."""
+    steady: int = 0
+    """Epochs from which on seeds agree; before that every second seed of the first task is unlucky."""
 
     def measure(self, training: Training) -> Measurement:
         chance = random.Random(f"{self.seed} {replace(training, is_probe=False).key}")
         reductions = self._reductions(training.tree, chance)
         off = (chance.uniform(-self.spread, self.spread) for _ in reductions)
-        metrics = {task: BASELINE * (1 - lost) + by for (task, lost), by in zip(reductions.items(), off, strict=True)}
+        metrics = {
+            task: self._level(training, task) * BASELINE * (1 - lost) + by
+            for (task, lost), by in zip(reductions.items(), off, strict=True)
+        }
         is_accepted = training.is_probe and max(reductions.values()) <= self.threshold
-        measured = measurement(metrics, steps_left=60 if is_accepted else 0)
+        measured = measurement(metrics, self.clips, steps_left=60 if is_accepted else 0)
         drawn = random.Random(f"{self.seed} {training.key}")
         pairs = combinations(training.tasks, 2) if len(training.tasks) > 2 else ()
         return replace(measured, affinities={pair: drawn.uniform(-1, 1) for pair in pairs})
+
+    def _level(self, training: Training, task: str) -> float:
+        """What a training of this length comes to, as a share of one that is long enough."""
+        if training.epochs is None:
+            return 1.0
+        halvings = max(0.0, math.log2(self.enough / training.epochs)) if self.enough else 0.0
+        is_unlucky = training.epochs < self.steady and task == "a" and training.repeat % 2
+        return float(0.9**halvings * (0.86 if is_unlucky else 1.0))
 
     def _reductions(self, tree: BranchTree, chance: random.Random) -> dict[str, float]:
         tasks = tree.tasks
@@ -106,7 +125,7 @@ def simulate(
 ) -> Run:
     """Drive a study to its end with workers that finish in random order; fails where an asked training never helps."""
     order = order or random.Random(0)
-    evidence, trials, stages = Evidence(spec, known), list(known), []
+    evidence, trials, stages = Evidence(spec, known, LENGTHS), list(known), []
     under_way: list[Training] = []
     while True:
         decision = decide(spec, evidence, Spent(frozenset(under_way), seconds(len(trials))))

@@ -24,7 +24,7 @@ from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.preparation import PreparedStudy, prepare
 from taskgraft.search.study.result import Result
-from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.spec import AUTO, StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.space.document import read_tree_document
@@ -152,7 +152,7 @@ def run_study(
         Unavailable: the folder can't be written, or its database fails.
     """
     folder = folder.absolute()
-    own, spec = spec, spec if ar_threshold is None else spec.at_threshold(ar_threshold)
+    own, spec = spec, spec if ar_threshold is None else _at_threshold(spec, ar_threshold, folder)
     if outcome := _finished(spec, folder):
         return outcome
     prepare_study(spec, folder, base, observer)
@@ -223,13 +223,29 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def _at_threshold(own: StudySpec, ar_threshold: float, folder: Path) -> StudySpec:
+    """Return the folder's study at another threshold, of the training length that it chose, if it did."""
+    spec = own.at_threshold(ar_threshold)
+    if own.training.epochs != AUTO or not _database(folder).is_file():
+        return spec
+    with Store(sqlite_url(_database(folder))) as store:
+        parent, study = store.study_of_key(_KEY), store.study_of_key(_key_at(own, spec))
+    alike = parent.at_threshold(ar_threshold) if parent and parent.spec == own else spec
+    # One that was started before its parent chose a length goes on as it is.
+    return study.spec if study and study.spec in (spec, alike) else alike
+
+
+def _key_at(own: StudySpec, spec: StudySpec) -> str:
+    return _KEY if spec == own else f"{_KEY} at {spec.ar_threshold!r}"
+
+
 def _study_of(store: Store, own: StudySpec, spec: StudySpec, folder: Path) -> Study:
     """Return the folder's study, or with another ``spec`` than its ``own`` the one at that threshold.
 
     It is a new one if there is none, or if it failed or was cancelled; that one stays, since its finished trainings are
     taken over.
     """
-    key = _KEY if spec == own else f"{_KEY} at {spec.ar_threshold!r}"
+    key = _key_at(own, spec)
     parent, study = store.study_of_key(_KEY), store.study_of_key(key)
     if (parent and parent.spec != own) or (study and study.spec != spec):
         raise Conflict(f"{folder} holds another study: name another folder with --out, or delete this one")

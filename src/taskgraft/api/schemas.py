@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
+from taskgraft.search.evidence.length import Finding
 from taskgraft.search.study.result import FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
@@ -73,6 +74,38 @@ class ResolutionView(BaseModel):
     measured: bool = Field(description="false while baseline and disagreement are guesses")
 
 
+class GainView(BaseModel):
+    """What twice the training length gains for a task."""
+
+    share: Fraction
+    error: Fraction = Field(description="its standard error, over clips")
+
+
+class SpreadView(BaseModel):
+    """Standard deviations between trainings of a task that differ by their seed, as shares of its metric."""
+
+    seeds: Fraction = Field(description="as seen")
+    clips: Fraction = Field(description="what clips explain on which trainings differ by chance")
+    excess: Fraction = Field(description="what seeds add to that, pooled over the tasks")
+
+
+class LookView(BaseModel):
+    """What the baselines of one training length showed; tasks at chance are left out."""
+
+    epochs: int
+    finding: Finding = Field(description="gain, seeds and nothing learnt: too short")
+    gains: dict[str, GainView]
+    spreads: dict[str, SpreadView]
+
+
+class TrainingLengthView(BaseModel):
+    """How the training length was chosen (docs/training_length.md)."""
+
+    epochs: int | None = Field(description="what the study uses, as far as is known; null before the first baseline")
+    chosen: bool = Field(description="false while it is open, or if the budget ended before it was found")
+    looks: list[LookView] = Field(description="every length that was looked at, shortest first")
+
+
 class StudyView(BaseModel):
     """A study: what was asked for, how far it is, what came out."""
 
@@ -86,6 +119,9 @@ class StudyView(BaseModel):
     reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
     warnings: list[str] = Field(description="what to know before the result is there; empty before it first starts")
     resolution: list[ResolutionView] = Field(description="what the test clips of each task can decide")
+    training_length: TrainingLengthView | None = Field(
+        description="how `training.epochs: auto` was settled; null if the study says its epochs, or has not started"
+    )
     result: ResultView | None = Field(description="null until the study has succeeded")
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     device: str | None = Field(description="what it trains on: cpu or cuda; null before it first starts")
@@ -108,6 +144,7 @@ class StudyView(BaseModel):
             reason=study.reason,
             warnings=list(study.warnings),
             resolution=[ResolutionView.model_validate(found) for found in study.resolution],
+            training_length=TrainingLengthView.model_validate(study.training_length) if study.training_length else None,
             result=None if study.result is None else ResultView.model_validate(study.result),
             datasets=dict(study.datasets),
             device=study.device,
@@ -155,6 +192,7 @@ class TrialView(BaseModel):
     depth: int = Field(description="how many blocks all its tasks share")
     tree: dict[str, Any] = Field(description="which blocks each task goes through: the root of the tree form")
     repeat: int
+    epochs: int | None = Field(description="its length, if the study leaves that open; null if the study says it")
     seed: int
     state: TrialState
     metrics: dict[str, float] | None = Field(description="each task's metric on the validation split")
@@ -177,6 +215,7 @@ class TrialView(BaseModel):
             depth=training.shared,
             tree=training.tree.to_json(),
             repeat=training.repeat,
+            epochs=training.epochs,
             seed=trial.seed,
             state=trial.state,
             metrics=None if measured is None else dict(measured.metrics),
@@ -197,7 +236,7 @@ class TrialList(BaseModel):
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> Self:
-        """Return what the API shows of ``trials``, each compared with the baselines of its repeat."""
+        """Return what the API shows of ``trials``, each compared with the baselines of its repeat and length."""
         return cls(items=[TrialView.of(compared) for compared in compare_trials(trials)])
 
 

@@ -31,7 +31,7 @@ def write_card(
         f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}\n\n"
         f"How sure the reduction is (one-sided bounds, 95 %):\n\n{_bounds(names, metrics)}",
         f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
-        f"once, at the end.\n\n{_data(names, metrics)}",
+        f"once, at the end.\n\n{_data(names, metrics)}{_length(metrics)}",
         f"## Limits\n\n{_limits(preprocessing, tasks)}",
         f"## How to load it\n\n{_loading(preprocessing, tasks, metrics)}",
     ]
@@ -161,6 +161,29 @@ def _percent_up(fraction: float) -> str:
 def _data(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
     rows = [[name, *(str(sum(metrics["tasks"][name]["clips"][split].values())) for split in Split)] for name in names]
     return _table(["task", *Split], rows)
+
+
+def _length(metrics: Mapping[str, Any]) -> str:
+    """Return what the training length was chosen by; empty if the study says its epochs."""
+    length = metrics.get("training_length")
+    if not length:
+        return ""
+    rows = [
+        [str(look["epochs"]), _worst(look["gains"], "share"), _worst(look["spreads"], "excess"), look["finding"]]
+        for look in length["looks"]
+    ]
+    table = _table(["epochs", "twice as long gains", "seeds add to clips", "finding"], rows)
+    why = "" if length["chosen"] else ", since the budget ended before the length was found"
+    return f"\n\nTrained for {length['epochs']} epochs{why}. What each length showed, for its worst task:\n\n{table}"
+
+
+def _worst(tasks: Mapping[str, Mapping[str, float]], figure: str) -> str:
+    """Return the largest figure and its task."""
+    task = max(tasks, key=lambda task: tasks[task][figure], default=None)
+    if task is None:
+        return ""
+    error = f" ± {_percent(tasks[task]['error'])}" if "error" in tasks[task] else ""
+    return f"{_percent(tasks[task][figure])}{error} ({task})"
 
 
 def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> str:

@@ -61,6 +61,7 @@ tasks:
   - {name: animal, dataset: a corpus/manifest.csv, target: animal}
   - {name: call, dataset: a corpus/manifest.csv, target: call, kind: frames}
 depths: [6, 8]
+training: {epochs: 30}
 """
 
 

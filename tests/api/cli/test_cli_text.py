@@ -78,3 +78,23 @@ def test_how_much_was_taken_over_is_said_with_the_result() -> None:
 
     assert _trainings({"trained": 3, "taken_over": 5}) == "3, and 5 taken over"
     assert _trainings({"trained": 10, "taken_over": 0}) == "10"
+
+
+def test_the_training_length_is_shown_with_what_every_length_was_judged_by() -> None:
+    looks = [
+        {"epochs": 5, "finding": "gain", "gains": {"a": {"share": 0.04, "error": 0.01}}, "spreads": {}},
+        {
+            "epochs": 10,
+            "finding": "long enough",
+            "gains": {"a": {"share": 0.001, "error": 0.01}, "b": {"share": 0.002, "error": 0.02}},
+            "spreads": {"a": {"seeds": 0.02, "clips": 0.019, "excess": 0.004}},
+        },
+    ]
+    length = {"epochs": 10, "chosen": True, "looks": looks}
+    shown = printed(show_outcome, STUDY | {"training_length": length}, matrix(), None)
+    assert "trained for 10 epochs; what each length showed" in shown
+    assert "4.00 % +- 1.00 (a)" in shown
+    assert "0.20 % +- 2.00 (b)" in shown
+    assert "0.40 % (a)" in shown
+    cut = printed(show_outcome, STUDY | {"training_length": {**length, "chosen": False}}, matrix(), None)
+    assert "trained for 10 epochs (not settled)" in cut

@@ -47,6 +47,9 @@ def plan(folder: Path, workers: int = 1, **more: Any) -> Plan:
         ({"confirm": 2}, 22 + 6, 136 + 2 * (6 + 3)),
         ({"depths": [4], "confirm": 2}, 6 + 15, 56 + 2 * (6 + 3)),
         ({"budget": {"trials": 30}, "confirm": 1}, 22 + 3, 30 + 9),
+        ({"training": {"epochs": "auto"}}, 22 + 2 * 6, 136 + 8 * 6),
+        ({"training": {"epochs": "auto"}, "repeats": 2}, 2 * 22 + 6, 2 * 121 + 8 * 6),
+        ({"training": {"epochs": "auto"}, "budget": {"trials": 6}}, 6, 6),
     ],
 )
 def test_trainings_of_six_tasks(fields: dict[str, Any], least: int, most: int) -> None:
@@ -116,3 +119,13 @@ def test_no_file_is_opened_to_plan_the_demo(tmp_path: Path) -> None:
     assert found.clips["gender"] == found.clips["vad"]
     assert sum(found.clips["gender"].values()) == DEMO_CLIPS
     assert found.seconds_at_least > 0
+
+
+def test_a_plan_whose_length_is_open_goes_from_the_first_to_the_last(folder: Path) -> None:
+    """36 clips are 3 batches of 12: 160 epochs are the first that take 250 steps."""
+    first, auto = (plan(folder, training={"epochs": epochs, "batch_size": 12}) for epochs in (160, "auto"))
+    assert (first.epochs, auto.epochs) == ((160,), (160, 320, 640, 1280, 2560))
+    one = 160 * 36 * 0.3 / 900
+    rest = first.trials_at_least - 3, first.trials_at_most - 3
+    assert auto.seconds_at_least == pytest.approx((rest[0] + 3 * (1 + 2 + 1)) * one, rel=0.05)
+    assert auto.seconds_at_most == pytest.approx((16 * rest[1] + 3 * (31 + 15)) * one, rel=0.05)

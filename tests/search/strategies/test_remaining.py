@@ -16,7 +16,7 @@ from tests.search.worlds import World, make_spec, measurement
 STUDIES = 6
 
 
-def said_of_studies(strategy: str, tasks: int, seed: int) -> list[Said]:
+def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30) -> list[Said]:
     """What was said over studies that differ in everything: compatibilities, pace, workers, luck of verification."""
     chance = random.Random(f"{strategy} {tasks} {seed}")
     said: list[Said] = []
@@ -28,8 +28,10 @@ def said_of_studies(strategy: str, tasks: int, seed: int) -> list[Said]:
             for depth in (4, 5, 6, 7, 8)
         }
         world = World(cells, seed=chance.randrange(999), worst_tree=chance.choice([0.0, 0.018, 0.021, 0.03]))
+        if epochs == "auto":
+            world = replace(world, clips=400, enough=chance.choice([0, 20, 160]), steady=chance.choice([0, 10, 80]))
         clock = Clock(chance.choice([3, 10, 60]), chance.choice([0.05, 0.35, 0.8]), noise=chance.choice([0.03, 0.15]))
-        spec = make_spec(tasks, strategy=strategy)
+        spec = make_spec(tasks, strategy=strategy, training={"epochs": epochs})
         said += watch(spec, world, clock, chance.choice([1, 2, 4]), chance.randrange(10**6))
     return said
 
@@ -46,6 +48,14 @@ def test_no_study_takes_more_trainings_than_it_said_at_any_time(strategy: str) -
     for tasks in (2, 3, 4):
         for said in said_of_studies(strategy, tasks, 2):
             assert said.true_trials <= said.trials[1]
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "groups"])
+def test_what_is_said_holds_while_the_training_length_is_open(strategy: str) -> None:
+    said = [one for tasks in (1, 2, 4) for one in said_of_studies(strategy, tasks, 4, "auto")]
+    assert len(said) > 100
+    assert sum(one.holds for one in said) / len(said) >= 0.95
+    assert all(one.true_trials <= one.trials[1] for one in said)
 
 
 def test_the_range_is_of_use() -> None:

@@ -36,9 +36,9 @@ def test_a_study_is_refused_before_it_starts_if_torch_knows_no_gpu(
     monkeypatch.setattr(device, "torch_version", lambda: version)
     if refused:
         with pytest.raises(InvalidInput, match=r"^training\.device: cuda is not there; torch 2\.13\.0\+cpu"):
-            check_device(spec(device=asked))
+            check_device(spec(device=asked).training.device)
     else:
-        check_device(spec(device=asked))
+        check_device(spec(device=asked).training.device)
 
 
 def test_the_version_of_torch_is_that_which_torch_says() -> None:

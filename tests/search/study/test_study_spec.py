@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
+from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec, TrainingSpec
 from taskgraft.space.matrix import Decision
 
 
@@ -29,7 +29,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     spec = StudySpec.parse(study(task("a"), task("b", kind="frames")))
     assert (spec.template, spec.depths, spec.strategy) == ("cnn8", (4, 5, 6, 7, 8), Strategy.ADAPTIVE)
     assert (spec.decision, spec.repeats, spec.seed) == (Decision.POINT, 1, 0)
-    assert (spec.training.epochs, spec.training.batch_size, spec.training.learning_rate) == (30, 64, 0.001)
+    assert (spec.training.epochs, spec.training.batch_size, spec.training.learning_rate) == ("auto", 64, 0.001)
     assert (spec.budget.trials, spec.budget.seconds) == (None, None)
     assert spec.task_names == ("a", "b")
 
@@ -78,7 +78,12 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(seed=True), "seed", ["integer", "got True"]),
         (study(name="../x"), "name", ["a study's name has", "got '../x'"]),
         (study(colour="red"), "colour", ["there is no such field", "got 'red'"]),
-        (study(training={"epochs": 2.5}), "training.epochs", ["integer", "got 2.5"]),
+        (study(training={"epochs": 2.5}), "training.epochs", ["a whole number from 1 to 10000, or auto", "got 2.5"]),
+        (study(training={"epochs": 0}), "training.epochs", ["a whole number from 1 to 10000, or auto", "got 0"]),
+        (study(training={"epochs": 10_001}), "training.epochs", ["a whole number from 1 to 10000, or auto"]),
+        (study(training={"epochs": "soon"}), "training.epochs", ["or auto", "got 'soon'"]),
+        (study(training={"epochs": True}), "training.epochs", ["or auto", "got True"]),
+        (study(training={"epochs": None}), "training.epochs", ["or auto", "got None"]),
         (study(confirm=21), "confirm", ["20", "got 21"]),
         (study(confirm=True), "confirm", ["integer", "got True"]),
         (study(confirm=-1), "confirm", ["0", "got -1"]),
@@ -173,3 +178,17 @@ def test_a_study_at_another_threshold_is_named_after_both() -> None:
 def test_no_study_is_at_an_impossible_threshold(threshold: float) -> None:
     with pytest.raises(InvalidInput, match="ar_threshold"):
         StudySpec.parse(study(task())).at_threshold(threshold)
+
+
+def test_a_study_at_another_threshold_has_the_training_length_that_was_chosen() -> None:
+    spec = StudySpec.parse(study(task(), training={"epochs": "auto", "batch_size": 8}))
+    assert spec.at_threshold(0.05).training == spec.training
+    there = spec.at_threshold(0.05, epochs=40)
+    assert there.training == TrainingSpec(epochs=40, batch_size=8)
+    assert there.at_threshold(0.1, epochs=80).training.epochs == 40, "what a study says is not changed"
+
+
+def test_only_a_study_that_says_its_epochs_can_give_them() -> None:
+    assert TrainingSpec(epochs=7).given_epochs == 7
+    with pytest.raises(InvalidInput, match=r"training.epochs: .*got auto"):
+        _ = TrainingSpec().given_epochs

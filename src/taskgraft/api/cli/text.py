@@ -24,6 +24,8 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
     if tree:
         console.print(_tree_text(tree))
         _show_branchings(tree)
+    if study.get("training_length"):  # a service of an earlier version has none
+        console.print(_length_table(study["training_length"]))
     if study["result"]:
         if study["result"]["tasks"]:
             console.print(_task_table(study["result"]["tasks"]))
@@ -128,6 +130,29 @@ def _label(node: JSON) -> str:
     return f"[bold]{escape(names)}[/bold]  {blocks}" + ("" if node["children"] else " + head")
 
 
+def _length_table(length: JSON) -> Table:
+    """Return a table of the training lengths that were looked at, each with its worst tasks."""
+    used = f"trained for {length['epochs']} epochs" if length["epochs"] else "training length"
+    how = "" if length["chosen"] else " (not settled)"
+    table = Table(title=f"{used}{how}; what each length showed", box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("epochs", justify="right")
+    for name in ("twice as long gains", "seeds add", "finding"):
+        table.add_column(name)
+    for look in length["looks"]:
+        gain, excess = _worst(look["gains"], "share"), _worst(look["spreads"], "excess")
+        table.add_row(str(look["epochs"]), gain, excess, look["finding"])
+    return table
+
+
+def _worst(tasks: Mapping[str, JSON], figure: str) -> str:
+    """Return the task with the largest figure, and the figure."""
+    task = max(tasks, key=lambda task: float(tasks[task][figure]), default=None)
+    if task is None:
+        return ""
+    error = f" +- {_hundredths(tasks[task]['error'])}" if "error" in tasks[task] else ""
+    return f"{percent(tasks[task][figure])}{error} ({escape(task)})"
+
+
 def _task_table(tasks: Sequence[JSON]) -> Table:
     """Return a table of every task's metric alone and in the model, with bounds of the difference."""
     table = Table(
@@ -219,6 +244,8 @@ def show_plan(name: str, plan: JSON) -> None:
     """Print what a study would cost."""
     table = Table("", "at least", "at most", title=f"plan of {name}")
     table.add_row("trainings", count(plan["trials_at_least"]), count(plan["trials_at_most"]))
+    if epochs := plan.get("epochs"):  # a service of an earlier version has none
+        table.add_row("epochs", count(epochs[0]), count(epochs[-1]))
     hours = (f"{plan[key] / 3600:.2f}" for key in ("seconds_at_least", "seconds_at_most"))
     table.add_row(f"hours, estimated for {plan['workers']} cores", *hours)
     table.add_row("parameters", count(plan["fully_shared_parameters"]), count(plan["independent_parameters"]))

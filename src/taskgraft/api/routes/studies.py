@@ -100,7 +100,7 @@ def create_tree(
     if study.state not in _GROWS_TREES:
         rule = f"only one that is {' or '.join(sorted(_GROWS_TREES))} gives trees for other thresholds"
         raise Conflict(f"study {study.id} is {study.state}: {rule}")
-    spec = study.spec.at_threshold(wanted.ar_threshold)
+    spec = study.at_threshold(wanted.ar_threshold)
     catalog = Catalog(store, settings, study.datasets)
     if not store.knows_key(idempotency_key):
         _check_datasets(catalog, study, spec)

@@ -6,6 +6,7 @@ from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
+from taskgraft.search.statistics.training_length import SeedSpreads
 from taskgraft.search.study.trial import Training
 
 _COMPARED = 5
@@ -32,10 +33,23 @@ def answers_about(evidence: Evidence, task: str) -> tuple[Outcomes, list[Outcome
     known, figures = evidence.facts.known, evidence.figures
     baseline = evidence.trainings(evidence.baseline(task))[0]
     references = evidence.references([task])
-    others = [training for training in known if task in training.tasks and training != baseline]
+    alike = (training for training in known if training.epochs == baseline.epochs and training != baseline)
+    others = [training for training in alike if task in training.tasks]
     threshold = evidence.spec.ar_threshold
     chosen = [training for training in others if figures.loss(training, references, [task]) <= threshold] or others
     return known[baseline].outcomes[task], [known[training].outcomes[task] for training in chosen[-_COMPARED:]]
+
+
+def baseline_spreads(evidence: Evidence) -> SeedSpreads:
+    """Return how far the baselines of tasks above chance differ by their seed, those that confirm a tree included."""
+    metrics = {task.name: task.metric for task in evidence.spec.tasks}
+    baselines = {evidence.baseline(task): task for task in evidence.tasks_above_chance()}
+    said: dict[str, list[Outcomes]] = {}
+    for training, measured in (*evidence.facts.known.items(), *evidence.facts.confirming.items()):
+        task = baselines.get(training.tree)
+        if task and training.epochs == evidence.epochs and measured.outcomes[task].clip_count > 1:
+            said.setdefault(task, []).append(measured.outcomes[task])
+    return SeedSpreads.of({task: Repeats.of(metrics[task], seeds) for task, seeds in said.items()})
 
 
 def seed_noise(evidence: Evidence, with_confirming: bool = False) -> SeedNoise:

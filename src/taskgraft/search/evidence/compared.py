@@ -1,4 +1,4 @@
-"""Single trainings against the baselines of the same repeat: what a list of trainings shows of each."""
+"""Single trainings against the baselines of the same repeat and length: what a list of trainings shows of each."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ class ComparedTrial:
 
 
 def compare_trials(trials: Sequence[Trial]) -> Iterator[ComparedTrial]:
-    """Compare each training with the baselines of its repeat, in the same order."""
-    baselines: dict[int, dict[str, float]] = defaultdict(dict)
+    """Compare each training with the baselines of its repeat and length, in the same order."""
+    baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
     for trial in trials:
         if trial.measurement is not None and len(trial.training.tasks) == 1:
-            baselines[trial.training.repeat] |= trial.measurement.metrics
-    return (_compare(trial, baselines[trial.training.repeat]) for trial in trials)
+            baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
+    return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs]) for trial in trials)
 
 
 def _compare(trial: Trial, baselines: Mapping[str, float]) -> ComparedTrial:

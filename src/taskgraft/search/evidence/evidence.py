@@ -1,12 +1,14 @@
 """What a study knows so far, in the terms of its decisions: recorded facts, judged by fixed or sequential repeats."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from taskgraft.search.evidence.chance import is_at_chance
 from taskgraft.search.evidence.facts import Facts
 from taskgraft.search.evidence.figures import Figures
 from taskgraft.search.evidence.fixed import FixedRepeats
 from taskgraft.search.evidence.judge import Judge
+from taskgraft.search.evidence.length import LengthSearch
 from taskgraft.search.evidence.sequential import SequentialRepeats
 from taskgraft.search.evidence.trees import components, flat_tree
 from taskgraft.search.study.spec import AUTO, StudySpec
@@ -21,27 +23,62 @@ class Evidence:
 
     ``facts`` are the trainings, ``judge`` says by which of them a tree is judged and whether it meets the threshold,
     and ``figures`` what it measured.
+
+    With `training.epochs: auto`, ``length`` chooses among ``lengths``, which readers of a ledger may leave out, and
+    only trainings of the length that the study uses are looked at; all others serve to choose it.
     """
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial] = ()) -> None:
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial] = (), lengths: Sequence[int] = ()) -> None:
         self.spec = spec
         self.facts = Facts()
         self._depth = get_template(spec.template).depth
         self._baselines = {task: flat_tree((task,), self._depth, self._depth) for task in spec.task_names}
         self._at_chance: dict[str, bool] = {}
         judge = SequentialRepeats if spec.repeats == AUTO else FixedRepeats
-        self.judge: Judge = judge(spec, self.facts.known, self._baselines)
+        self.judge: Judge = judge(spec, self.facts.known, self._baselines, self.training)
+        is_open = spec.training.epochs == AUTO
+        self.length = LengthSearch(spec, self.facts.known, self._baselines, lengths) if is_open else None
+        self._epochs: tuple[int, int | None] = (-1, None)
         for trial in trials:
             self.add(trial)
 
     def add(self, trial: Trial) -> None:
         """Add one more finished training; one that only confirms a chosen tree is kept apart."""
         self.facts.add(trial)
+        if self.length:
+            self._at_chance.clear()  # a baseline of another length may stand for its task now
 
     @property
     def figures(self) -> Figures:
         """Metrics and reductions on validation, over the repeats that judge a tree."""
         return self.judge.figures
+
+    # The length of trainings
+
+    @property
+    def epochs(self) -> int | None:
+        """The length of the trainings that are looked at, if the study leaves it open; None if the study says it."""
+        known = len(self.facts.known)
+        if self.length and self._epochs[0] != known:
+            self._epochs = (known, self.length.epochs)
+        return self._epochs[1]
+
+    def training(self, tree: BranchTree, repeat: int = 0, is_probe: bool = False) -> Training:
+        """Return the training of a tree that has the study's length."""
+        return Training(tree, repeat, is_probe, self.epochs)
+
+    @property
+    def stretches(self) -> Iterable[float]:
+        """How many times as long as one of the first length each training in `facts.known` took."""
+        return [self.length.stretch(training) if self.length else 1.0 for training in self.facts.known]
+
+    @property
+    def only_for_length(self) -> int:
+        """How many trainings served to choose the training length, and nothing else."""
+        if not self.length:
+            return 0
+        repeats = self.spec.most_repeats
+        return sum(training.epochs != self.epochs or training.repeat >= repeats for training in self.facts.known)
 
     # The trainings that decide about a tree
 
@@ -59,7 +96,7 @@ class Evidence:
         for part in components(tree):
             wanted += self.judge.wanted(part)
             wanted += filter(self._was_accepted, self.judge.repeats(part))
-        return tuple(dict.fromkeys(Training(training.tree, training.repeat) for training in wanted))
+        return tuple(dict.fromkeys(replace(training, is_probe=False) for training in wanted))
 
     def _was_accepted(self, training: Training) -> bool:
         """Return whether a probe ended because it met the threshold; one that broke it needs no more steps."""
@@ -82,7 +119,7 @@ class Evidence:
 
     def curves(self, tasks: Sequence[str]) -> dict[str, Sequence[Mapping[str, float]]]:
         """Return how each task's metric grew while its first baseline was trained."""
-        return {task: self.facts.known[Training(self.baseline(task))].curve for task in tasks}
+        return {task: self.facts.known[self.training(self.baseline(task))].curve for task in tasks}
 
     def has_baselines(self, tasks: Sequence[str]) -> bool:
         """Return whether the baselines of all these tasks are known."""
@@ -94,7 +131,7 @@ class Evidence:
             return False
         if task not in self._at_chance:
             metric = next(asked.metric for asked in self.spec.tasks if asked.name == task)
-            said = self.facts.known[Training(self.baseline(task))].outcomes[task]
+            said = self.facts.known[self.training(self.baseline(task))].outcomes[task]
             self._at_chance[task] = is_at_chance(metric, said)
         return self._at_chance[task]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import TaskComparison, reduction_interval
 from taskgraft.search.evidence.figures import Figures
-from taskgraft.search.evidence.judge import around
+from taskgraft.search.evidence.judge import TrainingOf, around
 from taskgraft.search.evidence.trees import shared_parts
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
@@ -17,9 +17,14 @@ class FixedRepeats:
     """Judges by a number of repeats that is the same for all trees. Implements `Judge`."""
 
     def __init__(
-        self, spec: StudySpec, known: Mapping[Training, Measurement], baselines: Mapping[str, BranchTree]
+        self,
+        spec: StudySpec,
+        known: Mapping[Training, Measurement],
+        baselines: Mapping[str, BranchTree],
+        training_of: TrainingOf = Training,
     ) -> None:
         self._spec = spec
+        self._training_of = training_of
         self._count = int(spec.repeats)
         self._tasks = {task.name: task for task in spec.tasks}
         self._known = known
@@ -29,7 +34,7 @@ class FixedRepeats:
     def repeats(self, part: BranchTree) -> Iterator[Training]:
         """Yield the finished repeats of a part; if both a whole training and a probe ended, the whole one."""
         for repeat in range(self._count):
-            whole, probe = Training(part, repeat), Training(part, repeat, is_probe=True)
+            whole, probe = (self._training_of(part, repeat, is_probe) for is_probe in (False, True))
             if whole in self._known or probe in self._known:
                 yield whole if whole in self._known else probe
 
@@ -37,7 +42,8 @@ class FixedRepeats:
         """Yield the repeats that have not ended; a probe answers, if a training may stop as soon as it decides."""
         answered = {training.repeat for training in self.repeats(part)}
         is_probe = self._spec.stops_early and self._spec.decision is Decision.POINT and len(part.tasks) > 1
-        yield from (Training(part, repeat, is_probe) for repeat in range(self._count) if repeat not in answered)
+        open_repeats = (repeat for repeat in range(self._count) if repeat not in answered)
+        yield from (self._training_of(part, repeat, is_probe) for repeat in open_repeats)
 
     def is_measured(self, part: BranchTree) -> bool:
         """Return whether every repeat of a part has ended."""

@@ -1,11 +1,14 @@
 """Judges: by which repeats a tree is judged, which trainings it still wants, and whether it meets the threshold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from taskgraft.search.evidence.figures import Figures
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
+
+TrainingOf = Callable[[BranchTree, int, bool], Training]
+"""Returns the training of a tree, by its repeat and whether it is a probe."""
 
 
 class Judge(Protocol):

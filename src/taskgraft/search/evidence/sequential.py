@@ -11,7 +11,7 @@ from itertools import count, takewhile
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.figures import Figures
-from taskgraft.search.evidence.judge import around
+from taskgraft.search.evidence.judge import TrainingOf, around
 from taskgraft.search.evidence.trees import shared_parts
 from taskgraft.search.statistics.certainty import (
     Estimate,
@@ -35,13 +35,18 @@ class SequentialRepeats:
     """Judges by as many repeats as the answer takes, given what is ``known`` at each call. Implements `Judge`."""
 
     def __init__(
-        self, spec: StudySpec, known: Mapping[Training, Measurement], baselines: Mapping[str, BranchTree]
+        self,
+        spec: StudySpec,
+        known: Mapping[Training, Measurement],
+        baselines: Mapping[str, BranchTree],
+        training_of: TrainingOf = Training,
     ) -> None:
         self._spec = spec
+        self._training_of = training_of
         self._metrics = {task.name: task.metric for task in spec.tasks}
         self._known = known
         self._baselines = baselines
-        self._summaries: dict[tuple[BranchTree, str, int], Repeats] = {}
+        self._summaries: dict[tuple[Training, str], Repeats] = {}
         self._noise = (0, SeedNoise.pool(()))
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._intervals_at = 0
@@ -49,7 +54,10 @@ class SequentialRepeats:
 
     def repeats(self, part: BranchTree) -> Iterator[Training]:
         """Yield the finished repeats of a part, the first ones without a gap."""
-        return takewhile(self._known.__contains__, (Training(part, number) for number in count()))
+        return takewhile(self._known.__contains__, (self._training(part, number) for number in count()))
+
+    def _training(self, part: BranchTree, repeat: int = 0) -> Training:
+        return self._training_of(part, repeat, False)
 
     def _count(self, part: BranchTree) -> int:
         return sum(1 for _ in self.repeats(part))
@@ -60,15 +68,15 @@ class SequentialRepeats:
         if len(part.tasks) == 1:
             yield from self._missing(part, BASELINE_REPEATS)
         elif not known:
-            yield Training(part, 0)
+            yield self._training(part)
         elif known < MAX_REPEATS and self._may_settle(part):
             for task in part.tasks:
                 yield from self._missing(self._baselines[task], known + 1)
-            yield Training(part, known)
+            yield self._training(part, known)
 
     def _missing(self, part: BranchTree, repeats: int) -> Iterator[Training]:
         """Yield which of the first ``repeats`` are not known; a later one may have ended before an earlier one."""
-        wanted = (Training(part, repeat) for repeat in range(repeats))
+        wanted = (self._training(part, repeat) for repeat in range(repeats))
         return (training for training in wanted if training not in self._known)
 
     def _may_settle(self, part: BranchTree) -> bool:
@@ -119,7 +127,7 @@ class SequentialRepeats:
         ]
 
     def _summary(self, part: BranchTree, task: str) -> Repeats:
-        key = (part, task, self._count(part))
+        key = (self._training(part, self._count(part)), task)  # the next repeat stands for those before it
         if key not in self._summaries:
             said = [self._known[training].outcomes[task] for training in self.repeats(part)]
             self._summaries[key] = Repeats.of(self._metrics[task], said)
@@ -128,12 +136,12 @@ class SequentialRepeats:
     def _seed_noise(self) -> SeedNoise:
         """Return the noise of everything that is known; it is pooled again whenever that has grown."""
         if self._noise[0] != len(self._known):
-            parts = {training.tree for training in self._known if Training(training.tree) in self._known}
+            parts = {training.tree for training in self._known if self._training(training.tree) in self._known}
             groups = [
                 self._summary(part, task)
                 for part in sorted(parts, key=_name)
                 for task in part.tasks
-                if self._known[Training(part)].outcomes[task].clip_count
+                if self._known[self._training(part)].outcomes[task].clip_count
                 > 1  # one clip tells nothing of noise; such a task is taken to be at chance
             ]
             self._noise = (len(self._known), SeedNoise.pool(groups))

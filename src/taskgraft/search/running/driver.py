@@ -36,7 +36,8 @@ class StudyDriver:
     """Implements `taskgraft.search.running.tuner.Driver` for a study. `snapshot` may be called from another thread.
 
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
-    ``on_trial`` is called with the evidence whenever a training has ended.
+    ``on_trial`` is called with the evidence whenever a training has ended. ``lengths`` are those that
+    `training.epochs: auto` may try.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class StudyDriver:
         reuse: Reuse | None = None,
         digest_of: Callable[[Job], str] = lambda job: "",
         on_trial: Callable[[Evidence], None] = lambda evidence: None,
+        lengths: Sequence[int] = (),
     ) -> None:
         self._reuse = reuse
         self._digest_of = digest_of
@@ -62,7 +64,7 @@ class StudyDriver:
         self.should_stop = should_stop
         self._on_trial = on_trial
         trials = ledger.trials()
-        self.evidence = Evidence(spec, trials)
+        self.evidence = Evidence(spec, trials, lengths)
         self._head_starts = HeadStarts(checkpoints, trials)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
@@ -91,7 +93,7 @@ class StudyDriver:
                 trainings_left(self._spec, self.evidence, decision),
                 (training for training in decision.trainings if training not in self._running),
             ),
-            pace=Pace.of(self.evidence.facts.measurements),
+            pace=Pace.of(self.evidence.facts.measurements, self.evidence.stretches),
         )
 
     def _seconds(self) -> float:

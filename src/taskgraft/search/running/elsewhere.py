@@ -8,7 +8,7 @@ from taskgraft.evaluators.replay import replay
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
-from taskgraft.search.study.spec import BudgetSpec, StudySpec
+from taskgraft.search.study.spec import AUTO, BudgetSpec, StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
 _Recorded = Mapping[tuple[object, int], list[Measurement]]
@@ -17,13 +17,18 @@ _Recorded = Mapping[tuple[object, int], list[Measurement]]
 def evidence_at(spec: StudySpec, trials: Iterable[Trial]) -> Evidence:
     """Return what a study of this ``spec`` would take over from ``trials`` of the same study at any threshold.
 
+    Trainings of another length than the spec says are left out; if it leaves its length open, all count but the longer
+    and shorter baselines by which it was chosen.
     Intervals of what it would have stopped earlier are those of the recorded trainings.
     """
+    ended = tuple(trials)
+    epochs = Evidence(spec, ended).epochs if spec.training.epochs == AUTO else spec.training.given_epochs
     recorded: dict[tuple[object, int], list[Measurement]] = {}
-    for trial in trials:
-        if trial.measurement:
+    for trial in ended:
+        if trial.measurement and trial.training.epochs in (None, epochs):
             recorded.setdefault((trial.training.tree, trial.training.repeat), []).append(trial.measurement)
-    unlimited = spec.model_copy(update={"budget": BudgetSpec()})
+    length = spec.training.lasting(epochs) if epochs else spec.training
+    unlimited = spec.model_copy(update={"budget": BudgetSpec(), "training": length})
     evidence, number = Evidence(unlimited), 0
     while isinstance(decision := decide(unlimited, evidence, Spent()), Ask):
         found = dict(_answers(unlimited, evidence, decision.trainings, recorded))

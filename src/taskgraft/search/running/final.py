@@ -68,7 +68,8 @@ def final_report(
         Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
     }
     retrained = _retrained(prepared, evidence, tree, reader) if prepared.spec.confirm else None
-    return _report(prepared, tree, model, readings, retrained)
+    length = evidence.length.to_json() if evidence.length else None
+    return _report(prepared, tree, model, readings, retrained, length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +167,7 @@ def _report(
     model: TreeModel,
     readings: Mapping[Split, Reading],
     retrained: Retrained | None,
+    length: Mapping[str, Any] | None,
 ) -> FinalReport:
     spec, test = prepared.spec, readings[Split.TEST]
     verdict, scope = judge(test.tasks, spec.ar_threshold), _scope(spec)
@@ -181,6 +183,7 @@ def _report(
         "ar_interval": {split.value: list(reading.interval) for split, reading in readings.items()},
         "confidence": 0.95,
         "retrained": asdict(retrained) if retrained else None,
+        "training_length": length,
         "tasks": {task.name: _task_report(prepared, task.name, readings) for task in spec.tasks},
     }
     return FinalReport(tree, model, test, verdict, smallest, scope, retrained, reason, metrics)

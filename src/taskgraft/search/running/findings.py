@@ -41,7 +41,7 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
         return study.tree
     if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix_of(Evidence(spec, trials), False), spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
-    there = spec.at_threshold(threshold)
+    there = study.at_threshold(threshold)
     evidence = _evidence_at(there, trials)
     return tree_form(there, evidence, synthesized_tree(evidence), tasks_from_facts(study.facts))
 

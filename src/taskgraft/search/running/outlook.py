@@ -9,14 +9,15 @@ import numpy as np
 from taskgraft.errors import Conflict, NotFound, Unavailable
 from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.search.evidence.answers import answers_about
+from taskgraft.search.evidence.answers import answers_about, baseline_spreads
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.length import length_warnings
 from taskgraft.search.evidence.resolution import Resolution, TestSize, measure_disagreement, resolve, warnings
 from taskgraft.search.study.preparation import PreparedStudy
 
 
 class Outlook:
-    """Keeps ``resolution`` and ``warnings`` among the facts of a study up to date."""
+    """Keeps ``resolution``, ``warnings`` and ``training_length`` among the facts of a study up to date."""
 
     def __init__(self, prepared: PreparedStudy, keep: Callable[[Mapping[str, Any]], None]) -> None:
         self._spec = prepared.spec
@@ -30,13 +31,16 @@ class Outlook:
         If the database can't be written now, this is tried again after the next training.
         """
         found = list(self.resolutions(evidence))
-        facts = {
+        facts: dict[str, Any] = {
             "resolution": [resolution.to_json() for resolution in found],
             "warnings": [
                 *warnings(found, self._spec.ar_threshold),
+                *length_warnings(self._spec, baseline_spreads(evidence)),
                 *(measured.remark for measured in evidence.facts.measurements if measured.remark),
             ],
         }
+        if evidence.length:
+            facts["training_length"] = evidence.length.to_json()
         if facts != self._kept:
             with suppress(Conflict, NotFound, Unavailable):  # a lost lease is noticed at its renewal
                 self._keep(facts)

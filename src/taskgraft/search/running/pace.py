@@ -6,6 +6,7 @@ Notation: ``W`` workers; a range is (at least, at most) in wall seconds.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -31,12 +32,16 @@ class Pace:
     took: dict[int, tuple[tuple[float, float], ...]]
 
     @classmethod
-    def of(cls, measurements: Iterable[Measurement]) -> "Pace | None":
-        """Return the pace of finished trainings; None if there are none."""
+    def of(cls, measurements: Iterable[Measurement], stretches: Iterable[float] | None = None) -> "Pace | None":
+        """Return the pace of finished trainings; None if there are none.
+
+        While a study looks for its training length, they differ in it: each is counted as one of the first length,
+        ``stretches`` times as short.
+        """
         took: dict[int, list[tuple[float, float]]] = {}
-        for measured in measurements:
+        for measured, stretch in zip(measurements, stretches or repeat(1.0), strict=False):
             share = measured.steps / measured.planned_steps
-            took.setdefault(len(measured.metrics), []).append((measured.seconds, share))
+            took.setdefault(len(measured.metrics), []).append((measured.seconds / stretch, share))
         return cls({tasks: tuple(figures) for tasks, figures in took.items()}) if took else None
 
     @property
@@ -71,14 +76,22 @@ def seconds_left(left: Left, pace: Pace, tasks: int, workers: int, under_way: Se
 
     ``tasks`` is the study's number of tasks, ``under_way`` the share done of each training that runs. The upper end is
     Graham's bound for list scheduling: the work over W, and (1 - 1/W) of the longest chain (Bounds on Multiprocessing
-    Timing Anomalies, SIAM Journal on Applied Mathematics 17(2), 1969).
+    Timing Anomalies, SIAM Journal on Applied Mathematics 17(2), 1969). While the training length is open, the lower end
+    has the shortest that is possible, the upper end the longest.
     """
     alone, pair, tree = pace.full(1), pace.full(min(2, tasks)), pace.full(tasks)
-    return (
-        _EXPORT_SECONDS[0]
-        + _least(left, alone[0], pair[0] * pace.share(left.questions[0])[0], tree[0], workers, under_way),
-        _EXPORT_SECONDS[1] + _most(left, alone[1], pair[1], pace.share(left.questions[1])[1], tree[1], workers),
+    short, long = left.length.stretch
+    share = [pace.share(questions)[end] for end, questions in enumerate(left.questions)]
+    is_open = left.length.work[0] > 0
+    known = left.length.work[0] - sum(under_way) * left.length.longest if is_open else 0.0
+    least = max(0.0, known) * alone[0] / workers + short * _least(
+        left, alone[0], pair[0] * share[0], tree[0], workers, () if is_open else under_way
     )
+    work, chain = left.length.work[1] * alone[1], left.length.chain * alone[1]
+    most = (
+        work / workers + (1 - 1 / workers) * chain + long * _most(left, alone[1], pair[1], share[1], tree[1], workers)
+    )
+    return _EXPORT_SECONDS[0] + least, _EXPORT_SECONDS[1] + most
 
 
 def _least(left: Left, alone: float, question: float, tree: float, workers: int, under_way: Sequence[float]) -> float:

@@ -21,6 +21,7 @@ from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule
+from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.final import FinalReport, final_report
@@ -204,7 +205,7 @@ class StudyRun:
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._store.busy_seconds(self._study.id)
         outlook = Outlook(prepared, self._keep_facts)
-        checkpoints = self._checkpoints
+        checkpoints, lengths = self._checkpoints, study_lengths(spec, data.epoch_clips)
         driver = StudyDriver(
             spec,
             self._store.ledger(self._study.id),
@@ -212,8 +213,9 @@ class StudyRun:
             busy,
             stop,
             Reuse(spec, self._store.trainings, checkpoints),
-            partial(_digest, data=data, spec=spec, device=device),
+            partial(training_digest_of, data=data, spec=spec, device=device),
             outlook.update,
+            lengths,
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
@@ -221,7 +223,8 @@ class StudyRun:
         folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._ray_address):
-                run_jobs(driver, data, schedule_of(spec), folder, Workers(device, spec.training.models_per_gpu))
+                schedule = schedule_of(spec, next(iter(lengths), None))
+                run_jobs(driver, data, schedule, folder, Workers(device, spec.training.models_per_gpu))
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
@@ -251,9 +254,9 @@ class StudyRun:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _digest(job: Job, data: StudyData, spec: StudySpec, device: str) -> str:
+def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
-    recipe = asdict(schedule_of(spec)) | {
+    recipe = asdict(schedule_of(spec, job.training.epochs)) | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
     }
@@ -276,10 +279,14 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
     )
 
 
-def schedule_of(spec: StudySpec) -> Schedule:
-    """Return how every model of a study is trained."""
+def schedule_of(spec: StudySpec, epochs: int | None = None) -> Schedule:
+    """Return how models of a study are trained, for so many ``epochs`` if the study leaves that open.
+
+    Raises:
+        InvalidInput: the study leaves it open, and ``epochs`` are not given.
+    """
     training = spec.training
-    return Schedule(training.epochs, training.batch_size, training.learning_rate, training.masking)
+    return Schedule(epochs or training.given_epochs, training.batch_size, training.learning_rate, training.masking)
 
 
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:

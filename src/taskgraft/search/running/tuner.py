@@ -224,7 +224,8 @@ def run_jobs(
 ) -> None:
     """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
 
-    ``folder`` is Tune's own; what an earlier run left there is removed.
+    A training that says its own length takes only the rest from ``schedule``. ``folder`` is Tune's own; what an earlier
+    run left there is removed.
 
     Raises:
         Unavailable: Ray, or the disk, does not do its part.

@@ -36,7 +36,7 @@ class Work:
         self._trainer = Trainer(
             self._training.tree,
             data,
-            schedule,
+            replace(schedule, epochs=self._training.epochs or schedule.epochs),
             config["seed"],
             config["references"] or None,
             config["stopping"],

@@ -22,7 +22,7 @@ def confirming_trainings(spec: StudySpec, evidence: Evidence, tree: BranchTree) 
     """
     parts = shared_parts(tree)
     models = [*(evidence.baseline(task) for part in parts for task in part.tasks), *parts]
-    return tuple(Training(model, repeat) for repeat in confirming_repeats(spec) for model in models)
+    return tuple(evidence.training(model, repeat) for repeat in confirming_repeats(spec) for model in models)
 
 
 def most_trainings(spec: StudySpec, tasks: int) -> int:

@@ -116,7 +116,7 @@ def affinities(spec: StudySpec, evidence: Evidence) -> Mapping[Pair, float]:
     A later training of the same model changes nothing: what was asked in an order keeps it.
     """
     whole, known = whole_group(spec, evidence), evidence.facts.known
-    first = (Training(whole, is_probe=True), Training(whole)) if whole else ()
+    first = (evidence.training(whole, is_probe=True), evidence.training(whole)) if whole else ()
     return next((known[training].affinities for training in first if training in known), {})
 
 

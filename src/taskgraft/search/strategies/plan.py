@@ -8,11 +8,12 @@ from typing import Any
 
 from taskgraft.errors import Conflict
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
 from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import AUTO, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -30,11 +31,13 @@ class Plan:
 
     Trials: no study takes fewer than ``trials_at_least`` whose baselines are all better than chance and whose time does
     not run out. The most is every question that the strategy may ask, and a repair for every block that can be taken
-    away. Seconds are those of the trainings alone, and an order of magnitude. ``clips`` are the labelled clips of each
-    task by split. ``resolution`` is what the test clips of each task can decide, by guesses, and ``warnings`` name the
-    tasks for which that is not enough.
+    away. Seconds are those of the trainings alone, and an order of magnitude. ``epochs`` are the lengths that may be
+    tried, a single one if the study says it; the least uses the first, the most the last. ``clips`` are the labelled
+    clips of each task by split. ``resolution`` is what the test clips of each task can decide, by guesses, and
+    ``warnings`` name the tasks for which that is not enough.
     """
 
+    epochs: tuple[int, ...]
     trials_at_least: int
     trials_at_most: int
     seconds_at_least: float
@@ -66,6 +69,7 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     pass_seconds = _pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
     return Plan(
+        epochs=plan_lengths(outline),
         trials_at_least=least.trials,
         trials_at_most=most.trials,
         seconds_at_least=_wall_seconds(spec, least.passes * pass_seconds),
@@ -98,19 +102,50 @@ class _Work:
     trials: int
     passes: float
 
-    def with_more(self, trials: int) -> "_Work":
+    def with_more(self, trials: int, stretch: int) -> "_Work":
         """Add trainings that confirm the tree, which no budget limits; a part goes through few corpora."""
-        return _Work(self.trials + trials, self.passes + trials)
+        return _Work(self.trials + trials, self.passes + stretch * trials)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """The baselines of one task, those that choose the length included; passes in units of the first length."""
+
+    trials: int
+    passes: int
+    stretch: int = 1
+    """How many times as long as one of the first length all other trainings take."""
+
+    @classmethod
+    def fewest(cls, spec: StudySpec) -> "_Alone":
+        """Return those of a study whose first length is chosen: two seeds of it, and one of twice the length."""
+        repeats = spec.baseline_repeats
+        if spec.training.epochs != AUTO:
+            return cls(repeats, repeats)
+        further = max(0, repeats - 2)
+        return cls(3 + further, 4 + further)
+
+    @classmethod
+    def most(cls, spec: StudySpec) -> "_Alone":
+        """Return those of a study that tries every length, two seeds each, and uses the longest."""
+        repeats = spec.most_repeats
+        if spec.training.epochs != AUTO:
+            return cls(repeats, repeats)
+        lengths = study_lengths(spec, epoch_clips=1)
+        stretches = [length // lengths[0] for length in lengths]
+        longest, further = stretches[-1], repeats - 1
+        return cls(2 * len(lengths) - 1 + further, 2 * sum(stretches) - longest + further * longest, longest)
 
 
 def _least(spec: StudySpec) -> _Work:
     """Return the work of the luckiest study."""
     strategy = strategy_of(spec)
     models = strategy.fewest_models(spec)
-    work = _work(spec, spec.baseline_repeats, spec.least_repeats, models)
+    alone = _Alone.fewest(spec)
+    work = _work(spec, alone, spec.least_repeats, models)
     # A tree that shares nothing takes no training to confirm, but more questions to find.
     more = max(0, strategy.fewest_without_sharing(spec) - len(models)) * spec.least_repeats
-    return work.with_more(min(more, fewest_trainings(spec)))
+    return work.with_more(min(more, fewest_trainings(spec)), alone.stretch)
 
 
 def _most(spec: StudySpec) -> _Work:
@@ -123,12 +158,13 @@ def _most(spec: StudySpec) -> _Work:
     again = list(combinations(spec.tasks, 2)) if spec.stops_early else []
     blocks = (count - 1) * max(spec.depths) if count > 2 else 0
     models = [*strategy_of(spec).most_models(spec), *([spec.tasks] * blocks), *again]
-    return _work(spec, spec.most_repeats, spec.most_repeats, models).with_more(most_trainings(spec, count))
+    alone = _Alone.most(spec)
+    return _work(spec, alone, spec.most_repeats, models).with_more(most_trainings(spec, count), alone.stretch)
 
 
-def _work(spec: StudySpec, baselines: int, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
-    trials = baselines * len(spec.tasks) + repeats * len(models)
-    passes = baselines * len(spec.tasks) + repeats * sum(map(_corpora, models))
+def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
+    trials = alone.trials * len(spec.tasks) + repeats * len(models)
+    passes = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(_corpora, models))
     allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
     return _Work(allowed, passes * allowed / trials)
 
@@ -142,11 +178,19 @@ def _wall_seconds(spec: StudySpec, seconds: float) -> float:
     return round(seconds if limit is None else min(seconds, limit), 1)
 
 
+def _epoch_clips(outline: StudyOutline) -> int:
+    return max(report.splits[Split.TRAIN] for report in outline.reports.values())
+
+
+def plan_lengths(outline: StudyOutline) -> tuple[int, ...]:
+    """Return the lengths that the study may try, in epochs, shortest first; the one that it says, if it says one."""
+    return study_lengths(outline.spec, _epoch_clips(outline)) or (outline.spec.training.given_epochs,)
+
+
 def _pass_seconds(outline: StudyOutline, template: Template) -> float:
-    """Return how long one core takes to train a model of one task."""
+    """Return how long one core takes to train a model of one task; if the length is open, for the first length."""
     training = outline.spec.training
-    largest = max(report.splits[Split.TRAIN] for report in outline.reports.values())
-    clips = training.epochs * -(-largest // training.batch_size) * training.batch_size
+    clips = plan_lengths(outline)[0] * -(-_epoch_clips(outline) // training.batch_size) * training.batch_size
     longest = max(report.clip_seconds for report in outline.reports.values())
     crop = training.clip_seconds or min(longest, _LONGEST_CROP)
     tree = BranchTree.flat(outline.spec.task_names[:1], template.depth, template.depth)

@@ -5,14 +5,15 @@ a tree that breaks it is repaired and trained again. So there is a range and not
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.length import LengthLeft, LengthSearch
 from taskgraft.search.strategies.confirming import expected_trainings, most_trainings
 from taskgraft.search.strategies.plan import plan_trials
 from taskgraft.search.strategies.protocol import QuestionsLeft
 from taskgraft.search.strategies.registry import strategy_of
-from taskgraft.search.strategies.strategy import Ask
+from taskgraft.search.strategies.strategy import Ask, Spent, decide
 from taskgraft.search.study.spec import AUTO, BudgetSpec, StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.space.tree import BranchTree
@@ -36,21 +37,59 @@ class Left:
     longest: int
     """The most questions that follow one another."""
     verifications: tuple[float, int]
+    length: LengthLeft = field(default_factory=LengthLeft)
+    """What the choice of the training length takes before all of them, and how long they become by it."""
 
 
 def trainings_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count what may still be asked for, as of ``decision``, which follows from ``evidence``."""
     if all(training.is_confirming for training in decision.trainings):
-        return _with_confirming(Left(0, 0, (0, 0), 0, (0, 0)), decision.at_least, decision.at_least)
+        length = evidence.length.left_when_chosen() if evidence.length else LengthLeft()
+        return _with_confirming(Left(0, 0, (0, 0), 0, (0, 0), length), decision.at_least, decision.at_least)
     expected = expected_trainings(spec, evidence)
     search = replace(decision, at_least=decision.at_least - expected)
-    left = _of_search(spec.model_copy(update={"confirm": 0}), evidence, search)
+    unconfirmed = spec.model_copy(update={"confirm": 0})
+    if evidence.length and _chooses_length(evidence.length, decision):
+        left = _of_length(unconfirmed, evidence, evidence.length.left(), search)
+        return _with_confirming(left, expected, most_trainings(spec, len(spec.tasks)))
+    left = _of_search(unconfirmed, evidence, search)
+    if evidence.length:
+        left = replace(left, length=evidence.length.left_when_chosen())
     return _with_confirming(left, expected, most_trainings(spec, len(evidence.tasks_above_chance())))
+
+
+def _chooses_length(length: LengthSearch, decision: Ask) -> bool:
+    """Return whether a decision asks for baselines by which the training length is chosen."""
+    wanted = set(length.wanted())
+    return bool(wanted) and wanted <= set(decision.trainings)
 
 
 def _with_confirming(left: Left, expected: int, most: int) -> Left:
     """Add trainings that confirm the tree: like baselines they take all their steps, side by side."""
     return replace(left, at_most=left.at_most + most, baselines=left.baselines + expected)
+
+
+def _of_length(spec: StudySpec, evidence: Evidence, length: LengthLeft, decision: Ask) -> Left:
+    """Count while the length is open: what is known of tasks may change with it, so the rest is that of a new study."""
+    fixed = _with_fixed_length(spec.model_copy(update={"budget": BudgetSpec()}))
+    first = decide(fixed, Evidence(fixed), Spent())
+    assert isinstance(first, Ask), "a new study asks for its baselines"
+    rest, tasks = _of_search(fixed, Evidence(fixed), first), len(spec.tasks)
+    most = _within_budget(spec, evidence, length.at_most + rest.at_most - tasks, decision.at_least)
+    room, sure = most - len(decision.trainings), most - length.at_most
+    return Left(
+        most,
+        tasks * max(0, spec.baseline_repeats - 1 - any(training.repeat for training in decision.trainings)),
+        (max(0, min(rest.questions[0], sure)), min(rest.questions[1], room)),
+        rest.longest,
+        (max(0, min(rest.verifications[0], sure)), min(rest.verifications[1], room)),
+        length,
+    )
+
+
+def _with_fixed_length(spec: StudySpec) -> StudySpec:
+    """Return a study that asks the same once its training length is chosen."""
+    return spec.model_copy(update={"training": spec.training.lasting(1)})
 
 
 def _of_search(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
@@ -71,8 +110,10 @@ def _of_verification(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left
 def _by_the_plan(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count by the plan of the whole study: what is asked next depends on too much to follow it."""
     least, baselines = decision.at_least, _baselines(decision)
-    unlimited = spec.model_copy(update={"budget": BudgetSpec()})  # what was taken over counts against no budget
-    most = _within_budget(spec, evidence, plan_trials(unlimited)[1] - evidence.facts.count, least)
+    # What was taken over counts against no budget, and baselines that only served to choose the length come on top.
+    unlimited = _with_fixed_length(spec.model_copy(update={"budget": BudgetSpec()}))
+    known = evidence.facts.count - evidence.only_for_length
+    most = _within_budget(spec, evidence, plan_trials(unlimited)[1] - known, least)
     questions = max(least - baselines, strategy_of(spec).likely_questions(spec, most, baselines))
     trees = spec.least_repeats * (1 + _likely_repairs(evidence)) if len(spec.tasks) > 1 else 0
     return Left(most, baselines, (least - baselines, questions), len(spec.depths), (0, trees))

@@ -80,6 +80,8 @@ def _with_confirming(spec: StudySpec, evidence: Evidence, decision: Ask | Settle
 
 
 def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
+    if for_length := _for_length(spec, evidence, spent):
+        return _ask(spec, evidence, for_length, _least_with_length(spec, evidence), True)
     baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
     questions = strategy_of(spec).open_questions(spec, evidence)
     ready = [training for training in questions.ready if training not in baselines]
@@ -89,6 +91,24 @@ def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
         left = len(baselines) + questions.left + questions.verifications
         return _ask(spec, evidence, [*baselines, *wanted], left, bool(baselines))
     return _verify(spec, evidence, spent, questions)
+
+
+def _for_length(spec: StudySpec, evidence: Evidence, spent: Spent) -> tuple[Training, ...]:
+    """Return the baselines that the choice of the training length waits for.
+
+    All of them, or none if the budget has no room for all: it has to hold the further baselines of one length, too.
+    """
+    wanted = evidence.length.wanted() if evidence.length else ()
+    later = len(spec.tasks) * (spec.baseline_repeats - 1)
+    return wanted if len(set(wanted) - spent.under_way) <= _room(spec, evidence, spent, later) else ()
+
+
+def _least_with_length(spec: StudySpec, evidence: Evidence) -> int:
+    """Return how many trainings a study takes at least while its length is open."""
+    baselines = evidence.length.least_wanted() if evidence.length else 0
+    questions = strategy_of(spec).open_questions(spec, evidence)
+    later = len(spec.tasks) * max(0, spec.baseline_repeats - 2)  # two of them serve to choose the length
+    return baselines + later + questions.left + questions.verifications
 
 
 def _ask(spec: StudySpec, evidence: Evidence, wanted: Sequence[Training], left: int, baselines: bool) -> Ask:
@@ -143,6 +163,8 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
 
 def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterator[str]:
     """Yield what a user has to know to read the result correctly."""
+    if evidence.length and evidence.length.chosen is None:
+        yield f"the budget ended before the training length was found; {evidence.epochs} epochs were used"
     for task in filter(evidence.is_at_chance, spec.task_names):
         yield f"the baseline of {task} is no better than chance: it shares nothing and is part of no verdict"
     if questions.ready:

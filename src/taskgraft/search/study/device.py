@@ -3,7 +3,6 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from taskgraft.errors import InvalidInput, Unavailable
-from taskgraft.search.study.spec import AUTO, StudySpec
 
 CPU, CUDA = "cpu", "cuda"
 _FIELD = "training.device"
@@ -11,14 +10,14 @@ _PROCESSOR_ONLY = "+cpu"
 """What the versions of torch end with that compute on the processor only."""
 
 
-def check_device(spec: StudySpec) -> None:
+def check_device(asked: str) -> None:
     """Refuse a device that no runner of this installation can have. Whether one has it is known when it starts.
 
     Raises:
         InvalidInput: at ``training.device``.
     """
     torch = torch_version()
-    if spec.training.device == CUDA and torch.endswith(_PROCESSOR_ONLY):
+    if asked == CUDA and torch.endswith(_PROCESSOR_ONLY):
         raise InvalidInput.at(
             _FIELD, f"cuda is not there; torch {torch} computes on the processor only; use cpu or auto"
         )
@@ -38,8 +37,6 @@ def choose_device(asked: str, gpus: float) -> str:
     Raises:
         Unavailable: a GPU is asked for and there is none.
     """
-    if asked == AUTO:
-        return CUDA if gpus > 0 else CPU
     if asked == CUDA and gpus <= 0:
         raise Unavailable(f"{_FIELD}: cuda is not there; Ray has no GPU that torch {torch_version()} can use")
-    return asked
+    return CPU if asked == CPU or gpus <= 0 else CUDA

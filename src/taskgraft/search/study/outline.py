@@ -55,7 +55,7 @@ def outline_study(spec: StudySpec, find: FindReport) -> StudyOutline:
     """
     faults = FaultLog()
     try:
-        check_device(spec)
+        check_device(spec.training.device)
     except InvalidInput as error:
         faults.include(error)
     reports: dict[str, CheckReport | None] = {}

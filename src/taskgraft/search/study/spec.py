@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -30,10 +30,11 @@ from taskgraft.space.template import TEMPLATES, get_template
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
-AUTO = "auto"
+AUTO: Final = "auto"
 MAX_TASKS = 64
 MAX_GIVEN_REPEATS = 20
 MAX_CONFIRM = 20
+MAX_EPOCHS = 10_000
 BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
 MAX_REPEATS = 6
@@ -69,20 +70,26 @@ def _a_number(value: object) -> object:
     return value
 
 
-def _whole_or_auto(value: object) -> object:
-    if value == AUTO or (type(value) is int and 1 <= value <= MAX_GIVEN_REPEATS):
-        return value
-    raise ValueError(f"a whole number from 1 to {MAX_GIVEN_REPEATS}, or {AUTO}")
+class _WholeOrAuto:
+    """Reads a whole number from 1 to ``largest``, or ``auto``, and describes them as JSON schema."""
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+
+    def read(self, value: object) -> object:
+        if value == AUTO or (type(value) is int and 1 <= value <= self._largest):
+            return value
+        raise ValueError(f"a whole number from 1 to {self._largest}, or {AUTO}")
+
+    def schema(self) -> dict[str, Any]:
+        whole = {"type": "integer", "minimum": 1, "maximum": self._largest}
+        return {"anyOf": [whole, {"type": "string", "const": AUTO}]}
 
 
 _Whole = Annotated[int, Strict()]
-_Repeats = Annotated[
-    int | Literal["auto"],
-    PlainValidator(_whole_or_auto),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_GIVEN_REPEATS}, {"type": "string", "const": AUTO}]}
-    ),
-]
+_repeats, _epochs = _WholeOrAuto(MAX_GIVEN_REPEATS), _WholeOrAuto(MAX_EPOCHS)
+_Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
+_Epochs = Annotated[int | Literal["auto"], PlainValidator(_epochs.read), WithJsonSchema(_epochs.schema())]
 _Number = Annotated[float, BeforeValidator(_a_number)]
 
 
@@ -116,8 +123,9 @@ class TaskSpec(_Value):
 class TrainingSpec(_Value):
     """How every model of a study is trained; the same number of steps is planned for each, so that they compare."""
 
-    epochs: _Whole = Field(
-        default=30, ge=1, le=10_000, description="passes over the largest training split of the study"
+    epochs: _Epochs = Field(
+        default=AUTO,
+        description="passes over the largest training split of the study; auto: as many as the baselines ask for",
     )
     batch_size: _Whole = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
     learning_rate: _Number = Field(default=0.001, gt=0, le=1)
@@ -136,6 +144,21 @@ class TrainingSpec(_Value):
         default="auto", description="what models are trained on; auto: a GPU if Ray has one when the study first starts"
     )
     models_per_gpu: _Whole = Field(default=4, ge=1, le=64, description="trainings that share one GPU")
+
+    @property
+    def given_epochs(self) -> int:
+        """The epochs that the study says.
+
+        Raises:
+            InvalidInput: it leaves them open.
+        """
+        if self.epochs == AUTO:
+            raise InvalidInput.at("training.epochs", f"is a whole number when a model is trained; got {AUTO}")
+        return self.epochs
+
+    def lasting(self, epochs: int) -> Self:
+        """Return the same training, of so many epochs."""
+        return self.model_copy(update={"epochs": epochs})
 
 
 class BudgetSpec(_Value):
@@ -253,8 +276,11 @@ class StudySpec(_Value):
             raise ValueError(f"exact takes at most {MAX_EXACT_TASKS} tasks, and this study has {tasks}")
         return synthesis
 
-    def at_threshold(self, ar_threshold: float) -> Self:
+    def at_threshold(self, ar_threshold: float, epochs: int | None = None) -> Self:
         """Return the same study at another threshold, named after both; this one if the threshold is its own.
+
+        If it leaves its training length open, and ``epochs`` are what it chose, the other one says them: both have the
+        same trainings.
 
         Raises:
             InvalidInput: a threshold that is not at least 0 and below 1.
@@ -263,7 +289,9 @@ class StudySpec(_Value):
             return self
         suffix = f"-q{ar_threshold:g}" if isinstance(ar_threshold, int | float) else ""
         name = f"{_SUFFIX.sub('', self.name)[: MAX_NAME - len(suffix)]}{suffix}"
-        return self.parse({**self.to_plain(), "ar_threshold": ar_threshold, "name": name})
+        training = self.training.lasting(epochs) if epochs and self.training.epochs == AUTO else self.training
+        changed = {"ar_threshold": ar_threshold, "name": name, "training": training.model_dump(mode="json")}
+        return self.parse({**self.to_plain(), **changed})
 
     @property
     def stops_early(self) -> bool:

@@ -84,6 +84,22 @@ class Study:
         return tuple(self.facts.get("warnings", ()))
 
     @property
+    def training_length(self) -> Mapping[str, Any] | None:
+        """How the training length was chosen: a `LengthSearch` of `search/evidence/` in plain data.
+
+        None if the study says its length, and before it first starts.
+        """
+        return self.facts.get("training_length")
+
+    def at_threshold(self, ar_threshold: float) -> StudySpec:
+        """Return this study's specification at another threshold, of the training length that it uses.
+
+        Raises:
+            InvalidInput: a threshold that is not at least 0 and below 1.
+        """
+        return self.spec.at_threshold(ar_threshold, (self.training_length or {}).get("epochs"))
+
+    @property
     def resolution(self) -> tuple[Mapping[str, Any], ...]:
         """What the test clips of each task can decide: a `Resolution` of `search/evidence/` in plain data."""
         return tuple(self.facts.get("resolution", ()))

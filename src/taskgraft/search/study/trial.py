@@ -25,12 +25,14 @@ class Training:
 
     A baseline is a tree of one task, a pair a flat tree of two. Two trainings that are equal have the same result, so a
     training that any stage has asked for is never run again. A probe only answers whether the model keeps the
-    threshold: it ends at the first checkpoint that does.
+    threshold: it ends at the first checkpoint that does. ``epochs`` is how long to train, if the study leaves that open
+    (`training.epochs: auto`); None if the study says it.
     """
 
     tree: BranchTree
     repeat: int = 0
     is_probe: bool = False
+    epochs: int | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -50,14 +52,15 @@ class Training:
     @property
     def key(self) -> str:
         """A text that two trainings share exactly when they are equal."""
-        mark = ["probe"] if self.is_probe else []
-        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *mark], separators=(",", ":"))
+        marks = ["probe"] * self.is_probe + [self.epochs] * (self.epochs is not None)
+        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks], separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> Self:
         """Return the training that has this `key`."""
-        root, depth, repeat, *mark = json.loads(key)
-        return cls(BranchTree.from_json(root, depth), repeat, bool(mark))
+        root, depth, repeat, *marks = json.loads(key)
+        epochs = next((mark for mark in marks if mark != "probe"), None)
+        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""`training.epochs: auto` for real: a study chooses its training length, is killed on the way, and goes on."""
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study.study import Study
+from taskgraft.search.study.trial import Trial
+from tests.api.cli.commands import PROGRAM, process, write
+from tests.evaluators.tones import write_tones
+
+pytestmark = pytest.mark.slow
+
+STUDY = """
+name: tones
+ar_threshold: 0.9
+depths: [8]
+training: {batch_size: 8, learning_rate: 0.003}
+tasks:
+  - {name: pitch, dataset: first/manifest.csv, target: pitch}
+  - {name: tone, dataset: first/manifest.csv, target: tone, kind: frames}
+"""
+
+
+def ledger(root: Path) -> tuple[Study, tuple[Trial, ...]]:
+    with Store(sqlite_url(root / "taskgraft-runs/tones/taskgraft.db")) as store:
+        newest = store.list_studies().items[-1]
+        return newest, tuple(store.ledger(newest.id).trials())
+
+
+def kill_between_lengths(root: Path) -> None:
+    """Start the study, and kill it when a training of the second length has ended."""
+    command = [*PROGRAM, "run", "study.yaml"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            while running.poll() is None and len(_epochs(root)) < 2:
+                time.sleep(0.1)
+            assert running.poll() is None, "ended before it could be killed"
+        finally:
+            running.send_signal(signal.SIGKILL)
+
+
+def _epochs(root: Path) -> set[int | None]:
+    if not (root / "taskgraft-runs/tones/taskgraft.db").is_file():
+        return set()
+    with Store(sqlite_url(root / "taskgraft-runs/tones/taskgraft.db")) as store:
+        studies = store.list_studies().items
+        return {trial.training.epochs for study in studies for trial in store.ledger(study.id).trials()}
+
+
+def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path: Path) -> None:
+    write_tones(tmp_path / "first")
+    write(tmp_path / "study.yaml", STUDY)
+    kill_between_lengths(tmp_path)
+    _, before = ledger(tmp_path)
+    said = process("run", "study.yaml", "--json", cwd=tmp_path)
+    assert said.code == 0, said.err
+    study, trials = ledger(tmp_path)
+    length = said.document["study"]["training_length"]
+    assert length["chosen"]
+    assert length["looks"][-1]["finding"] == "long enough"
+    kept = [(trial.number, trial.training) for trial in trials[: len(before)]]
+    assert kept == [(trial.number, trial.training) for trial in before]
+    assert set(Counter(trial.training for trial in trials).values()) == {1}
+    assert {trial.training.epochs for trial in trials if len(trial.training.tasks) > 1} == {length["epochs"]}
+    for trial in trials:
+        assert trial.measurement
+        assert trial.training.epochs
+        assert trial.measurement.planned_steps % trial.training.epochs == 0
+    card = next((tmp_path / "taskgraft-runs/tones/studies" / study.id / "artifacts").glob("README.md")).read_text()
+    assert f"Trained for {length['epochs']} epochs. What each length showed" in card
+
+    shown = process("run", "study.yaml", cwd=tmp_path)
+    assert f"trained for {length['epochs']} epochs" in shown.out
+
+    other = process("run", "study.yaml", "--threshold", "0.8", "--json", cwd=tmp_path)
+    assert other.code == 0, other.err
+    assert other.document["study"]["spec"]["training"]["epochs"] == length["epochs"]
+    assert other.document["study"]["trainings"]["trained"] == 0, "both have the same trainings"
+    again = process("run", "study.yaml", "--threshold", "0.8", "--json", cwd=tmp_path)
+    assert again.document["study"]["id"] == other.document["study"]["id"]
