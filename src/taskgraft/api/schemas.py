@@ -1,13 +1,13 @@
 """What the answers look like: typed, so that the OpenAPI document is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from taskgraft.evaluators.metrics import accuracy_reduction, reductions
+from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
 from taskgraft.search.evidence.length import Finding
 from taskgraft.search.study.result import FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
@@ -203,13 +203,10 @@ class TrialView(BaseModel):
     taken_over_from: str | None = Field(description="the study that trained it, if that is another one")
 
     @classmethod
-    def of(cls, trial: Trial, baselines: Mapping[str, float]) -> Self:
-        """Return what the API shows of ``trial``, compared with the known ``baselines`` of its repeat."""
+    def of(cls, compared: ComparedTrial) -> Self:
+        """Return what the API shows of a trial that was compared with the baselines of its repeat and length."""
+        trial, lost = compared.trial, compared.reductions
         training, measured = trial.training, trial.measurement
-        lost = ar = None
-        if measured is not None and baselines.keys() >= measured.metrics.keys():
-            lost = reductions(baselines, measured.metrics)
-            ar = accuracy_reduction(baselines, measured.metrics)
         return cls(
             number=trial.number,
             tasks=training.tasks,
@@ -220,8 +217,8 @@ class TrialView(BaseModel):
             seed=trial.seed,
             state=trial.state,
             metrics=None if measured is None else dict(measured.metrics),
-            ar=ar,
-            reductions=lost,
+            ar=compared.ar,
+            reductions=None if lost is None else dict(lost),
             seconds=None if measured is None else measured.seconds,
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
@@ -238,13 +235,7 @@ class TrialList(BaseModel):
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> Self:
         """Return what the API shows of ``trials``, each compared with the baselines of its repeat and length."""
-        baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
-        for trial in trials:
-            if trial.measurement is not None and len(trial.training.tasks) == 1:
-                baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
-        return cls(
-            items=[TrialView.of(trial, baselines[trial.training.repeat, trial.training.epochs]) for trial in trials]
-        )
+        return cls(items=[TrialView.of(compared) for compared in compare_trials(trials)])
 
 
 class UnknownView(BaseModel):

@@ -13,8 +13,8 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.search.statistics.certainty import (
     Estimate,
-    Source,
     TaskSample,
+    VarianceComponent,
     Verdict,
     estimate,
     interval,
@@ -24,7 +24,9 @@ from taskgraft.search.statistics.certainty import (
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 
-CALM = SeedNoise(clip_share=0.0, excess=1e-6, scale=1.0, prior_freedom=math.inf, pooled_freedom=100.0)
+CALM = SeedNoise(
+    clip_share=0.0, excess=1e-6, scale=1.0, prior_degrees_of_freedom=math.inf, pooled_degrees_of_freedom=100.0
+)
 UNKNOWN = SeedNoise.pool([])
 
 
@@ -40,7 +42,12 @@ def answers(right: int, clips: int, repeats: int = 1, shift: int = 0) -> Repeats
 
 def known(reduction: float, sd: float = 0.01, repeats: int = 1, seeds: float = 0.0) -> Estimate:
     """An estimate with noise of the clips, and some of the model's seed."""
-    return Estimate(reduction, Source(sd**2, 1e9), Source(seeds**2, 100.0, repeats), Source(0.0, 100.0, 3))
+    return Estimate(
+        reduction,
+        VarianceComponent(sd**2, 1e9),
+        VarianceComponent(seeds**2, 100.0, repeats),
+        VarianceComponent(0.0, 100.0, 3),
+    )
 
 
 ESTIMATES = st.lists(
@@ -64,7 +71,7 @@ def test_clip_variance_is_that_of_paired_differences() -> None:
     found = estimate(TaskSample(baseline, model), CALM)
     discordant, unseen = 10 / (100 * 99), 2 * (0.9 / 102) ** 2
     assert found.clips.variance == pytest.approx((discordant + unseen) / 0.9**2)
-    assert found.clips.freedom == 99
+    assert found.clips.degrees_of_freedom == 99
 
 
 def test_the_same_errors_on_the_same_clips_leave_only_what_was_not_seen() -> None:
@@ -112,9 +119,9 @@ def test_other_clips_cannot_be_compared() -> None:
 
 def test_degrees_of_freedom_are_those_of_welch_and_satterthwaite() -> None:
     """Two samples of 4 and 9: the textbook's formula with s1^2 = 3 and s2^2 = 7."""
-    found = Estimate(0.0, Source(0.0, 1), Source(3.0, 3, 4), Source(7.0, 8, 9))
-    assert found.freedom == pytest.approx((3 / 4 + 7 / 9) ** 2 / ((3 / 4) ** 2 / 3 + (7 / 9) ** 2 / 8))
-    assert found.margin(0.025) == pytest.approx(student.ppf(0.975, found.freedom) * math.sqrt(3 / 4 + 7 / 9))
+    found = Estimate(0.0, VarianceComponent(0.0, 1), VarianceComponent(3.0, 3, 4), VarianceComponent(7.0, 8, 9))
+    assert found.degrees_of_freedom == pytest.approx((3 / 4 + 7 / 9) ** 2 / ((3 / 4) ** 2 / 3 + (7 / 9) ** 2 / 8))
+    assert found.margin(0.025) == pytest.approx(student.ppf(0.975, found.degrees_of_freedom) * math.sqrt(3 / 4 + 7 / 9))
 
 
 def test_one_look_at_one_task_is_the_one_sided_test() -> None:
@@ -234,11 +241,11 @@ def test_nothing_settles_after_the_last_repeat() -> None:
 
 
 def test_estimates_ahead_keep_the_clips_noise_and_thin_that_of_seeds() -> None:
-    now = Estimate(0.01, Source(4e-4, 99), Source(6e-4, 10, 2), Source(3e-4, 10, 3))
+    now = Estimate(0.01, VarianceComponent(4e-4, 99), VarianceComponent(6e-4, 10, 2), VarianceComponent(3e-4, 10, 3))
     later = now.ahead(6, -1)
     assert later.variance == pytest.approx(4e-4 + 1e-4 + 0.5e-4)
     assert later.reduction == pytest.approx(0.01 - math.sqrt(3e-4 - 1e-4 + 0.5e-4))
-    assert (later.model.freedom, later.baseline.freedom) == (14, 13)
+    assert (later.model.degrees_of_freedom, later.baseline.degrees_of_freedom) == (14, 13)
     assert now.ahead(1, 0) == now
 
 

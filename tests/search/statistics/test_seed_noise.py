@@ -42,46 +42,46 @@ def drawn(variances: np.ndarray[tuple[int], np.dtype[np.float64]], count: int, s
 @pytest.mark.parametrize("groups", [[], [NO_REPEAT], [NO_REPEAT, NO_REPEAT]])
 def test_without_repeats_seeds_may_do_anything(groups: list[Repeats]) -> None:
     noise = SeedNoise.pool(groups)
-    assert noise.pooled_freedom == 0
+    assert noise.pooled_degrees_of_freedom == 0
     assert noise.between(NO_REPEAT)[0] == math.inf
     assert noise.within(NO_REPEAT) == 0
 
 
 def test_one_repeated_group_is_all_that_others_can_go_by() -> None:
     noise = SeedNoise.pool([repeated(3e-4, count=3), NO_REPEAT])
-    variance, freedom = noise.between(NO_REPEAT)
+    variance, degrees_of_freedom = noise.between(NO_REPEAT)
     assert variance == pytest.approx(3e-4, rel=0.02)
-    assert freedom == 2
+    assert degrees_of_freedom == 2
 
 
 def test_equal_noise_is_pooled() -> None:
     noise = SeedNoise.pool(drawn(np.full(400, 2e-4), count=3))
-    variance, freedom = noise.between(NO_REPEAT)
+    variance, degrees_of_freedom = noise.between(NO_REPEAT)
     assert variance == pytest.approx(2e-4, rel=0.1)
-    assert freedom > 50
+    assert degrees_of_freedom > 50
 
 
 @pytest.mark.parametrize("prior", [3.0, 8.0])
 def test_unequal_noise_is_told_by_the_degrees_of_freedom_of_the_prior(prior: float) -> None:
     variances = 2e-4 * prior / chi2.rvs(prior, size=3000, random_state=1)
     noise = SeedNoise.pool(drawn(variances, count=4))
-    assert noise.prior_freedom == pytest.approx(prior, rel=0.25)
+    assert noise.prior_degrees_of_freedom == pytest.approx(prior, rel=0.25)
 
 
 def test_own_repeats_move_a_moderated_variance() -> None:
     noise = SeedNoise.pool(drawn(2e-4 * 4 / chi2.rvs(4, size=200, random_state=1), count=3))
     expected, prior = noise.between(NO_REPEAT)
     lone = repeated(50 * expected, count=5)
-    variance, freedom = noise.between(lone)
+    variance, degrees_of_freedom = noise.between(lone)
     assert variance == pytest.approx((prior * expected + 4 * lone.between) / (prior + 4))
-    assert freedom == pytest.approx(prior + 4)
+    assert degrees_of_freedom == pytest.approx(prior + 4)
 
 
 def test_freedom_is_never_more_than_that_of_all_repeats() -> None:
     noise = SeedNoise.pool([repeated(1e-4), repeated(1.1e-4), repeated(0.9e-4)])
     assert noise.between(NO_REPEAT)[1] == 3
     assert noise.between(repeated(1e-4, count=9))[1] == 3
-    assert replace(noise, prior_freedom=2.5).between(repeated(1e-4, count=9))[1] == 3
+    assert replace(noise, prior_degrees_of_freedom=2.5).between(repeated(1e-4, count=9))[1] == 3
 
 
 def test_expectation_follows_accuracy_and_clips() -> None:
@@ -102,9 +102,9 @@ def test_share_of_chance_is_measured_or_expected() -> None:
 
 def test_repeats_that_agree_in_everything_leave_some_noise() -> None:
     agreeing = replace(repeated(1e-7, within=0.0), sampling=0.0, mean=1.0)
-    variance, freedom = SeedNoise.pool([agreeing, agreeing]).between(agreeing)
+    variance, degrees_of_freedom = SeedNoise.pool([agreeing, agreeing]).between(agreeing)
     assert variance == pytest.approx(1e-7)
-    assert freedom == 2
+    assert degrees_of_freedom == 2
 
 
 def test_a_model_that_is_always_right_does_not_upset_what_others_show() -> None:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from taskgraft.api.context import StoreDep, StudyDep, problems
 from taskgraft.api.drawing import draw_tree
-from taskgraft.api.findings import find_matrix, find_tree
 from taskgraft.api.schemas import MatrixView, TreeView, TrialList
 from taskgraft.search.evidence.verdict import summarize
+from taskgraft.search.running.findings import find_matrix, find_tree
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["results"], responses=problems(404, 422, 503))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.metrics import accuracy_reduction, measure, reductions
 from taskgraft.evaluators.paired import PairedAnswers, PairedBootstrap, expanded
 from taskgraft.search.statistics.certainty import CONFIDENCE
 from taskgraft.search.statistics.repeats import Repeats
@@ -46,8 +46,8 @@ class TaskSeeds:
 
     def reductions(self) -> Floats:
         """Return the reduction of every seed [s] against the mean baseline; 0 for a baseline of 0."""
-        alone, (_, model) = self.means()[0], self.metrics()
-        return 1 - model / alone if alone else np.zeros(len(model))
+        name, alone, (_, model) = self.task.name, self.means()[0], self.metrics()
+        return np.array([reductions({name: alone}, {name: metric})[name] for metric in model])
 
     def comparisons(self) -> list[PairedAnswers]:
         """Return the tree of every seed against all baselines."""
@@ -74,12 +74,11 @@ def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, 
     if not samples:
         return Retrained(seeds, 0.0, (0.0, 0.0), (0.0,) * seeds, ())
     generator = np.random.default_rng(seed)
-    bootstrap = PairedBootstrap([one for sample in samples for one in sample.comparisons()], seed, _RESAMPLES)
+    bootstrap = PairedBootstrap([paired for sample in samples for paired in sample.comparisons()], seed, _RESAMPLES)
     shifts = np.stack([sample.shifts(noise, generator) for sample in samples])[:, None]  # [t, 1, b]
     upper, lower = (drawn.reshape(len(samples), seeds, -1) + shifts for drawn in bootstrap.draws())
     units = min(bound.units for bound in bootstrap.bounds(0.5, 0.5))
-    reductions = np.stack([sample.reductions() for sample in samples])
-    ars = np.maximum(reductions.max(axis=0), 0.0)  # [s]
+    ars = _ars(samples)
     low, high = (np.maximum(drawn.max(axis=0), 0.0).mean(axis=0) for drawn in (lower, upper))
     return Retrained(
         seeds,
@@ -91,6 +90,14 @@ def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, 
             for sample, low, high in zip(samples, lower, upper, strict=True)
         ),
     )
+
+
+def _ars(samples: Sequence[TaskSeeds]) -> Floats:
+    """Return the AR of every seed [s] against the mean baselines."""
+    baselines = {sample.task.name: sample.means()[0] for sample in samples}
+    models = {sample.task.name: sample.metrics()[1] for sample in samples}
+    seeds = zip(*models.values(), strict=True)
+    return np.array([accuracy_reduction(baselines, dict(zip(models, metrics, strict=True))) for metrics in seeds])
 
 
 def _task(sample: TaskSeeds, low: Floats, high: Floats, units: int) -> RetrainedTask:

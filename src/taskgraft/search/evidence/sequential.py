@@ -15,8 +15,8 @@ from taskgraft.search.evidence.judge import TrainingOf, around
 from taskgraft.search.evidence.trees import shared_parts
 from taskgraft.search.statistics.certainty import (
     Estimate,
-    Source,
     TaskSample,
+    VarianceComponent,
     Verdict,
     estimate,
     interval,
@@ -114,7 +114,10 @@ class SequentialRepeats:
         estimates = self._all_noise(part)
         if self._spec.decision is Decision.CONFIDENT:
             return estimates
-        return [replace(estimated, clips=Source(0.0, estimated.clips.freedom)) for estimated in estimates]
+        return [
+            replace(estimated, clips=VarianceComponent(0.0, estimated.clips.degrees_of_freedom))
+            for estimated in estimates
+        ]
 
     def _all_noise(self, part: BranchTree) -> list[Estimate]:
         noise = self._seed_noise()

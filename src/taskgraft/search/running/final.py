@@ -190,7 +190,7 @@ def _report(
 
 
 def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:
-    labelled = next(one for one in prepared.labelled if one.task.name == name)
+    labelled = next(labelled for labelled in prepared.labelled if labelled.task.name == name)
     test = next(task for task in readings[Split.TEST].tasks if task.name == name)
     return {
         "dataset": labelled.corpus,
@@ -207,5 +207,5 @@ def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Re
 
 def _all_metrics(repeats: Sequence[Outcomes]) -> dict[str, float]:
     """Return every metric, mean over repeats."""
-    measured = [measure_all(one) for one in repeats]
-    return {metric: float(np.mean([one[metric] for one in measured])) for metric in measured[0]}
+    measured = [measure_all(outcomes) for outcomes in repeats]
+    return {metric: float(np.mean([metrics[metric] for metrics in measured])) for metric in measured[0]}

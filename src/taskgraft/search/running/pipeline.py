@@ -32,7 +32,7 @@ from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
 from taskgraft.search.running.tuner import ray_session, run_jobs
 from taskgraft.search.store import Store
-from taskgraft.search.strategies.explanation import explanation
+from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.strategies.strategy import Ask, Settled
 from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.study.result import Result
@@ -40,7 +40,6 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters, tree_cost
-from taskgraft.space.document import tree_document
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template, get_template
 
@@ -141,8 +140,7 @@ class StudyRun:
         self._enter(Stage.EXPORT, progress)
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
         result = _result(report, data.template, prepared.tasks)
-        document = tree_document(report.tree, data.template, self._study.spec.ar_threshold, prepared.tasks)
-        document |= explanation(self._study.spec, driver.evidence, report.tree)
+        document = tree_form(self._study.spec, driver.evidence, report.tree, prepared.tasks)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
         self._end(State.SUCCEEDED, reason, result=result, tree=document)

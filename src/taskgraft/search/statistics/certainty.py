@@ -43,11 +43,11 @@ class TaskSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One source of an estimate's variance: how much one draw of it has, over how many draws, and how well known."""
+class VarianceComponent:
+    """One component of an estimate's variance: how much one draw of it has, over how many draws, and how well known."""
 
     variance: float
-    freedom: float
+    degrees_of_freedom: float
     draws: int = 1
 
     @property
@@ -55,10 +55,10 @@ class Source:
         """Variance of the mean of all draws."""
         return self.variance / self.draws
 
-    def grown(self, draws: int) -> "Source":
-        """What it will be once there are so many draws, if they are what is expected; never fewer than there are."""
+    def grown(self, draws: int) -> "VarianceComponent":
+        """Return what it will be after so many draws, if they are as expected; never fewer than there are."""
         more = max(draws - self.draws, 0)
-        return Source(self.variance, self.freedom + more, self.draws + more)
+        return VarianceComponent(self.variance, self.degrees_of_freedom + more, self.draws + more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class Estimate:
     """Signed reduction of one task, ``1 - m / b``, and where its variance comes from."""
 
     reduction: float
-    clips: Source
-    model: Source
-    baseline: Source
+    clips: VarianceComponent
+    model: VarianceComponent
+    baseline: VarianceComponent
 
     @property
     def repeats(self) -> int:
@@ -81,25 +81,25 @@ class Estimate:
         return self.clips.of_mean + self.model.of_mean + self.baseline.of_mean
 
     @property
-    def freedom(self) -> float:
+    def degrees_of_freedom(self) -> float:
         """Degrees of freedom of the variance (Welch-Satterthwaite, eq. 12)."""
         if math.isinf(self.variance):
             return 1.0
         sources = (self.clips, self.model, self.baseline)
-        return self.variance**2 / sum(one.of_mean**2 / one.freedom for one in sources)
+        return self.variance**2 / sum(source.of_mean**2 / source.degrees_of_freedom for source in sources)
 
     def margin(self, level: float) -> float:
-        """How far a one-sided bound with error ``level`` lies from the reduction (eq. 13)."""
-        return -float(stdtrit(self.freedom, level)) * math.sqrt(self.variance)
+        """Return how far a one-sided bound with error ``level`` lies from the reduction (eq. 13)."""
+        return -float(stdtrit(self.degrees_of_freedom, level)) * math.sqrt(self.variance)
 
     def ahead(self, repeats: int, deviations: float) -> "Estimate":
-        """What it may be after more repeats of both models, if they move it by so many standard deviations (eq. 15)."""
+        """Return what it may be after more repeats of both models that move it by so many deviations (eq. 15)."""
         later = replace(self, model=self.model.grown(repeats), baseline=self.baseline.grown(repeats))
         return replace(later, reduction=self.reduction + deviations * math.sqrt(self.variance - later.variance))
 
 
 def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:
-    """Reduction of one task with its variance from clips, the model's seeds and the baseline's seeds."""
+    """Return the reduction of one task with its variance from clips, the model's seeds and the baseline's seeds."""
     baseline, model = sample.baseline, sample.model
     clips = len(baseline.clips)
     reference = max(baseline.mean, 0.5 / clips)  # a baseline of 0 tells nothing: all but infinite variance
@@ -108,18 +108,18 @@ def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:
     paired = float(apart @ apart) / (clips * (clips - 1))
     chance = noise.within(model) / model.count + ratio**2 * noise.within(baseline) / baseline.count
     unknown = unseen(max(model.reach, baseline.reach), clips)
-    of_model, model_freedom = noise.between(model)
-    of_baseline, baseline_freedom = noise.between(baseline)
+    of_model, model_degrees = noise.between(model)
+    of_baseline, baseline_degrees = noise.between(baseline)
     return Estimate(
         (baseline.mean - model.mean) / reference if baseline.mean else 0.0,
-        Source((max(paired - chance, 0.0) + unknown) / reference**2, clips - 1),
-        Source(of_model / reference**2, model_freedom, model.count),
-        Source(ratio**2 * of_baseline / reference**2, baseline_freedom, baseline.count),
+        VarianceComponent((max(paired - chance, 0.0) + unknown) / reference**2, clips - 1),
+        VarianceComponent(of_model / reference**2, model_degrees, model.count),
+        VarianceComponent(ratio**2 * of_baseline / reference**2, baseline_degrees, baseline.count),
     )
 
 
 def verdict(tasks: Sequence[Estimate], threshold: float, looks: int, confidence: float = CONFIDENCE) -> Verdict:
-    """Whether a model keeps the threshold, told after each of at most ``looks`` repeats of it.
+    """Return whether a model keeps the threshold, asked after each of at most ``looks`` repeats of it.
 
     Over all these looks together, a model that keeps it is told to break it with a probability of at most
     ``1 - confidence``, and the other way round. Only tasks that share blocks with another one are at stake: a model
@@ -134,10 +134,10 @@ def verdict(tasks: Sequence[Estimate], threshold: float, looks: int, confidence:
 
 
 def may_settle(tasks: Sequence[Estimate], threshold: float, looks: int, confidence: float = CONFIDENCE) -> bool:
-    """Whether more repeats have a fair chance to close an open verdict: the clips' noise stays, however many there are.
+    """Return whether more repeats have a fair chance to close an open verdict: the noise of clips stays.
 
-    They have where one of the looks to come would close it with the estimates one standard deviation off, in either
-    direction. To stop where they have not (stochastic curtailment) never adds a wrong verdict.
+    They have if one of the looks to come would close it with the estimates one standard deviation off, in either
+    direction. To stop if they have not (stochastic curtailment) never adds a wrong verdict.
     """
     if any(math.isinf(task.variance) for task in tasks):
         return True
@@ -150,7 +150,7 @@ def may_settle(tasks: Sequence[Estimate], threshold: float, looks: int, confiden
 
 
 def _level(look: int, looks: int, error: float) -> float:
-    """The part of the allowed error that one look may use: Pocock-like spending of Lan and DeMets (1983), eq. 14."""
+    """Return the part of the error that one look may use: Pocock-like spending of Lan and DeMets (1983), eq. 14."""
 
     def spent(by: int) -> float:
         return error * math.log1p((math.e - 1) * by / looks)
@@ -160,7 +160,7 @@ def _level(look: int, looks: int, error: float) -> float:
 
 
 def interval(tasks: Sequence[Estimate], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Two-sided interval of the AR, within [0, 1]; the point estimate always lies in it (eq. 16)."""
+    """Return the two-sided interval of the AR, within [0, 1]; the point estimate always lies in it (eq. 16)."""
     tail = (1 - confidence) / 2
     lows = (task.reduction - task.margin(tail / len(tasks)) for task in tasks)
     highs = (task.reduction + task.margin(tail) for task in tasks)

@@ -48,7 +48,7 @@ class Repeats:
             InvalidInput: no repeat, repeats on different clips, or fewer than two clips.
         """
         clips = _common_clips(repeats)
-        measured = [_influence(metric, one, clips) for one in repeats]
+        measured = [_influence(metric, outcomes, clips) for outcomes in repeats]
         values = np.array([value for value, _ in measured])
         by_repeat = np.stack([influence for _, influence in measured])  # [n, c]
         count, pairs = len(repeats), len(clips) * (len(clips) - 1)
@@ -73,12 +73,13 @@ class Repeats:
 
 
 def unseen(reach: float, clips: int) -> float:
-    """Variance of two more clips, one right and one wrong, that the split happens not to hold (eq. 11)."""
+    """Return the variance of two more clips, one right and one wrong, that the split happens not to hold (eq. 11)."""
     return 2 * (reach / (clips + 2)) ** 2
 
 
 def _common_clips(repeats: Sequence[Outcomes]) -> NDArray[np.int32]:
-    held = [np.flatnonzero(np.bincount(one.clips)).astype(np.int32) for one in repeats]  # far cheaper than a sort
+    # far cheaper than a sort
+    held = [np.flatnonzero(np.bincount(outcomes.clips)).astype(np.int32) for outcomes in repeats]
     if not held or any(not np.array_equal(held[0], other) for other in held[1:]):
         raise InvalidInput.at("repeats", "one repeat or more, all measured on the same clips")
     if len(held[0]) < 2:
@@ -87,7 +88,7 @@ def _common_clips(repeats: Sequence[Outcomes]) -> NDArray[np.int32]:
 
 
 def _influence(metric: str, outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
-    """The metric and the influence of each clip [c]: linearized for accuracy, by leaving clips out for the rest."""
+    """Return the metric and the influence of each clip [c]: linearized for accuracy, else by leaving clips out."""
     if metric == "accuracy":
         return _accuracy_influence(outcomes, clips)
     classes = 1 + int(max(outcomes.truth.max(), outcomes.predicted.max()))

@@ -23,9 +23,9 @@ Floats = NDArray[np.float64]
 class SeedNoise:
     """Noise of the seed, as the repeated trainings of a study show it.
 
-    What a training is expected to have follows from its accuracy and its clips (eq. 7); how far single trainings stray
-    from that is told by ``prior_freedom``, as moderated variances have it: Smyth, Statistical Applications in Genetics
-    and Molecular Biology 3(1), 2004, sections 4 and 6.
+    What a training is expected to have follows from its accuracy and its clips (eq. 7); ``prior_degrees_of_freedom``
+    says how far single trainings stray from that, as in moderated variances: Smyth, Statistical Applications in
+    Genetics and Molecular Biology 3(1), 2004, sections 4 and 6.
     """
 
     clip_share: float
@@ -34,9 +34,9 @@ class SeedNoise:
     """What seeds add to that, in units of `Repeats.binomial`."""
     scale: float
     """Mean ratio of what was seen to these two; not quite 1, since neither of them is negative."""
-    prior_freedom: float
+    prior_degrees_of_freedom: float
     """Degrees of freedom of the expectation; infinite if all trainings agree with it."""
-    pooled_freedom: float
+    pooled_degrees_of_freedom: float
     """Degrees of freedom of all repeats together; 0 if nothing was repeated; the noise of seeds is then unknown."""
 
     @classmethod
@@ -45,12 +45,18 @@ class SeedNoise:
         repeated = [group for group in groups if group.count > 1]
         if not repeated:
             return cls(0.0, 0.0, 1.0, 0.0, 0.0)
-        freedom = np.array([group.count - 1.0 for group in repeated])
-        clip_share, excess = _components(repeated, freedom)
+        degrees_of_freedom = np.array([group.count - 1.0 for group in repeated])
+        clip_share, excess = _components(repeated, degrees_of_freedom)
         expected = np.array([clip_share * group.sampling + excess * group.binomial for group in repeated])
         ratios = np.array([group.between for group in repeated]) / expected
-        scale = float(freedom @ ratios / freedom.sum())
-        return cls(clip_share, excess, scale, _prior_freedom(ratios, freedom), float(freedom.sum()))
+        scale = float(degrees_of_freedom @ ratios / degrees_of_freedom.sum())
+        return cls(
+            clip_share,
+            excess,
+            scale,
+            _prior_degrees_of_freedom(ratios, degrees_of_freedom),
+            float(degrees_of_freedom.sum()),
+        )
 
     def within(self, group: Repeats) -> float:
         """Return the variance of the clips' chance share for one repeat: measured, or expected if there is only one."""
@@ -58,14 +64,16 @@ class SeedNoise:
 
     def between(self, group: Repeats) -> tuple[float, float]:
         """Return the moderated variance of the metric between repeats and its degrees of freedom (eq. 9)."""
-        if not self.pooled_freedom:
+        if not self.pooled_degrees_of_freedom:
             return math.inf, 1.0
         expected = self.scale * (self.clip_share * group.sampling + self.excess * group.binomial)
         own = group.count - 1
-        if math.isinf(self.prior_freedom):
-            return expected, self.pooled_freedom
-        freedom = self.prior_freedom + own
-        return (self.prior_freedom * expected + own * group.between) / freedom, min(freedom, self.pooled_freedom)
+        if math.isinf(self.prior_degrees_of_freedom):
+            return expected, self.pooled_degrees_of_freedom
+        degrees_of_freedom = self.prior_degrees_of_freedom + own
+        return (self.prior_degrees_of_freedom * expected + own * group.between) / degrees_of_freedom, min(
+            degrees_of_freedom, self.pooled_degrees_of_freedom
+        )
 
     def of_mean(self, group: Repeats) -> Spread:
         """Return what seeds do to a group's mean beyond the clips on which they differ by chance (eq. 20).
@@ -77,22 +85,22 @@ class SeedNoise:
         return Spread(math.sqrt(own / group.count), degrees_of_freedom)
 
 
-def _components(repeated: Sequence[Repeats], freedom: Floats) -> tuple[float, float]:
+def _components(repeated: Sequence[Repeats], degrees_of_freedom: Floats) -> tuple[float, float]:
     """Return the share of the sampling variance and the excess over it, by moments (eq. 8)."""
-    within = freedom @ [group.within for group in repeated]
-    sampling = freedom @ [group.sampling for group in repeated]
-    between = freedom @ [group.between for group in repeated]
-    binomial = freedom @ [group.binomial for group in repeated]
+    within = degrees_of_freedom @ [group.within for group in repeated]
+    sampling = degrees_of_freedom @ [group.sampling for group in repeated]
+    between = degrees_of_freedom @ [group.between for group in repeated]
+    binomial = degrees_of_freedom @ [group.binomial for group in repeated]
     rounding = 1e-9  # keeps the expectation positive if repeats agree on every clip
     excess = float((between - within) / binomial)
     return float(within / sampling) if sampling else 0.0, max(excess, rounding)
 
 
-def _prior_freedom(ratios: Floats, freedom: Floats) -> float:
+def _prior_degrees_of_freedom(ratios: Floats, degrees_of_freedom: Floats) -> float:
     """Return the prior's degrees of freedom, from the spread of logarithms of variances (Smyth 2004, section 6.2)."""
     if len(ratios) < 2:
         return math.inf
-    half = freedom / 2
+    half = degrees_of_freedom / 2
     logs = np.log(ratios) - digamma(half) + np.log(half)
     spread = float(logs.var(ddof=1) - polygamma(1, half).mean())
     return 2 * _inverse_trigamma(spread) if spread > 0 else math.inf

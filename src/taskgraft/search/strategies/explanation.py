@@ -1,6 +1,6 @@
 """What a tree rests on: what forced each of its branchings, and which cells were not asked about."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -10,7 +10,10 @@ from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.strategies.strategy import refuted_trees
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.branching import Branching, Cause, Reason
+from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import Decision, Pair
+from taskgraft.space.tasks import Task
+from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 
@@ -41,6 +44,17 @@ def explanation(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> dict[s
     unknown = unknown_cells(spec, evidence, tree)
     found = branchings(spec, evidence, tree)
     return {"branchings": [branching.to_json() for branching in found], **unknown.to_json()}
+
+
+def tree_form(
+    spec: StudySpec, evidence: Evidence, tree: BranchTree, tasks: Sequence[Task] | None = None
+) -> dict[str, Any]:
+    """Return the tree form of a study's tree with its explanation; sizes that include heads are null without ``tasks``.
+
+    The baselines must be known.
+    """
+    document = tree_document(tree, get_template(spec.template), spec.ar_threshold, tasks)
+    return document | explanation(spec, evidence, tree)
 
 
 def unknown_cells(spec: StudySpec, evidence: Evidence, tree: BranchTree) -> Unknown:

@@ -8,15 +8,13 @@ from taskgraft.errors import Conflict
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reduction_matrix import matrix_of, reduction_matrix, synthesized_tree
 from taskgraft.search.running.elsewhere import evidence_at
-from taskgraft.search.strategies.explanation import explanation
+from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.study.preparation import tasks_from_facts
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
-from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import ReductionMatrix
-from taskgraft.space.template import get_template
 
 _MATRICES_KEPT = 8
 _PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.EXPORT})
@@ -43,12 +41,9 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
         return study.tree
     if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix_of(Evidence(spec, trials), False), spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
-    template = get_template(spec.template)
     there = study.at_threshold(threshold)
     evidence = _evidence_at(there, trials)
-    tree = synthesized_tree(evidence)
-    document = tree_document(tree, template, threshold, tasks_from_facts(study.facts))
-    return document | explanation(there, evidence, tree)
+    return tree_form(there, evidence, synthesized_tree(evidence), tasks_from_facts(study.facts))
 
 
 @functools.lru_cache(maxsize=_MATRICES_KEPT)

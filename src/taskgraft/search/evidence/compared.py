@@ -1,0 +1,34 @@
+"""Single trainings against the baselines of the same repeat and length: what a list of trainings shows of each."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from taskgraft.evaluators.metrics import accuracy_reduction, reductions
+from taskgraft.search.study.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedTrial:
+    """A training that ended, with its reductions and its AR; None if it failed or a baseline is not known."""
+
+    trial: Trial
+    reductions: Mapping[str, float] | None = None
+    ar: float | None = None
+
+
+def compare_trials(trials: Sequence[Trial]) -> Iterator[ComparedTrial]:
+    """Compare each training with the baselines of its repeat and length, in the same order."""
+    baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
+    for trial in trials:
+        if trial.measurement is not None and len(trial.training.tasks) == 1:
+            baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
+    return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs]) for trial in trials)
+
+
+def _compare(trial: Trial, baselines: Mapping[str, float]) -> ComparedTrial:
+    measured = trial.measurement
+    if measured is None or not baselines.keys() >= measured.metrics.keys():
+        return ComparedTrial(trial)
+    lost = reductions(baselines, measured.metrics)
+    return ComparedTrial(trial, lost, accuracy_reduction(baselines, measured.metrics))
