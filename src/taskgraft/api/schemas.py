@@ -206,7 +206,7 @@ class TrialView(BaseModel):
 
     @classmethod
     def of(cls, compared: ComparedTrial) -> Self:
-        """Return what the API shows of a trial that was compared with the baselines of its repeat."""
+        """Return what the API shows of a trial that was compared with the baselines of its repeat and length."""
         trial, lost = compared.trial, compared.reductions
         training, measured = trial.training, trial.measurement
         return cls(
