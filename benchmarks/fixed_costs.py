@@ -65,7 +65,10 @@ class Profile:
 
 
 def profile(folder: Path) -> Profile:
-    """Run the small study in a process of its own and account for all that it starts."""
+    """Run the small study in a process of its own and account for all that it starts.
+
+    This process must have no other children. It stays the parent of every orphan below it.
+    """
     manifest = write_small_corpus(folder / "tones")
     spec, report = folder / "study.json", folder / "phases.json"
     spec.write_text(json.dumps(small_study(manifest).to_plain()))

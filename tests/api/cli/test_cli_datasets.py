@@ -85,6 +85,6 @@ def test_a_plan_counts_trainings_and_clips(tmp_path: Path) -> None:
 def test_a_plan_refuses_a_device_that_torch_does_not_know(tmp_path: Path) -> None:
     sound_corpus(tmp_path / "a corpus")
     clips_only = "".join(line for line in STUDY.splitlines(keepends=True) if "call" not in line)
-    said = taskgraft("plan", write(tmp_path / "study.yaml", f"{clips_only}training: {{device: cuda}}\n"))
+    said = taskgraft("plan", write(tmp_path / "study.yaml", clips_only.replace("epochs: 30", "device: cuda")))
     assert said.code == 2
     assert "training.device: cuda is not there; torch" in said.err
