@@ -59,10 +59,10 @@ class Driver(Protocol):
         """Return whether to leave everything as it is, to be continued later."""
 
 
-class _Parcel:
+class _WorkerResult:
     """What a worker sends at the end: a measurement, or why there is none.
 
-    Tune keeps every last result for as long as the experiment lasts, so taking the content empties the parcel.
+    Tune keeps every last result for as long as the experiment lasts, so taking the content empties this.
     """
 
     def __init__(self, content: Measurement | TaskgraftError) -> None:
@@ -96,7 +96,8 @@ class _Worker(tune.Trainable):
         try:
             return self._advance()
         except Exception as error:  # whatever torch, numpy or the disk came up with
-            return {"fraction": 0.0, "worker": self._worker, "done": True, "parcel": _Parcel(_in_our_words(error))}
+            outcome = _WorkerResult(_to_taskgraft_error(error))
+            return {"fraction": 0.0, "worker": self._worker, "done": True, "outcome": outcome}
 
     def _advance(self) -> dict[str, Any]:
         if self._work is None:
@@ -104,11 +105,11 @@ class _Worker(tune.Trainable):
         self._work.advance()
         report = {"fraction": self._work.fraction, "worker": self._worker, "done": self._work.finished}
         if self._work.finished:
-            report["parcel"] = _Parcel(self._work.measurement(self._worker))
+            report["outcome"] = _WorkerResult(self._work.measurement(self._worker))
         return report
 
 
-def _in_our_words(error: Exception) -> TaskgraftError:
+def _to_taskgraft_error(error: Exception) -> TaskgraftError:
     if isinstance(error, TaskgraftError):
         return error
     kind = Unavailable if isinstance(error, OSError | MemoryError) else TrainingFailed
@@ -169,13 +170,13 @@ class _Asking(Searcher):
         if job is None or self.error:
             return
         with self._keeping_errors():
-            if result and "parcel" in result:
-                self._open(job, result["parcel"].take())
+            if result and "outcome" in result:
+                self._open(job, result["outcome"].take())
             elif error:
-                self._take_back(job)
+                self._requeue(job)
 
-    def _take_back(self, job: "Job") -> None:
-        """Take back the job of a worker that died. Tune's retries count an idle worker's death for all jobs at once."""
+    def _requeue(self, job: "Job") -> None:
+        """Queue the job of a dead worker again. Tune's retries count an idle worker's death for all jobs at once."""
         self._deaths[job.training] += 1
         if self._deaths[job.training] <= _RETRIES:
             self._lost.append(job)
