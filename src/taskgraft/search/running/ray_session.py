@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 
+import psutil
 import ray
 import torch
 from ray._private.node import Node
@@ -127,7 +127,7 @@ def _agents_end_with_us() -> Iterator[None]:
     as well, and try again for a minute.
     """
     agents = [child for raylet in _children(os.getpid(), "raylet") for child in _children(raylet)]
-    if not agents:  # a cluster's, or a system without /proc
+    if not agents:  # a cluster's
         yield
         return
     command = ["/bin/sh", "-c", _END_AGENTS, "sh", *map(str, agents)]
@@ -141,21 +141,14 @@ def _agents_end_with_us() -> Iterator[None]:
 
 
 def _children(process: int, name: str | None = None) -> list[int]:
-    """Return the child processes of a process, or only those of one name; none if the system does not say."""
+    """Return the child processes of a process, or only those of one name; none if it has ended."""
     found = []
-    for children in Path("/proc").glob(f"{process}/task/*/children"):
-        try:
-            found += [int(child) for child in children.read_text().split()]
-        except OSError:  # the thread ended
-            continue
-    return [child for child in found if name is None or _name(child) == name]
-
-
-def _name(process: int) -> str | None:
-    try:
-        return Path(f"/proc/{process}/comm").read_text().strip()
-    except OSError:
-        return None
+    with suppress(psutil.Error):
+        for child in psutil.Process(process).children():
+            with suppress(psutil.Error):  # this one has ended
+                if name is None or child.name() == name:
+                    found.append(child.pid)
+    return found
 
 
 @contextmanager
