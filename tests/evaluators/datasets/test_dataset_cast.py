@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.errors import InvalidInput
-from taskgraft.evaluators.datasets.cast import AGES, DIALECTS, MIN_CLIPS, VARIANTS, WORDS, cast_clips
+from taskgraft.evaluators.datasets.cast import AGES, DIALECTS, INTENTS, MIN_CLIPS, VARIANTS, WORDS, cast_clips
 from taskgraft.evaluators.datasets.splits import Split
 
 
@@ -17,6 +17,7 @@ def test_every_plan_can_be_learned_and_measured(clips: int, seed: int) -> None:
     train = [take for take in takes if take.split is Split.TRAIN]
     assert {take.word for take in train} == set(WORDS)
     assert {take.speaker.dialect for take in train} == set(DIALECTS)
+    assert {take.intent for take in train} == set(INTENTS)
     for split in Split:
         kinds = Counter((t.speaker.gender, t.speaker.age_group) for t in takes if t.split is split)
         assert len(kinds) == len(VARIANTS) * len(AGES)

@@ -60,7 +60,7 @@ def test_the_check_finds_nothing_wrong(manifest: Path) -> None:
 
 def test_all_tasks_have_targets(corpus: Corpus) -> None:
     sizes = {name: len(task_targets(corpus, name, TaskKind.CLIP).label_set) for name in corpus.labels}
-    assert sizes == {"gender": 2, "age_group": 3, "dialect": 5, "word": 10}
+    assert sizes == {"gender": 2, "age_group": 3, "dialect": 5, "word": 10, "intent": 4}
     frames = task_targets(corpus, "speech", TaskKind.FRAMES)
     assert isinstance(frames, FrameTargets)
     assert frames.labelled.all()

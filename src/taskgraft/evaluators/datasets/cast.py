@@ -9,7 +9,13 @@ import numpy as np
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.datasets.splits import Split
 
-WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+INTENTS = {
+    "answer": ("yes", "no"),
+    "direction": ("up", "down", "left", "right"),
+    "switch": ("on", "off"),
+    "motion": ("stop", "go"),
+}
+WORDS = tuple(word for words in INTENTS.values() for word in words)
 DIALECTS = {
     "american": "en-us",
     "british": "en-gb-x-rp",
@@ -79,6 +85,11 @@ class Take:
     speaker: Speaker
     split: Split
     word: str
+
+    @property
+    def intent(self) -> str:
+        """What the word is about."""
+        return next(intent for intent, words in INTENTS.items() if self.word in words)
 
 
 def cast_clips(clips: int, seed: int, shares: Shares = SHARES) -> tuple[Take, ...]:

@@ -12,14 +12,14 @@ from taskgraft.evaluators.datasets.staging import CLIP_SAMPLES, SAMPLE_RATE
 
 SPEECH = "speech"
 GROUP = "group"
-LABELS = ("gender", "age_group", "dialect", "word")
+LABELS = ("gender", "age_group", "dialect", "word", "intent")
 """Label columns, in the order of the manifest."""
 
 
 def labels_of(take: Take) -> tuple[str, ...]:
     """Return the values of `LABELS` for one clip."""
     who = take.speaker
-    return (who.gender, who.age_group, who.dialect, take.word)
+    return (who.gender, who.age_group, who.dialect, take.word, take.intent)
 
 
 @cache
