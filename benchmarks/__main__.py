@@ -43,7 +43,12 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--study", action="append", choices=STUDIES, help="this study only; may be repeated")
+    parser.add_argument(
+        "--study",
+        action="append",
+        type=_study,
+        help=f"this study only: {', '.join(STUDIES)} or a file; may be repeated",
+    )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be repeated")
     parser.add_argument("--epochs", type=float, default=1.0, help="times the epochs of the studies (default 1)")
     parser.add_argument("--repeats", type=int, default=3, help="seeds of the reference (default 3)")
@@ -54,12 +59,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _study(name: str) -> Path:
+    """Return the file of a study."""
+    path = STUDIES.get(name, Path(name))
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"it is {', '.join(STUDIES)} or a file; got {name!r}")
+    return path
+
+
 def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, StudyRows]:
     """Return each requested study whose recordings are there."""
     out, found = options.out.absolute(), {}
-    for name in options.study or STUDIES:
+    for path in options.study or STUDIES.values():
+        name = next((known for known, place in STUDIES.items() if place == path), path.stem)
         try:
-            spec = load_study(STUDIES[name], out, options.epochs)
+            spec = load_study(path, out, options.epochs)
         except InvalidInput as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue

@@ -1,0 +1,221 @@
+"""``python -m benchmarks.shared_start FOLDER``: should all models of a study start from one trunk?
+
+Takes a reference study (`make bench`). For each of its seeds it trains one model that shares every block among all
+tasks for a quarter of the steps, the trunk, and then every baseline and every pair again for the other three quarters:
+blocks and heads start as the trunk ended. Prints, beside the trainings from scratch, what models lose against
+baselines from scratch and against those of their own start, by how much seeds differ, and how often one seed is right
+about the threshold.
+"""
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load as load_tensors
+
+from benchmarks.reference import Reference
+from taskgraft.evaluators.metrics import accuracy_reduction, reductions
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Schedule, Trainer, pack_weights
+from taskgraft.space.tree import BranchTree
+
+_TRUNK = 4
+"""The trunk takes one of so many parts of the steps, each model the others."""
+
+Metrics = Mapping[str, float]
+"""Of each task of a model, on validation."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """All baselines and pairs with all seeds, trained in one way."""
+
+    metrics: Mapping[tuple[BranchTree, int], Metrics]
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds."""
+        return tuple(sorted({seed for _, seed in self.metrics}))
+
+    @cached_property
+    def pairs(self) -> tuple[BranchTree, ...]:
+        """The trees of two tasks."""
+        return tuple(dict.fromkeys(tree for tree, _ in self.metrics if len(tree.tasks) > 1))
+
+    def mean(self, tree: BranchTree, seeds: Iterable[int]) -> Metrics:
+        """Return each task's metric, mean over seeds."""
+        order = list(seeds)
+        return {task: float(np.mean([self.metrics[tree, seed][task] for seed in order])) for task in tree.tasks}
+
+    def references(self, tasks: Iterable[str], seeds: Iterable[int]) -> Metrics:
+        """Return the metric of each task's baseline, mean over seeds."""
+        order = list(seeds)
+        alone = {tree.tasks[0]: tree for tree, _ in self.metrics if len(tree.tasks) == 1}
+        return {task: self.mean(alone[task], order)[task] for task in tasks}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What models lose, and how surely it is known; fractions of 1."""
+
+    ar: float
+    """AR of the mean over seeds, mean over all pairs and depths."""
+    largest: float
+    """Mean over the quarter of the cells that lose most."""
+    spread: float
+    """Standard deviation of a task's reduction between seeds, root mean square over cells and tasks."""
+    right: float
+    """Share of the answers of one seed on the side of the threshold where the others' mean is."""
+    wrongly_kept: float
+    """Share of the answers that keep the threshold while the others' mean does not."""
+
+    @classmethod
+    def of(cls, models: Trainings, baselines: Trainings, truth: Trainings, threshold: float) -> "Loss":
+        """Hold models against baselines; a seed is right if it says what the others say against ``truth``."""
+        ars = np.sort([_ar(tree, models, models.seeds, baselines) for tree in models.pairs])
+        answers = [
+            (
+                _ar(tree, models, [seed], baselines) <= threshold,
+                _ar(tree, models, [other for other in models.seeds if other != seed], truth) <= threshold,
+            )
+            for tree, seed in product(models.pairs, models.seeds)
+        ]
+        kept, keeps = np.array(answers).T
+        return cls(
+            float(ars.mean()),
+            float(ars[len(ars) * 3 // 4 :].mean()),
+            _spread(models, baselines),
+            float((kept == keeps).mean()),
+            float((kept & ~keeps).mean()),
+        )
+
+
+def _ar(tree: BranchTree, models: Trainings, seeds: Sequence[int], baselines: Trainings) -> float:
+    return accuracy_reduction(baselines.references(tree.tasks, seeds), models.mean(tree, seeds))
+
+
+def _spread(models: Trainings, baselines: Trainings) -> float:
+    lost = [
+        [
+            [reductions(baselines.references(tree.tasks, [seed]), models.metrics[tree, seed])[task]]
+            for seed in models.seeds
+        ]
+        for tree in models.pairs
+        for task in tree.tasks
+    ]
+    return float(np.sqrt(np.var(lost, axis=1, ddof=1).mean()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.shared_start", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of a reference")
+    folder = parser.parse_args().folder.absolute()
+    reference = Reference.open(folder)
+    scratch, shared = from_scratch(reference), from_trunk(reference, folder)
+    tasks = reference.spec.task_names
+    print("| task | baseline from scratch | from the trunk |\n| --- | --- | --- |")
+    for task in tasks:
+        alone = (start.references([task], start.seeds)[task] for start in (scratch, shared))
+        print(f"| {task} | {' | '.join(f'{metric:.1%}' for metric in alone)} |")
+    print("\n| models | baselines | AR, mean | AR, worst quarter | seeds differ | right about Q | wrongly kept |")
+    print("| --- " * 7 + "|")
+    rows = {
+        ("from scratch", "from scratch"): (scratch, scratch, scratch),
+        ("from the trunk", "from the trunk"): (shared, shared, scratch),
+        ("from the trunk", "from scratch"): (shared, scratch, scratch),
+    }
+    for names, start in rows.items():
+        loss = Loss.of(*start, reference.spec.ar_threshold)
+        shares = (loss.ar, loss.largest, loss.spread, loss.right, loss.wrongly_kept)
+        print(f"| {' | '.join([*names, *(f'{share:.2%}' for share in shares)])} |")
+
+
+def from_scratch(reference: Reference) -> Trainings:
+    """Return the trainings of the reference itself."""
+    return Trainings(
+        {
+            (training.tree, training.repeat): measured.metrics
+            for training, measured in reference.measured.items()
+            if len(training.tasks) <= 2
+        }
+    )
+
+
+def from_trunk(reference: Reference, folder: Path) -> Trainings:
+    """Train all of it again, each seed from a trunk of its own."""
+    scratch = from_scratch(reference)
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
+        trunks = dict(
+            zip(scratch.seeds, processes.map(_trunk, [folder] * len(scratch.seeds), scratch.seeds), strict=True)
+        )
+
+        def train(
+            asked: Sequence[tuple[BranchTree, int]], references: Sequence[Metrics | None]
+        ) -> dict[tuple[BranchTree, int], Metrics]:
+            starts = [trunks[seed] for _, seed in asked]
+            metrics = processes.map(_train, [folder] * len(asked), *zip(*asked, strict=True), starts, references)
+            return dict(zip(asked, metrics, strict=True))
+
+        alone = [(tree, seed) for tree, seed in scratch.metrics if len(tree.tasks) == 1]
+        baselines = train(alone, [None] * len(alone))
+        together = list(product(scratch.pairs, scratch.seeds))
+        known = Trainings(baselines)
+        pairs = train(together, [known.references(tree.tasks, [seed]) for tree, seed in together])
+    return Trainings(baselines | pairs)
+
+
+@cache
+def _opened(folder: Path) -> tuple[Reference, StudyData]:
+    reference = Reference.open(folder)
+    return reference, reference.data()
+
+
+def _part(schedule: Schedule, parts: int) -> Schedule:
+    """Return so many of the parts of a schedule, each a whole number of epochs if it has enough of them."""
+    return replace(schedule, epochs=max(1, round(schedule.epochs * parts / _TRUNK)))
+
+
+def _trunk(folder: Path, seed: int) -> bytes:
+    """Return the weights of the trunk after its last step."""
+    reference, data = _opened(folder)
+    tree = BranchTree.flat(reference.spec.task_names, reference.depth, reference.depth)
+    trainer = Trainer(tree, data, _part(reference.schedule, 1), reference.spec.seed + seed)
+    while not trainer.finished:
+        trainer.advance()
+    return pack_weights(trainer.model)
+
+
+def _train(folder: Path, tree: BranchTree, seed: int, trunk: bytes, references: Metrics | None) -> Metrics:
+    """Return the metrics of a model that starts from the trunk."""
+    reference, data = _opened(folder)
+    trainer = Trainer(tree, data, _part(reference.schedule, _TRUNK - 1), reference.spec.seed + seed, references)
+    graft(trainer.model, load_tensors(trunk), reference.spec.task_names)
+    while not trainer.finished:
+        trainer.advance()
+    return trainer.measurement("").metrics
+
+
+def graft(model: TreeModel, trunk: Mapping[str, torch.Tensor], tasks: Sequence[str]) -> None:
+    """Put the weights of a model that shares every block among all ``tasks`` into a tree of some of them."""
+    state, nodes = model.state_dict(), list(model.tree.nodes())
+    for name in state:
+        kind, place, *rest = name.split(".")
+        if kind == "heads":
+            state[name] = trunk[".".join([kind, str(tasks.index(model.tree.tasks[int(place)])), *rest])]
+        else:
+            block, *rest = rest
+            state[name] = trunk[".".join([kind, "0", str(int(block) + nodes[int(place)].blocks[0]), *rest])]
+    model.load_state_dict(state)
+
+
+if __name__ == "__main__":
+    main()

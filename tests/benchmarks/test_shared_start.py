@@ -1,0 +1,55 @@
+"""Models that start from one trunk: what they start as, and how they are held against trainings from scratch."""
+
+import pytest
+import torch
+from benchmarks.shared_start import Loss, Trainings, graft
+
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.template import get_template
+from taskgraft.space.tree import BranchTree
+
+TASKS = ("a", "b", "c")
+
+
+def model(tasks: tuple[str, ...], shared: int) -> TreeModel:
+    """Return an untrained model in evaluation mode; each task has as many classes as its letter's place and one."""
+    sizes = {"a": 2, "b": 3, "c": 4}
+    found = [Task(task, TaskKind.CLIP, sizes[task]) for task in tasks]
+    return TreeModel(BranchTree.flat(tasks, shared, 8), get_template("cnn8"), found).eval()
+
+
+@pytest.mark.parametrize(("tasks", "shared"), [(("b",), 8), (("a", "c"), 8), (("b", "c"), 5), (("a", "b", "c"), 0)])
+def test_a_model_starts_by_saying_what_the_trunk_says(tasks: tuple[str, ...], shared: int) -> None:
+    trunk, own = model(TASKS, 8), model(tasks, shared)
+    graft(own, trunk.state_dict(), TASKS)
+    heard = torch.randn(2, 1, get_template("cnn8").front_end.bands, 64)
+    with torch.no_grad():
+        said, known = own(heard), trunk(heard)
+    assert all(torch.equal(said[task], known[task]) for task in tasks)
+
+
+def trainings(pair_metrics: tuple[float, float], alone: float = 0.8) -> Trainings:
+    """Return two seeds of two baselines and one pair; ``pair_metrics`` are those of task a by seed, b loses nothing."""
+    pair, a, b = (BranchTree.flat(tasks, 8, 8) for tasks in (("a", "b"), ("a",), ("b",)))
+    found = {(pair, seed): {"a": metric, "b": 0.5} for seed, metric in enumerate(pair_metrics)}
+    return Trainings(found | {(a, seed): {"a": alone} for seed in (0, 1)} | {(b, seed): {"b": 0.5} for seed in (0, 1)})
+
+
+def test_losses_are_those_of_the_mean_and_seeds_are_held_against_the_others() -> None:
+    models = trainings((0.8, 0.72))
+    loss = Loss.of(models, models, models, threshold=0.02)
+    assert loss.ar == pytest.approx(0.05)
+    assert loss.largest == pytest.approx(0.05)
+    assert loss.spread == pytest.approx((0.1**2 / 2 / 2) ** 0.5)  # task a differs by 0.1, task b by nothing
+    assert loss.right == 0.0
+    assert loss.wrongly_kept == 0.5
+
+
+def test_baselines_of_the_own_start_may_hide_what_is_lost() -> None:
+    scratch, shared = trainings((0.8, 0.8)), trainings((0.72, 0.72), alone=0.72)
+    assert Loss.of(shared, shared, scratch, threshold=0.02).ar == 0.0
+    loss = Loss.of(shared, scratch, scratch, threshold=0.02)
+    assert loss.ar == pytest.approx(0.1)
+    assert Loss.of(shared, shared, scratch, threshold=0.02).wrongly_kept == 1.0
+    assert loss.wrongly_kept == 0.0
