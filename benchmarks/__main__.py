@@ -34,7 +34,7 @@ def main() -> None:
     if LOOP in parts:
         found |= _loop()
     if SYNTHESIS in parts:
-        found |= _synthesis(options.largest)
+        found |= _synthesis(options.largest, options.patience)
     _show(found)
     if options.json:
         print(json.dumps(found))
@@ -53,6 +53,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=float, default=1.0, help="times the epochs of the studies (default 1)")
     parser.add_argument("--repeats", type=int, default=3, help="seeds of the reference (default 3)")
     parser.add_argument("--largest", type=int, default=4096, help="largest set of tasks to synthesize (default 4096)")
+    parser.add_argument(
+        "--patience", type=float, default=20.0, help="CPU seconds after which trees are not counted on (default 20)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("taskgraft-bench"), help="where studies and references are kept"
     )
@@ -91,12 +94,12 @@ def _loop() -> dict[str, Any]:
     return {**found, "worker_bytes_1000_clips": small, "worker_bytes_100000_clips": large}
 
 
-def _synthesis(largest: int) -> dict[str, Any]:
+def _synthesis(largest: int, patience: float) -> dict[str, Any]:
     growths = {kind: synthesis_growth(kind, largest=largest) for kind in KINDS}
     return {
         "synthesis_seconds": {kind: growth.seconds for kind, growth in growths.items()},
         "synthesis_times_the_half": {kind: growth.times_the_half for kind, growth in growths.items()},
-        "enumeration": {one.tasks: {"trees": one.trees, "seconds": one.seconds} for one in enumeration()},
+        "enumeration": {one.tasks: {"trees": one.trees, "seconds": one.seconds} for one in enumeration(patience)},
     }
 
 

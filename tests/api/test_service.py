@@ -122,7 +122,8 @@ def test_a_database_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
 def test_the_runner_is_told_where_everything_is(tmp_path: Path) -> None:
     command = runner_command(Settings(data_dir=tmp_path, ray_address="ray:6379"))
     assert command[-4:] == ["--data-dir", str(tmp_path), "--ray-address", "ray:6379"]
-    assert "--ray-address" not in runner_command(Settings(data_dir=tmp_path))
+    assert runner_command(Settings(data_dir=tmp_path, cores=2))[-2:] == ["--cores", "2"]
+    assert not {"--ray-address", "--cores"} & set(runner_command(Settings(data_dir=tmp_path)))
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

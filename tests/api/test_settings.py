@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 from taskgraft.api.settings import Settings
 from taskgraft.errors import InvalidInput
 from taskgraft.search.store import Store
+from taskgraft.search.study.machines import Machines
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -30,8 +31,17 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
             "TASKGRAFT_UPLOAD_EXPANDED": "2000",
         }
     )
-    roots = (tmp_path, Path("/"))
-    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379", roots, 1000, 10, 2000)
+    assert settings == Settings(
+        tmp_path,
+        "postgresql://user@host/name",
+        "::1",
+        0,
+        "ray:6379",
+        datasets_root=(tmp_path, Path("/")),
+        upload_bytes=1000,
+        upload_files=10,
+        upload_expanded=2000,
+    )
     assert (settings.limits.bytes, settings.limits.files, settings.limits.expanded) == (1000, 10, 2000)
 
 
@@ -63,6 +73,16 @@ def test_what_is_given_goes_before_the_environment(tmp_path: Path) -> None:
 def test_a_port_is_a_port(port: str) -> None:
     with pytest.raises(InvalidInput, match=port):
         Settings.from_environment(environment={"TASKGRAFT_PORT": port})
+
+
+def test_cores_are_counted_and_belong_to_this_machine() -> None:
+    assert Settings.from_environment(environment={"TASKGRAFT_CORES": "3"}).machines == Machines(cores=3)
+    with pytest.raises(InvalidInput, match="cores: 1 or more; got 0"):
+        Settings.from_environment(environment={"TASKGRAFT_CORES": "0"})
+    with pytest.raises(InvalidInput, match="TASKGRAFT_CORES: a number of cores is a whole number; got 'all'"):
+        Settings.from_environment(environment={"TASKGRAFT_CORES": "all"})
+    with pytest.raises(InvalidInput, match="cores: a Ray cluster has its own, so leave it out with ray:6379"):
+        Settings.from_environment({"cores": 2}, {"TASKGRAFT_RAY_ADDRESS": "ray:6379"})
 
 
 def test_every_fault_is_told_at_once() -> None:

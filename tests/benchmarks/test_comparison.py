@@ -88,7 +88,18 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_ends_with_one_line_of_json() -> None:
-    command = [sys.executable, "-m", "benchmarks", "--json", "--only", "synthesis", "--largest", "16"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "--json",
+        "--only",
+        "synthesis",
+        "--largest",
+        "16",
+        "--patience",
+        "1",
+    ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=200)
     told = json.loads(ended.stdout.splitlines()[-1])
     assert told["cpu_seconds_ratio"] == {}

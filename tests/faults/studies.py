@@ -10,6 +10,7 @@ from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.study import Study
 from tests.faults.dying import DATABASE, OWNER
@@ -36,8 +37,9 @@ def open_store(folder: Path) -> Store:
 
 
 def take(store: Store, study: Study, folder: Path) -> StudyRun:
-    """Take the lease, from a runner that was killed too."""
-    return StudyRun(store, store.acquire_study(study.id, OWNER, LEASE_SECONDS), OWNER, folder, base=folder)
+    """Take the lease, from a runner that was killed too. One worker: a second one costs seconds to start."""
+    held = store.acquire_study(study.id, OWNER, LEASE_SECONDS)
+    return StudyRun(store, held, OWNER, folder, base=folder, machines=Machines(cores=1))
 
 
 def findings(store: Store, study: Study) -> tuple[str, Any, Any]:

@@ -11,6 +11,7 @@ from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.ray_session import ray_session
 from taskgraft.search.running.tuner import run_jobs
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.running.test_tuner import Queue
@@ -32,7 +33,7 @@ def main(folder: Path) -> None:
             taken.append(b"x" * int(TAKEN * memory.total))
 
     driver.progress = take
-    with ray_session(cpus=2):
+    with ray_session(Machines(cores=2)):
         run_jobs(driver, data, Schedule(100, 32, 1e-3), folder / "tune")
 
 

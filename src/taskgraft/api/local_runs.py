@@ -8,6 +8,7 @@ from typing import Any
 
 from taskgraft.api.runs import Callback, Observer, Outcome, StudyForm, default_folder, run_study
 from taskgraft.api.study_files import read_study
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.spec import StudySpec
 
 
@@ -18,6 +19,7 @@ def run(
     base: str | Path | None = None,
     ar_threshold: float | None = None,
     ray_address: str | None = None,
+    cores: int | None = None,
     progress: bool | Callable[[StudyForm], object] = True,
 ) -> Outcome:
     """Run a study in this process and return how it ended.
@@ -25,7 +27,7 @@ def run(
     Ctrl-C pauses the study; the same call continues it, and trains nothing twice. A study that succeeded in its folder
     before is returned at once. A study that fails is returned, too: see ``state`` and ``reason`` of the outcome.
 
-    Trainings run in worker processes on all cores. This process exports the model, for which torch is set to one
+    Trainings run in worker processes, one on each core. This process exports the model, for which torch is set to one
     thread.
 
     Args:
@@ -36,6 +38,7 @@ def run(
         ar_threshold: another threshold than the study's: its tree takes over what is finished in the folder, and
             trains what is missing.
         ray_address: a Ray cluster; by default a Ray of this run's own on this machine.
+        cores: cores of this machine that train; by default all that this process may use.
         progress: True for bars on standard error (lines, if that is not a terminal), False for nothing, or a function
             that is given the study as the service shows it about once a second, in a thread of its own.
 
@@ -50,7 +53,7 @@ def run(
         spec,
         folder,
         beside if base is None else Path(base),
-        ray_address,
+        Machines(ray_address, cores),
         _observer(progress),
         pause_on=(signal.SIGINT,),
         ar_threshold=ar_threshold,

@@ -22,6 +22,7 @@ from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.preparation import PreparedStudy, prepare
 from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import AUTO, StudySpec
@@ -135,7 +136,7 @@ def run_study(
     spec: StudySpec,
     folder: Path,
     base: Path,
-    ray_address: str | None,
+    machines: Machines,
     observer: Observer,
     pause_on: Iterable[signal.Signals] = (),
     ar_threshold: float | None = None,
@@ -159,7 +160,7 @@ def run_study(
     with _alone_in(folder), Store(sqlite_url(_database(folder))) as store:
         study = _study_of(store, own, spec, folder)
         if study.state is not State.SUCCEEDED:
-            study = _work_on(store, study, folder, base, ray_address, observer, pause_on)
+            study = _work_on(store, study, folder, base, machines, observer, pause_on)
         return _outcome(store, study, folder)
 
 
@@ -263,7 +264,7 @@ def _work_on(
     study: Study,
     folder: Path,
     base: Path,
-    ray_address: str | None,
+    machines: Machines,
     observer: Observer,
     pause_on: Iterable[signal.Signals],
 ) -> Study:
@@ -271,7 +272,7 @@ def _work_on(
         from taskgraft.search.running.pipeline import StudyRun
 
     study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
-    work = StudyRun(store, study, _OWNER, folder, base=base, ray_address=ray_address)
+    work = StudyRun(store, study, _OWNER, folder, base=base, machines=machines)
 
     def pause() -> None:
         observer.pausing()

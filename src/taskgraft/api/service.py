@@ -59,7 +59,8 @@ def runner_command(settings: Settings) -> list[str]:
     """Return the command that runs queued studies for as long as this process lives."""
     command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.running.runner"]
     command += ["--data-dir", str(settings.data_dir)]
-    return command + (["--ray-address", settings.ray_address] if settings.ray_address else [])
+    given = {"--ray-address": settings.ray_address, "--cores": settings.cores}
+    return command + [part for name, value in given.items() if value for part in (name, str(value))]
 
 
 class RunnerProcess:

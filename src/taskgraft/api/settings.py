@@ -10,10 +10,12 @@ from typing import Self
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.archive import Limits
 from taskgraft.search.store import sqlite_url
+from taskgraft.search.study.machines import Machines
 
 PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
 _LARGEST = Limits()
+_COUNTED = {"port": "a port", "cores": "a number of cores"}
 _LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
 
 
@@ -22,12 +24,13 @@ class Settings:
     """Where a service listens and where it keeps what it knows.
 
     ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too unless ``database_url`` names
-    another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. Manifests below
-    the folders ``datasets_root`` may be registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
+    another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own on
+    ``cores`` of this machine, by default all that it may use. Manifests below the folders ``datasets_root`` may be
+    registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
     unpacks to at most ``upload_expanded`` bytes.
 
     Raises:
-        InvalidInput: an invalid port or limit, an empty host, or a root that is not a folder.
+        InvalidInput: an invalid port, limit or number of cores, an empty host, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -35,6 +38,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     ray_address: str | None = None
+    cores: int | None = None
     datasets_root: tuple[Path, ...] = ()
     upload_bytes: int = _LARGEST.bytes
     upload_files: int = _LARGEST.files
@@ -50,12 +54,21 @@ class Settings:
         faults += [Fault(name, f"a limit is 1 or more; got {limit}") for name, limit in limits.items() if limit < 1]
         strays = [root for root in self.datasets_root if not root.is_dir()]
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
+        try:
+            Machines(self.ray_address, self.cores)
+        except InvalidInput as error:
+            faults += error.faults
         if faults:
             raise InvalidInput(faults)
         object.__setattr__(self, "datasets_root", tuple(Path(root).resolve() for root in self.datasets_root))
         object.__setattr__(self, "data_dir", Path(self.data_dir).absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "taskgraft.db"))
+
+    @property
+    def machines(self) -> Machines:
+        """Where trainings run."""
+        return Machines(self.ray_address, self.cores)
 
     @property
     def limits(self) -> Limits:
@@ -76,7 +89,7 @@ class Settings:
         """
         found = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
         values: dict[str, object] = {name: value for name, value in found.items() if value}
-        for name in values.keys() & {"port", *_LIMITS}:
+        for name in values.keys() & {*_COUNTED, *_LIMITS}:
             values[name] = _whole(name, found[name])
         if "datasets_root" in values:
             values["datasets_root"] = tuple(map(Path, filter(None, found["datasets_root"].split(os.pathsep))))
@@ -85,6 +98,6 @@ class Settings:
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        words = "a port" if name == "port" else "a limit"
+        words = _COUNTED.get(name, "a limit")
         raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{words} is a whole number; got {text!r:.80}")
     return int(text)

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from taskgraft.api.cli.main import app
 
 PROGRAM = [sys.executable, "-m", "taskgraft"]
+ONE_CORE = ("--cores", "1")
+"""For studies whose speed does not matter: each further worker takes seconds of both cores to start."""
 _HEAVY = ("torch", "torchaudio", "ray", "optuna")
 LIST_HEAVY_MODULES = f"""
 import sys

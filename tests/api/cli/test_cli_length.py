@@ -11,7 +11,7 @@ import pytest
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
-from tests.api.cli.commands import PROGRAM, process, write
+from tests.api.cli.commands import ONE_CORE, PROGRAM, process, write
 from tests.evaluators.tones import write_tones
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def ledger(root: Path) -> tuple[Study, tuple[Trial, ...]]:
 
 def kill_between_lengths(root: Path) -> None:
     """Start the study, and kill it when a training of the second length has ended."""
-    command = [*PROGRAM, "run", "study.yaml"]
+    command = [*PROGRAM, "run", "study.yaml", *ONE_CORE]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         try:
             while running.poll() is None and len(_epochs(root)) < 2:
@@ -58,7 +58,7 @@ def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path
     write(tmp_path / "study.yaml", STUDY)
     kill_between_lengths(tmp_path)
     _, before = ledger(tmp_path)
-    said = process("run", "study.yaml", "--json", cwd=tmp_path)
+    said = process("run", "study.yaml", *ONE_CORE, "--json", cwd=tmp_path)
     assert said.code == 0, said.err
     study, trials = ledger(tmp_path)
     length = said.document["study"]["training_length"]
@@ -75,12 +75,12 @@ def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path
     card = next((tmp_path / "taskgraft-runs/tones/studies" / study.id / "artifacts").glob("README.md")).read_text()
     assert f"Trained for {length['epochs']} epochs. What each length showed" in card
 
-    shown = process("run", "study.yaml", cwd=tmp_path)
+    shown = process("run", "study.yaml", *ONE_CORE, cwd=tmp_path)
     assert f"trained for {length['epochs']} epochs" in shown.out
 
-    other = process("run", "study.yaml", "--threshold", "0.8", "--json", cwd=tmp_path)
+    other = process("run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json", cwd=tmp_path)
     assert other.code == 0, other.err
     assert other.document["study"]["spec"]["training"]["epochs"] == length["epochs"]
     assert other.document["study"]["trainings"]["trained"] == 0, "both have the same trainings"
-    again = process("run", "study.yaml", "--threshold", "0.8", "--json", cwd=tmp_path)
+    again = process("run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json", cwd=tmp_path)
     assert again.document["study"]["id"] == other.document["study"]["id"]

@@ -17,7 +17,8 @@ from taskgraft.search.running.ray_session import ray_session
 _PROGRAM = """
 import json, os, sys, psutil
 from taskgraft.search.running.ray_session import ray_session
-with ray_session(cpus=1):
+from taskgraft.search.study.machines import Machines
+with ray_session(Machines(cores=1)):
     print(json.dumps({one.pid: one.name() for one in psutil.Process().children(recursive=True)}), flush=True)
     sys.stdin.read()
 """

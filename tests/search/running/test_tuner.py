@@ -21,6 +21,7 @@ from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.ray_session import ray_session
 from taskgraft.search.running.tuner import run_jobs
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
@@ -82,7 +83,7 @@ def pid(worker: str) -> int:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[None]:
-    with ray_session(cpus=2):
+    with ray_session(Machines(cores=2)):
         yield
 
 
@@ -211,7 +212,10 @@ def test_a_tune_folder_that_can_not_be_made_is_told(session: None, beeps_data: S
 
 def test_a_cluster_that_does_not_answer_is_told(session: None) -> None:
     ray.shutdown()
-    with pytest.raises(Unavailable, match=r"Ray does not answer at 127\.0\.0\.1:1"), ray_session("127.0.0.1:1"):
+    with (
+        pytest.raises(Unavailable, match=r"Ray does not answer at 127\.0\.0\.1:1"),
+        ray_session(Machines("127.0.0.1:1")),
+    ):
         pass
     assert not ray.is_initialized()
 
@@ -220,7 +224,8 @@ def test_a_local_ray_is_started_whatever_else_runs_on_the_machine() -> None:
     program = """if True:
         import ray
         from taskgraft.search.running.ray_session import ray_session
-        with ray_session(cpus=1):
+        from taskgraft.search.study.machines import Machines
+        with ray_session(Machines(cores=1)):
             print(ray.cluster_resources()["CPU"])
     """
     done = subprocess.run(

@@ -10,6 +10,7 @@ from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.running.ray_session import count_gpus, ray_session
 from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.running.workers import Workers
+from taskgraft.search.study.machines import Machines
 from tests.search.running.test_tuner import SCHEDULE, Queue, jobs
 
 
@@ -52,7 +53,7 @@ def test_workers_get_shares_of_a_gpu_and_say_if_it_does_not_work(
     """Ray is made to believe in a GPU: it gives a share of it to each worker, where torch finds none."""
     monkeypatch.setattr("taskgraft.search.running.ray_session._local_gpus", lambda: 1)
     with (
-        ray_session(cpus=2),
+        ray_session(Machines(cores=2)),
         pytest.raises(Unavailable, match=r"training\.device: cuda is not there; torch .* finds no GPU"),
     ):
         run_jobs(Queue(jobs(1)), beeps_data, SCHEDULE, tmp_path / "tune", Workers("cuda", 4))

@@ -12,6 +12,7 @@ from rich.markup import escape
 from taskgraft.api.cli.output import AsJson, console, count, errors_as_exit_codes, print_json, show_error
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.memory import without_collector
+from taskgraft.search.study.machines import Machines
 
 if TYPE_CHECKING:
     from taskgraft.evaluators.prediction import Bundle
@@ -26,6 +27,7 @@ def run(
     study_file: StudyFile,
     out: Annotated[Path | None, typer.Option(help="Where results go; taskgraft-runs/NAME by default.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
+    cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="The tree at another Q: takes over what the folder has, trains what is missing."),
@@ -36,6 +38,7 @@ def run(
     from taskgraft.api.study_files import read_study
 
     with errors_as_exit_codes(as_json):
+        machines = Machines(ray_address, cores)
         spec = read_study(study_file)  # before the slow import of what trains
         with without_collector():
             from taskgraft.api.cli.live import Terminal
@@ -44,7 +47,13 @@ def run(
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)
         outcome = run_study(
-            spec, folder, study_file.parent, ray_address, Terminal(), pause_on, ar_threshold=threshold
+            spec,
+            folder,
+            study_file.parent,
+            machines,
+            Terminal(),
+            pause_on,
+            ar_threshold=threshold,
         ).to_json()
         if as_json:
             print_json(outcome)

@@ -37,6 +37,7 @@ from taskgraft.search.store import Store
 from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.strategies.strategy import Ask, Settled
 from taskgraft.search.study.device import CPU, choose_device
+from taskgraft.search.study.machines import THIS_MACHINE, Machines
 from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import StudySpec
@@ -67,7 +68,7 @@ class StudyRun:
         data_dir: Path,
         *,
         base: Path | None = None,
-        ray_address: str | None = None,
+        machines: Machines = THIS_MACHINE,
     ) -> None:
         self._store = store
         self._study = study
@@ -75,7 +76,7 @@ class StudyRun:
         self._owner = owner
         self._data_dir = data_dir
         self._base = base
-        self._ray_address = ray_address
+        self._machines = machines
         self.lease = Lease(store, study.id, owner)
 
     def run(self) -> Study:
@@ -171,7 +172,7 @@ class StudyRun:
             Unavailable: it needs a GPU, and there is none.
         """
         asked = self._study.device or self._study.spec.training.device
-        device = choose_device(asked, 0 if asked == CPU else count_gpus(self._ray_address))
+        device = choose_device(asked, 0 if asked == CPU else count_gpus(self._machines))
         if self._study.device is None:
             self._keep_facts({"device": device})
         return device
@@ -222,7 +223,7 @@ class StudyRun:
         driver.take_over()
         folder = tune_dir(self._data_dir, self._study.id)
         if not stop() and isinstance(driver.decision(), Ask):
-            with ray_session(self._ray_address):
+            with ray_session(self._machines):
                 schedule = schedule_of(spec, next(iter(lengths), None))
                 run_jobs(driver, data, schedule, folder, Workers(device, spec.training.models_per_gpu))
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained

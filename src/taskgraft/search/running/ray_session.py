@@ -19,6 +19,7 @@ import torch
 from ray._private.node import Node
 
 from taskgraft.errors import Unavailable
+from taskgraft.search.study.machines import THIS_MACHINE, Machines, usable_cores
 
 _OBJECT_STORE_BYTES = 256 * 2**20
 _CONNECT_SECONDS = 10.0
@@ -43,20 +44,21 @@ _END_AGENTS = 'read -r line || kill -9 "$@"'
 
 
 @contextmanager
-def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
-    """Provide Ray for the time of this block: a cluster at ``address``, or a local one on this machine.
+def ray_session(machines: Machines = THIS_MACHINE) -> Iterator[None]:
+    """Provide Ray for the time of this block: a cluster, or a local one on this machine.
 
     Raises:
         Unavailable: the cluster does not answer, or a local one can't start.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    address = machines.address
     if address:
         _check_answers(address)
     try:
         with _own_sigterm(), _few_processes():
             # Without "local", Ray would look for a cluster that somebody else started on this machine.
-            settings = {"address": address} if address else {"address": "local", **_local_settings(cpus)}
+            settings = {"address": address} if address else {"address": "local", **_local_settings(machines.cores)}
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except Exception as error:  # Ray raises whatever the layer below it raised
         raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
@@ -68,9 +70,9 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
             ray.shutdown()
 
 
-def _local_settings(cpus: int | None) -> dict[str, Any]:
+def _local_settings(cores: int | None) -> dict[str, Any]:
     return {
-        "num_cpus": cpus or os.cpu_count(),
+        "num_cpus": cores or usable_cores(),
         "num_gpus": _local_gpus(),
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
@@ -87,15 +89,15 @@ def _local_gpus() -> int:
     return torch.cuda.device_count()
 
 
-def count_gpus(address: str | None = None) -> float:
-    """Return how many GPUs trainings can have: those of a cluster at ``address``, or of this machine.
+def count_gpus(machines: Machines = THIS_MACHINE) -> float:
+    """Return how many GPUs trainings can have: those of a cluster, or of this machine.
 
     Raises:
         Unavailable: the cluster does not answer.
     """
-    if address is None:
+    if machines.address is None:
         return _local_gpus()
-    with ray_session(address):
+    with ray_session(machines):
         return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
 
 

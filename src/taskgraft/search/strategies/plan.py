@@ -1,6 +1,5 @@
 """What a study would cost, before anything is trained."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -12,6 +11,7 @@ from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
 from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
 from taskgraft.search.strategies.registry import strategy_of
+from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
 from taskgraft.search.study.spec import AUTO, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
@@ -63,7 +63,7 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     if outline.waiting:
         raise Conflict(f"{', '.join(outline.waiting)} is still being checked: ask again when it is ready")
     template = get_template(spec.template)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     least, most = _least(spec), _most(spec)
     resolution = tuple(_resolution(task, outline) for task in outline.outlines)
     pass_seconds = _pass_seconds(outline, template) / workers

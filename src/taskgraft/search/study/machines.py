@@ -1,0 +1,36 @@
+"""Where the trainings of a study run."""
+
+import os
+from dataclasses import dataclass
+
+from taskgraft.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """A Ray cluster at ``address``, or else ``cores`` of this machine; None means all that this process may use.
+
+    Raises:
+        InvalidInput: no core, or less; or a number of cores for a cluster, which has its own.
+    """
+
+    address: str | None = None
+    cores: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cores is None:
+            return
+        if self.cores < 1:
+            raise InvalidInput.at("cores", f"1 or more; got {self.cores}")
+        if self.address:
+            raise InvalidInput.at("cores", f"a Ray cluster has its own, so leave it out with {self.address}")
+
+
+THIS_MACHINE = Machines()
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use: a container, or `taskset`, may allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
