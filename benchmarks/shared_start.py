@@ -9,7 +9,7 @@ about the threshold.
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -118,9 +118,12 @@ def _spread(models: Trainings, baselines: Trainings) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shared_start", description=__doc__)
     parser.add_argument("folder", type=Path, help="of a reference")
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--depths", type=int, nargs="+", help="pairs at these depths only (all of the reference's)")
+    options = parser.parse_args()
+    folder = options.folder.absolute()
     reference = Reference.open(folder)
-    scratch, shared = from_scratch(reference), from_trunk(reference, folder)
+    scratch = from_scratch(reference, options.depths or reference.spec.depths)
+    shared = from_trunk(reference, scratch, folder)
     tasks = reference.spec.task_names
     print("| task | baseline from scratch | from the trunk |\n| --- | --- | --- |")
     for task in tasks:
@@ -139,20 +142,19 @@ def main() -> None:
         print(f"| {' | '.join([*names, *(f'{share:.2%}' for share in shares)])} |")
 
 
-def from_scratch(reference: Reference) -> Trainings:
-    """Return the trainings of the reference itself."""
+def from_scratch(reference: Reference, depths: Collection[int]) -> Trainings:
+    """Return the trainings of the reference itself: baselines, and pairs at some depths."""
     return Trainings(
         {
             (training.tree, training.repeat): measured.metrics
             for training, measured in reference.measured.items()
-            if len(training.tasks) <= 2
+            if len(training.tasks) == 1 or (len(training.tasks) == 2 and training.shared in depths)
         }
     )
 
 
-def from_trunk(reference: Reference, folder: Path) -> Trainings:
+def from_trunk(reference: Reference, scratch: Trainings, folder: Path) -> Trainings:
     """Train all of it again, each seed from a trunk of its own."""
-    scratch = from_scratch(reference)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
         trunks = dict(
             zip(scratch.seeds, processes.map(_trunk, [folder] * len(scratch.seeds), scratch.seeds), strict=True)
