@@ -26,10 +26,10 @@ PARTS = (REFERENCE, *OURS, PLAIN, LOOP, SYNTHESIS)
 def main() -> None:
     options = _options()
     parts = options.only or PARTS
-    found: dict[str, Any] = {"cpu_seconds_ratio": {}}
+    found = cpu_seconds_ratios([])
     if {REFERENCE, *OURS, PLAIN} & set(parts):
         studies = _studies(options, parts)
-        found["cpu_seconds_ratio"] = cpu_seconds_ratios(studies.values())
+        found = cpu_seconds_ratios(studies.values())
         found["studies"] = {name: rows.to_json() for name, rows in studies.items()}
     if LOOP in parts:
         found |= _loop()
@@ -50,6 +50,8 @@ def _options() -> argparse.Namespace:
         help=f"this study only: {', '.join(STUDIES)} or a file; may be repeated",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be repeated")
+    parser.add_argument("--full", action="store_true", help="train all models of the plain program, not a sample")
+    parser.add_argument("--sample", type=_sample, default=8, help="models of the plain program's sample (default 8)")
     parser.add_argument("--epochs", type=float, default=1.0, help="times the epochs of the studies (default 1)")
     parser.add_argument("--repeats", type=int, default=3, help="seeds of the reference (default 3)")
     parser.add_argument("--largest", type=int, default=4096, help="largest set of tasks to synthesize (default 4096)")
@@ -70,6 +72,13 @@ def _study(name: str) -> Path:
     return path
 
 
+def _sample(text: str) -> int:
+    """Return the size of a sample: two baselines, and two pairs at least, or nothing is known of how they differ."""
+    if not text.isdigit() or int(text) < 4:
+        raise argparse.ArgumentTypeError(f"a sample has 4 models or more; got {text!r}")
+    return int(text)
+
+
 def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, StudyRows]:
     """Return each requested study whose recordings are there."""
     out, found = options.out.absolute(), {}
@@ -81,7 +90,7 @@ def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, S
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         print(f"{name}: {', '.join(spec.task_names)}; {spec.training.epochs} epochs", file=sys.stderr, flush=True)
-        found[name] = compare(spec, out / name, options.repeats, parts)
+        found[name] = compare(spec, out / name, options.repeats, parts, None if options.full else options.sample)
     return found
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agreement import Agreement, agreement
-from benchmarks.outcome import Outcome
+from benchmarks.estimate import Estimate
+from benchmarks.outcome import Outcome, PlainSample
 from benchmarks.processes import Usage, measure
 from benchmarks.studies import digest, reference_of
 from taskgraft.search.study.spec import Strategy, StudySpec
@@ -30,6 +31,11 @@ class SystemRow:
     usage: Usage
     agreement: Agreement | None
     """With the reference, where there is one."""
+
+    @property
+    def cost(self) -> Estimate:
+        """CPU seconds of the whole run."""
+        return Estimate(self.usage.cpu_seconds)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data: seconds, bytes, fractions of 1."""
@@ -64,40 +70,74 @@ class SystemRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledRow:
+    """The plain program's cost, estimated from some of its trainings; its tree is left out."""
+
+    sample: PlainSample
+    usage: Usage
+
+    @property
+    def cost(self) -> Estimate:
+        """CPU seconds of the whole sweep."""
+        return Estimate.of_sample(self.usage.cpu_seconds - self.sample.cpu_seconds, self.sample.strata)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data: seconds and counts."""
+        return {
+            "cpu_seconds": round(self.cost.value, 2),
+            "cpu_seconds_interval": [round(end, 2) for end in self.cost.interval],
+            "trials": self.sample.trials,
+            "trials_sampled": self.sample.sampled,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StudyRows:
     """One study by the programs that were asked for."""
 
-    rows: Mapping[str, SystemRow]
+    rows: Mapping[str, SystemRow | SampledRow]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"cpu_seconds_ratio": cpu_seconds_ratios([self]), **{n: row.to_json() for n, row in self.rows.items()}}
+        return {**cpu_seconds_ratios([self]), **{name: row.to_json() for name, row in self.rows.items()}}
 
 
-def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, float]:
-    """Return CPU seconds of plain over ours by program, summed over the studies that both ran."""
-    ratios = {}
+def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, dict[str, Any]]:
+    """Return CPU seconds of plain over ours by program, summed over the studies that both ran, and 95 % intervals.
+
+    An interval is the ratio itself if plain was not sampled.
+    """
+    studies = list(studies)
+    ratios: dict[str, float] = {}
+    intervals: dict[str, list[float]] = {}
     for name in OURS:
         both = [study.rows for study in studies if {PLAIN, name} <= study.rows.keys()]
         if both:
-            plain, ours = (sum(rows[one].usage.cpu_seconds for rows in both) for one in (PLAIN, name))
-            ratios[name] = plain / ours
-    return ratios
+            plain, ours = (sum((rows[one].cost for rows in both), Estimate(0.0)) for one in (PLAIN, name))
+            ratios[name] = plain.value / ours.value
+            intervals[name] = [end / ours.value for end in plain.interval]
+    return {"cpu_seconds_ratio": ratios, "cpu_seconds_ratio_interval": intervals}
 
 
-def compare(spec: StudySpec, folder: Path, repeats: int, parts: Collection[str]) -> StudyRows:
+def compare(
+    spec: StudySpec, folder: Path, repeats: int, parts: Collection[str], sample: int | None = None
+) -> StudyRows:
     """Run the parts that are asked for, ours first (the shorter ones); nothing but a reference is kept from earlier.
 
-    Each program's row is written beside its folder as soon as it is there.
+    With ``sample``, the plain program trains so many of its models only. Each program's row is written beside its
+    folder as soon as it is there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     reference = _reference(spec, folder, repeats, run=REFERENCE in parts)
-    rows: dict[str, SystemRow] = {}
+    rows: dict[str, SystemRow | SampledRow] = {}
     for name in (*OURS, PLAIN):
         if name in parts:
-            outcome, usage = run_program(name, spec, folder / name)
-            held = agreement(outcome.depths, reference.depths) if reference else None
-            rows[name] = SystemRow(outcome, usage, held)
+            if name == PLAIN and sample:
+                rows[name] = sample_plain(spec, folder / name, sample)
+            else:
+                outcome, usage = run_program(name, spec, folder / name)
+                held = agreement(outcome.depths, reference.depths) if reference else None
+                rows[name] = SystemRow(outcome, usage, held)
             (folder / f"{name}.json").write_text(json.dumps(rows[name].to_json(), indent=1) + "\n")
     return StudyRows(rows)
 
@@ -112,13 +152,28 @@ def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False
     """
     if not again:
         shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    study, body = folder / "study.json", spec.to_plain()
-    study.write_text(json.dumps(body | ({"strategy": name} if name in OURS else {}), indent=1))
-    module = "plain" if name == PLAIN else "ours"
-    command = [sys.executable, "-m", f"benchmarks.{module}", str(study), str(folder)]
-    usage = measure(command, folder / "log.txt", ROOT, _environment())
+    body = spec.to_plain() | ({"strategy": name} if name in OURS else {})
+    usage = _run("plain" if name == PLAIN else "ours", body, folder)
     return Outcome.read(folder / "outcome.json"), usage
+
+
+def sample_plain(spec: StudySpec, folder: Path, size: int) -> SampledRow:
+    """Run the plain program on ``size`` of its trainings, in a process of its own, in an empty folder.
+
+    Raises:
+        ProgramFailed: it ended with an error.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    usage = _run("plain", spec.to_plain(), folder, "--sample", str(size))
+    return SampledRow(PlainSample.read(folder / "sample.json"), usage)
+
+
+def _run(module: str, body: Mapping[str, Any], folder: Path, *options: str) -> Usage:
+    folder.mkdir(parents=True, exist_ok=True)
+    study = folder / "study.json"
+    study.write_text(json.dumps(body, indent=1))
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(study), str(folder), *options]
+    return measure(command, folder / "log.txt", ROOT, _environment())
 
 
 def _environment() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a program found out, in a form that both programs write and the comparison reads."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -43,3 +43,36 @@ class Outcome:
             depths={(first, second): depth for first, second, depth in outcome.depths},  # type: ignore[misc]
             stages=tuple((at, stage) for at, stage in outcome.stages),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSample:
+    """Some of the plain program's trainings, drawn at random."""
+
+    strata: Mapping[str, tuple[Sequence[float], int]]
+    """Baselines and pairs: CPU seconds of each sampled training, and how many trainings there are."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of the trainings that were sampled."""
+        return sum(sum(costs) for costs, _ in self.strata.values())
+
+    @property
+    def sampled(self) -> int:
+        """Trainings that were sampled."""
+        return sum(len(costs) for costs, _ in self.strata.values())
+
+    @property
+    def trials(self) -> int:
+        """Trainings of the sweep."""
+        return sum(count for _, count in self.strata.values())
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote."""
+        strata = json.loads(path.read_text())["strata"]
+        return cls({name: (tuple(costs), count) for name, (costs, count) in strata.items()})

@@ -14,6 +14,7 @@ import os
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,7 +30,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.agreement import matrix_depths
-from benchmarks.outcome import Outcome
+from benchmarks.outcome import Outcome, PlainSample
 from benchmarks.plain_data import (
     EndlessShuffle,
     Labels,
@@ -193,6 +194,7 @@ def _end(
 ) -> None:
     """The last report; the best checkpoint's metrics on the test split where somebody needs them (not of pairs)."""
     report = {**_flat(best), "parameters": sum(one.numel() for one in model.parameters()), "steps": study.steps}
+    report |= {"cpu_seconds": time.process_time()}  # of a process that trains this model and no other
     checkpoint = tune.get_checkpoint()
     if test and checkpoint is not None:
         with checkpoint.as_directory() as folder:
@@ -311,7 +313,7 @@ class Sweep:
     def run(self) -> Outcome:
         """Run the whole study. The AR of its tree is measured on the test split; nothing is verified."""
         names = self._spec.task_names
-        alone = self._train("baselines", {name: BranchTree.flat((name,), self._depth, self._depth) for name in names})
+        alone = self._train("baselines", self._alone())
         references = {name: alone[name][f"validation_{name}"] for name in names}
         matrix = ReductionMatrix(names, self._pairs(references))
         tree = synthesize(matrix, self._spec.ar_threshold, self._study.template, self._spec.decision)
@@ -325,12 +327,28 @@ class Sweep:
         steps = self._study.steps * self.trials
         return Outcome(self.trials, steps, depths, tree.to_json(), int(parameters), ar, None)
 
-    def _pairs(self, references: Mapping[str, float]) -> dict[Pair, dict[int, Cell]]:
-        trees = {
+    def sample(self, size: int) -> PlainSample:
+        """Train ``size`` models of the sweep, drawn at random: two baselines, else pairs."""
+        random = np.random.default_rng(self._study.seed)
+        sampled = {}
+        for name, trees in {"baselines": self._alone(), "pairs": self._together()}.items():
+            drawn = random.choice(list(trees), min(len(trees), 2 if name == "baselines" else size - 2), replace=False)
+            ended = self._train(name, {model: trees[model] for model in drawn.tolist()}, test=name == "baselines")
+            sampled[name] = ([report["cpu_seconds"] for report in ended.values()], len(trees))
+        return PlainSample(sampled)
+
+    def _alone(self) -> dict[str, BranchTree]:
+        return {name: BranchTree.flat((name,), self._depth, self._depth) for name in self._spec.task_names}
+
+    def _together(self) -> dict[str, BranchTree]:
+        return {
             f"{first}+{second}-{depth}": BranchTree.flat((first, second), depth, self._depth)
             for first, second in combinations(self._spec.task_names, 2)
             for depth in self._spec.depths
         }
+
+    def _pairs(self, references: Mapping[str, float]) -> dict[Pair, dict[int, Cell]]:
+        trees = self._together()
         cells: dict[Pair, dict[int, Cell]] = {}
         for name, found in self._train("pairs", trees, references, test=False).items():
             first, second = trees[name].tasks
@@ -374,12 +392,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plain", description="The plain program.")
     parser.add_argument("study", type=Path, help="the study as JSON, its data sets as absolute paths")
     parser.add_argument("out", type=Path, help="folder for Tune's records and for outcome.json")
+    parser.add_argument("--sample", type=int, help="train so many of the models only, and write sample.json instead")
     options = parser.parse_args()
     spec = StudySpec.parse(json.loads(options.study.read_text()))
     study = read_plain_study(prepare(spec, data_dir=options.out, base=options.out))
     # Ray hands this path to a shell as it is: without the quotes no worker starts where a folder's name has a space.
     ray.init(num_cpus=os.cpu_count(), runtime_env={"py_executable": shlex.quote(sys.executable)})
-    Sweep(spec, study, options.out.absolute() / "tune").run().write(options.out / "outcome.json")
+    sweep = Sweep(spec, study, options.out.absolute() / "tune")
+    if options.sample:
+        sweep.sample(options.sample).write(options.out / "sample.json")
+    else:
+        sweep.run().write(options.out / "outcome.json")
     ray.shutdown()
 
 

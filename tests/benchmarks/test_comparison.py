@@ -7,8 +7,19 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from benchmarks.comparison import OURS, PLAIN, REFERENCE, ROOT, StudyRows, SystemRow, compare, cpu_seconds_ratios
-from benchmarks.outcome import Outcome
+from benchmarks.comparison import (
+    OURS,
+    PLAIN,
+    REFERENCE,
+    ROOT,
+    SampledRow,
+    StudyRows,
+    SystemRow,
+    compare,
+    cpu_seconds_ratios,
+    sample_plain,
+)
+from benchmarks.outcome import Outcome, PlainSample
 from benchmarks.processes import Usage
 
 from taskgraft.search.study.spec import StudySpec
@@ -31,16 +42,17 @@ def beeps(root: Path) -> StudySpec:
 def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     spec = beeps(tmp_path)
     rows = compare(spec, tmp_path / "out", 2, {REFERENCE, *OURS, PLAIN})
-    plain = rows.rows[PLAIN]
+    systems = {name: row for name, row in rows.rows.items() if isinstance(row, SystemRow)}
+    plain = systems[PLAIN]
     pairs = list(combinations(spec.task_names, 2))
     sweep = len(spec.tasks) + len(pairs) * len(spec.depths)
     assert sweep <= plain.outcome.trials <= sweep + 1  # the tree, where it shares anything
-    for ours in map(rows.rows.__getitem__, OURS):
+    for ours in map(systems.__getitem__, OURS):
         assert len(spec.tasks) <= ours.outcome.trials <= sweep + 1  # a probe that is delivered is trained to its end
         assert isinstance(ours.outcome.verified, bool)
     assert plain.outcome.steps == plain.outcome.trials * 3 * spec.training.epochs  # 36 clips, 12 a step
     assert plain.outcome.verified is None
-    for row in rows.rows.values():
+    for row in systems.values():
         assert list(row.outcome.depths) == pairs
         assert row.outcome.parameters == parameters(row.outcome, spec)
         assert row.agreement is not None
@@ -49,12 +61,14 @@ def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
         assert row.usage.peak_bytes > 100 * 2**20
     told = json.loads(json.dumps(rows.to_json()))
     assert list(told["cpu_seconds_ratio"]) == list(OURS)
+    for name, ratio in told["cpu_seconds_ratio"].items():
+        assert told["cpu_seconds_ratio_interval"][name] == [ratio, ratio]
     assert told["plain"]["trials"] == plain.outcome.trials
     assert json.loads((tmp_path / "out" / "plain.json").read_text()) == told["plain"]
     before = Outcome.read(next((tmp_path / "out").glob("reference-*/outcome.json")))
     again = compare(spec, tmp_path / "out", 2, {REFERENCE})
     assert again.rows == {}
-    assert cpu_seconds_ratios([again]) == {}
+    assert cpu_seconds_ratios([again])["cpu_seconds_ratio"] == {}
     assert Outcome.read(next((tmp_path / "out").glob("reference-*/outcome.json"))) == before
 
 
@@ -75,8 +89,31 @@ def test_the_ratio_is_of_the_sums_and_needs_both() -> None:
     one = StudyRows({PLAIN: row(300.0), bisection: row(100.0), groups: row(30.0)})
     two = StudyRows({PLAIN: row(600.0), bisection: row(50.0)})
     alone = StudyRows({bisection: row(1000.0)})
-    assert cpu_seconds_ratios([one, two, alone]) == {bisection: 6, groups: 10}
-    assert cpu_seconds_ratios([alone]) == {}
+    assert cpu_seconds_ratios([one, two, alone])["cpu_seconds_ratio"] == {bisection: 6, groups: 10}
+    assert cpu_seconds_ratios([alone])["cpu_seconds_ratio"] == {}
+
+
+def test_the_ratio_to_a_sample_has_an_interval() -> None:
+    bisection, _ = OURS
+    sampled = SampledRow(
+        PlainSample({"baselines": ([10.0, 12.0], 5), "pairs": ([20.0, 22.0, 24.0], 50)}), Usage(100.0, 1, 1)
+    )
+    found = cpu_seconds_ratios([StudyRows({PLAIN: sampled, bisection: row(10.0)})])
+    assert found["cpu_seconds_ratio"] == {bisection: (100 - 88 + 5 * 11 + 50 * 22) / 10}
+    low, high = found["cpu_seconds_ratio_interval"][bisection]
+    assert low < found["cpu_seconds_ratio"][bisection] < high
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_sample_of_the_plain_program_is_drawn_without_replacement(tmp_path: Path) -> None:
+    sampled = sample_plain(beeps(tmp_path), tmp_path / "out", 4)
+    costs = {name: len(costs) for name, (costs, _) in sampled.sample.strata.items()}
+    assert costs == {"baselines": 2, "pairs": 2}
+    assert sampled.sample.trials == 4
+    assert sampled.cost.interval == (sampled.cost.value, sampled.cost.value), "all of them were sampled"
+    assert sampled.cost.value == pytest.approx(sampled.usage.cpu_seconds)
+    assert 4 < sampled.sample.cpu_seconds < sampled.usage.cpu_seconds
 
 
 def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
