@@ -52,10 +52,12 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decisions", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a reference")
+    parser.add_argument("--threshold", type=float, help="another AR threshold than that of the study")
+    options = parser.parse_args()
     print("| study | strategy | trainings | steps | pairs that agree | by seed | too deep | depth difference |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for folder in parser.parse_args().folders:
-        reference = Reference.open(folder)
+    for folder in options.folders:
+        reference = Reference.open(folder, options.threshold)
         for row in rows(reference):
             held = row.agreements
             seeds = ", ".join(f"{round(one.equal * one.pairs)}" for one in held)

@@ -31,12 +31,18 @@ class Reference:
     folder: Path
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Return the only study in a folder's ledger."""
+    def open(cls, folder: Path, ar_threshold: float | None = None) -> Self:
+        """Return the only study in a folder's ledger, at another threshold if one is given.
+
+        No training of a reference depends on the threshold.
+        """
         with Store(sqlite_url(folder / "taskgraft.db")) as store:
             (study,) = store.list_studies().items
             trials = tuple(store.ledger(study.id).trials())
-        return cls(study.spec, trials, Checkpoints(folder, study.id), folder)
+        spec = study.spec
+        if ar_threshold is not None:
+            spec = StudySpec.parse({**spec.to_plain(), "ar_threshold": ar_threshold})
+        return cls(spec, trials, Checkpoints(folder, study.id), folder)
 
     @property
     def seeds(self) -> range:

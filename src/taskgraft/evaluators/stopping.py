@@ -13,11 +13,11 @@ from taskgraft.evaluators.metrics import accuracy_reduction
 
 Curve = Sequence[Mapping[str, float]]
 
-_SHORTEST = 1 / 3
+_SHORTEST = 1 / 2
 """No training is given up before this share of its steps: until then warm-up and a high rate make curves erratic."""
-_CATCHING_UP = 1.5
+_CATCHING_UP = 2.0
 """From here on, a task gains at most so many times what its baseline gained from the same step on."""
-_ERRORS = 3.0
+_ERRORS = 4.0
 """Standard errors by which a later checkpoint may be lucky: it is the best of several, and seeds differ too."""
 
 
