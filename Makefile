@@ -21,7 +21,7 @@ serve: $(VENV)/.installed-demo
 
 # Two at a time: most tests wait for processes that they start. Files stay whole, since their tests share servers.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	$(BIN)/ruff format --check
