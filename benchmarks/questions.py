@@ -86,6 +86,13 @@ _BLOCKS = 16
 _BASELINE = 0.9
 _SAID = _outcomes(_BASELINE)
 """What every model said: decisions on the point estimate look at metrics only."""
+
+
+def known_outcomes() -> Outcomes:
+    """Return made-up answers that are better than chance, for measurements of which only the metrics count."""
+    return _SAID
+
+
 WORLDS = {
     "families of 5 share 8 blocks, all share 5": lambda tasks: World.planted(tasks, 5, 8, 5),
     "families of 5 share 7 blocks, else nothing": lambda tasks: World.planted(tasks, 5, 7, 0),

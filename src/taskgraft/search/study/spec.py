@@ -42,7 +42,7 @@ MAX_REPEATS = 6
 
 
 class Strategy(StrEnum):
-    """The order in which pairs are tried."""
+    """What is trained, and in which order."""
 
     EXHAUSTIVE = "exhaustive"
     """Every pair at every depth: the published sweep."""
@@ -52,16 +52,21 @@ class Strategy(StrEnum):
     """Every pair at its deepest depth, then by bisection: what breaks the threshold is taken to break it deeper."""
     GROUPS = "groups"
     """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
+    TREES = "trees"
+    """Whole candidate trees: the tasks that lose say which branch to move, and accepted parts are delivered."""
 
     @property
     def asks_groups(self) -> bool:
         """Whether groups of tasks are trained that answer for all of their pairs, and the tree is made of them."""
-        return self is Strategy.GROUPS
+        return self in (Strategy.GROUPS, Strategy.TREES)
 
     @property
     def needs_exact_figures(self) -> bool:
-        """Whether every training takes all its steps, because its figure counts and not only its answer."""
-        return self is Strategy.EXHAUSTIVE
+        """Whether every training takes all its steps, because its figures count and not only its answer.
+
+        Of a candidate tree, every task's figure counts: one that was given up early does not tell who loses.
+        """
+        return self in (Strategy.EXHAUSTIVE, Strategy.TREES)
 
 
 def _a_number(value: object) -> object:
