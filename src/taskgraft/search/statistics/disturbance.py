@@ -19,11 +19,9 @@ Floats = NDArray[np.float64]
 
 NOISE = 0.0128
 """Standard deviation of what a task measures beside the sum: seeds, clips, and effects of the group as a whole."""
-PRIOR = 0.02
+PRIOR = 0.016
 """Standard deviation of what one task does to another one where they share the deepest depth."""
-RELATIVE_NOISE = 0.5
-"""Noise as a share of the root mean square of all losses, if that is more; the prior grows with it."""
-TILT = 1.0
+TILT = 1.2
 """By how much affinities change the prior variance: e^TILT times as large for the pair that agrees least."""
 
 
@@ -51,20 +49,12 @@ class Seen:
     lost: Sequence[float]
 
 
-def _noise_of(seen: Sequence[Seen]) -> float:
-    """Return the noise to reckon with: a share of what tasks lose at all, since larger effects come with larger noise."""
-    lost = np.concatenate([np.zeros(0), *(np.array(tree.lost) for tree in seen)])
-    return max(NOISE, RELATIVE_NOISE * math.sqrt(float(np.mean(lost**2)))) if len(lost) else NOISE
-
-
 class Disturbance:
     """The belief after what was ``seen``; ``variances`` [n, n] are those of the prior."""
 
     def __init__(self, variances: Floats, seen: Sequence[Seen], threshold: float) -> None:
         self._threshold = threshold
-        self._noise = _noise_of(seen)
-        variances = variances * (self._noise / NOISE) ** 2
-        self._tasks = [_OfTask.after(task, variances[task], self._noise, seen) for task in range(len(variances))]
+        self._tasks = [_OfTask.after(task, variances[task], seen) for task in range(len(variances))]
 
     def keeps(self, shared: Floats) -> Floats:
         """Return [m] how likely no task loses more than the threshold in each of the trees ``shared`` [m, n, n]."""
@@ -73,14 +63,14 @@ class Disturbance:
             beside = shared[:, task].any(axis=1)
             if beside.any():
                 mean, variance = belief.expect(shared[beside, task])
-                chances[beside] *= ndtr((self._threshold - mean) / np.sqrt(variance + self._noise**2))
+                chances[beside] *= ndtr((self._threshold - mean) / np.sqrt(variance + NOISE**2))
         return chances
 
     def harmless(self, shares: Sequence[float]) -> Floats:
         """Return [n, n, d] how likely neither of two tasks hurts the other one by itself, where they share so much."""
         alone = np.stack([belief.expect_pairs(shares) for belief in self._tasks])
         mean, variance = alone[:, 0], alone[:, 1]
-        chances: Floats = ndtr((self._threshold - mean) / np.sqrt(variance + self._noise**2 / 4))
+        chances: Floats = ndtr((self._threshold - mean) / np.sqrt(variance + NOISE**2 / 4))
         return chances * chances.transpose(1, 0, 2)
 
 
@@ -89,16 +79,15 @@ class _OfTask:
     """What is believed of one task: a Gaussian process whose covariance is the blocks that two trees both share."""
 
     variances: Floats
-    noise: float
     inputs: Floats
     lost: Floats
 
     @classmethod
-    def after(cls, task: int, variances: Floats, noise: float, seen: Sequence[Seen]) -> "_OfTask":
+    def after(cls, task: int, variances: Floats, seen: Sequence[Seen]) -> "_OfTask":
         """Return the belief about a task, given all trees that hold it."""
         told = [(tree.shared[task], tree.lost[tree.tasks.index(task)]) for tree in seen if task in tree.tasks]
-        inputs = np.array([shared for shared, _ in told]).reshape(len(told), len(variances))
-        return cls(variances, noise, inputs, np.array([lost for _, lost in told]))
+        inputs = np.array([shared for shared, _ in told], float).reshape(len(told), len(variances))
+        return cls(variances, inputs, np.array([lost for _, lost in told]))
 
     def _covariance(self, shared: Floats) -> Floats:
         """Return [m, k] the covariances between m trees and those that were seen."""
@@ -108,14 +97,15 @@ class _OfTask:
 
     @cached_property
     def _inverse(self) -> Floats:
-        inverse: Floats = np.linalg.inv(self._covariance(self.inputs) + self.noise**2 * np.eye(len(self.lost)))
+        inverse: Floats = np.linalg.inv(self._covariance(self.inputs) + NOISE**2 * np.eye(len(self.lost)))
         return inverse
 
     def _posterior(self, covariance: Floats, prior: Floats) -> tuple[Floats, Floats]:
         if not len(self.lost):
             return np.zeros_like(prior), prior
-        weights = covariance @ self._inverse
-        return weights @ self.lost, np.maximum(prior - (weights * covariance).sum(-1), 1e-12)
+        weights: Floats = covariance @ self._inverse
+        mean: Floats = weights @ self.lost
+        return mean, np.maximum(prior - (weights * covariance).sum(-1), 1e-12)
 
     def expect(self, shared: Floats) -> tuple[Floats, Floats]:
         """Return mean [m] and variance [m] of what the task loses in trees in which it shares so much [m, n]."""

@@ -6,6 +6,7 @@ Pure functions of nodes. A forest is a list of nodes that start at block 0 and s
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from taskgraft.space.tree import Node
 
 Floats = NDArray[np.float64]
+_Number = TypeVar("_Number", np.int_, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Makes nodes of some tasks, by their ``place`` in the study; ``depths`` are ascending, ``blocks`` the template's."""
+    """Makes nodes of tasks, by their ``place`` in the study; ``depths`` are ascending, ``blocks`` the template's."""
 
     place: Mapping[str, int]
     depths: tuple[int, ...]
@@ -144,15 +146,15 @@ class Moves:
             if joined is None:
                 return nodes
             nodes = [joined if place == first else node for place, node in enumerate(nodes) if place != second]
-            depths, order = (_merged(table, first, second) for table in (depths, order))
+            depths, order = _merged(depths, first, second), _merged(order, first, second)
             np.fill_diagonal(order, -np.inf)
         return nodes
 
 
-def _merged(table: NDArray[np.generic], first: int, second: int) -> NDArray[np.generic]:
+def _merged(table: NDArray[_Number], first: int, second: int) -> NDArray[_Number]:
     """Return a symmetric table in which ``first`` stands for both, by the smaller of their entries."""
     table = table.copy()
-    table[first] = np.minimum(table[first], table[second])  # type: ignore[call-overload]
+    table[first] = np.minimum(table[first], table[second])
     table[:, first] = table[first]
     return np.delete(np.delete(table, second, axis=0), second, axis=1)
 

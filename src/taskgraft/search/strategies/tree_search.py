@@ -6,18 +6,18 @@ keeps the threshold. Then parts are joined, or rebuilt, as long as that is likel
 accepted part stays as it was trained. Pure functions; the method, with its figures: docs/tree_search.md.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.search.statistics.disturbance import Disturbance, Seen, prior_variances
+from taskgraft.search.statistics.disturbance import NOISE, Disturbance, Seen, prior_variances
 from taskgraft.search.strategies.tree_moves import Moves
 from taskgraft.space.matrix import Pair
 from taskgraft.space.template import Template, get_template
-from taskgraft.space.tree import BranchTree, Node
+from taskgraft.space.tree import Node
 
 Floats = NDArray[np.float64]
 Forest = tuple[Node, ...]
@@ -25,14 +25,16 @@ Forest = tuple[Node, ...]
 
 _CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 """How likely a pair has to be harmless to be linked; each gives one candidate."""
-_BOLDNESS = 0.3
+_BOLDNESS = 0.1
 """Power of the chance that a candidate keeps the threshold: low, because one that breaks it tells something, too."""
-_LEAST_CHANCE = 0.02
+_LEAST_CHANCE = 0.01
 """Of a join that is tried at all."""
-_LEAST_GAIN = 0.001
+_LEAST_GAIN = 0.0003
 """Share of the independent models that a join has to save in expectation."""
 _TRIES = 0.5
 """How many joins may break the threshold, by task."""
+_CLEARLY = NOISE
+"""By how much a task has to lose more than the threshold so that it is not asked to share as much again."""
 _MOST_JOINS = 200
 """Joins whose chance is computed; those that promise most, pair by pair."""
 
@@ -44,7 +46,7 @@ def most_trainings(tasks: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a tree of shared blocks said: what each task lost, and which of them lose too much (none: it is accepted)."""
+    """What a tree said: what each of its tasks lost, and which of them lose too much; it is accepted if none does."""
 
     lost: tuple[float, ...]
     losers: frozenset[str]
@@ -112,7 +114,8 @@ class _Known:
     effort: Effort
     seen: tuple[Seen, ...] = ()
     lost: tuple[tuple[int, Floats], ...] = ()
-    """For each task that lost, what it shared."""
+    """For each task that clearly lost, what it shared."""
+    broken: frozenset[Node] = frozenset()
     affinities: tuple[tuple[Pair, float], ...] = ()
 
     @cached_property
@@ -130,17 +133,22 @@ class _Known:
         """Return what is known when a tree has answered, too."""
         shared = self.moves.shared(node)
         places = [self.moves.place[task] for task in node.tasks]
-        lost = [(self.moves.place[task], shared[self.moves.place[task]]) for task in sorted(answer.losers)]
+        clear = self.aim.threshold + _CLEARLY
+        lost = tuple((place, shared[place]) for place, loss in zip(places, answer.lost, strict=True) if loss > clear)
         return replace(
             self,
             seen=(*self.seen, Seen(shared, places, answer.lost)),
             lost=(*self.lost, *lost),
+            broken=self.broken | {node} if answer.losers else self.broken,
             affinities=self.affinities or answer.affinities,
         )
 
-    def refuted(self, shared: Floats) -> NDArray[np.bool_]:
-        """Return [m] in which trees ``shared`` [m, n, n] a task shares no less, with anyone, than where it lost."""
-        found = np.zeros(len(shared), bool)
+    def refuted(self, nodes: Sequence[Node], shared: Floats) -> NDArray[np.bool_]:
+        """Return [m] which trees broke the threshold, or let a task share no less, with anyone, than where it lost.
+
+        ``shared`` [m, n, n] is what they share. Only clear losses count: others may be noise.
+        """
+        found = np.array([node in self.broken for node in nodes])
         for task, before in self.lost:
             found |= (shared[:, task] >= before - 1e-9).all(axis=1)
         return found
@@ -224,11 +232,13 @@ def _divided(known: _Known, node: Node, losers: frozenset[str]) -> Forest:
     """Return what is tried instead of a node that broke the threshold, the part that saves most first.
 
     Candidates are the node without the tasks that lost, and what linkage makes of the belief; the best promises most
-    for its cost. What no candidate may hold is left apart.
+    for its cost. With a single depth, tasks that lose leave whatever the belief says. All are left apart if no
+    candidate is worth a training.
     """
     moves = known.moves
     candidates = [moves.peeled(node, losers)]
-    candidates += [moves.linked(node.tasks, known.harmless, chance) for chance in _CHANCES]
+    if len(known.aim.depths) > 1 or not _promise(known, candidates[0]):
+        candidates += [moves.linked(node.tasks, known.harmless, chance) for chance in _CHANCES]
     apart = [moves.leaf(task) for task in node.tasks]
     best = max(candidates, key=lambda forest: _promise(known, forest))
     chosen = best if _promise(known, best) > 0 else apart
@@ -241,7 +251,7 @@ def _promise(known: _Known, forest: Sequence[Node]) -> float:
     if not parts:
         return 0.0
     shared = np.stack([known.moves.shared(part) for part in parts])
-    if known.refuted(shared).any():
+    if known.refuted(parts, shared).any():
         return 0.0
     chances = known.belief.keeps(shared) ** _BOLDNESS
     saved = sum(known.effort.saved(part) * chance for part, chance in zip(parts, chances, strict=True))
@@ -254,7 +264,7 @@ def _best_join(known: _Known, kept: Forest) -> _Join | None:
     if not joins:
         return None
     shared = np.stack([known.moves.shared(join.node) for join in joins])
-    chances = np.where(known.refuted(shared), 0.0, known.belief.keeps(shared))
+    chances = np.where(known.refuted([join.node for join in joins], shared), 0.0, known.belief.keeps(shared))
     saved = np.array([join.saved for join in joins]) * chances
     worth = (chances >= _LEAST_CHANCE) & (saved >= _LEAST_GAIN * _independent(known))
     if not worth.any():
@@ -269,17 +279,18 @@ def _independent(known: _Known) -> int:
 
 def _joins(known: _Known, kept: Forest) -> Iterator[_Join]:
     """Yield joins of two parts, joins of two nodes within a part, and parts that linkage builds anew."""
-    found = [(_pair_promise(known, 0, *pair), None, pair) for pair in known.moves.joins_of(kept, 0)]
+    found: list[tuple[float, int | None, tuple[Node, Node, int]]] = []
+    found += [(_pair_promise(known, 0, *pair), None, pair) for pair in known.moves.joins_of(kept, 0)]
     for place, part in enumerate(kept):
         found += [(_pair_promise(known, start, *pair), place, pair) for start, pair in known.moves.joins(part)]
     found.sort(key=lambda join: -join[0])
-    for _, place, (first, second, depth) in found[:_MOST_JOINS]:
-        if place is None:
+    for _, at, (first, second, depth) in found[:_MOST_JOINS]:
+        if at is None:
             node = known.moves.joined(first, second, depth)
             assert node is not None, "joins_of yields depths at which both go on"
             yield _join(known, kept, node)
         else:
-            yield _join(known, kept, known.moves.with_join(kept[place], first, second, depth))
+            yield _join(known, kept, known.moves.with_join(kept[at], first, second, depth))
     yield from _rebuilt(known, kept)
 
 
