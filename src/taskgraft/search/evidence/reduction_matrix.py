@@ -29,7 +29,8 @@ def matrix_of(evidence: Evidence, with_intervals: bool = True) -> ReductionMatri
             continue
         lost, whole = evidence.reductions(tree), _cell(evidence, tree, with_intervals)
         for pair in combinations(tree.tasks, 2):
-            cell = replace(whole, ar=max(0.0, *(lost[task] for task in pair)))
+            of_pair = max(0.0, *(lost[task] for task in pair))
+            cell = replace(whole, ar=of_pair) if len(tree.tasks) > 2 else whole
             by_depth, depth = cells.setdefault(pair, {}), tree.shared_depth(*pair)
             if depth not in by_depth or (by_depth[depth].is_bound and cell.ar < by_depth[depth].ar):
                 by_depth[depth] = cell
