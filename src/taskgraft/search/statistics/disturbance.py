@@ -105,7 +105,8 @@ class _OfTask:
             return np.zeros_like(prior), prior
         weights: Floats = covariance @ self._inverse
         mean: Floats = weights @ self.lost
-        return mean, np.maximum(prior - (weights * covariance).sum(-1), 1e-12)
+        variance: Floats = np.maximum(prior - (weights * covariance).sum(axis=-1), 1e-12)
+        return mean, variance
 
     def expect(self, shared: Floats) -> tuple[Floats, Floats]:
         """Return mean [m] and variance [m] of what the task loses in trees in which it shares so much [m, n]."""

@@ -64,6 +64,8 @@ class Moves:
 
         They go on beside those that stay, on a trunk half as deep if there is a tried depth, else apart.
         """
+        if node.is_leaf:
+            return [node]
         start, stop = node.blocks
         leaving = [child.tasks[0] for child in node.children if child.is_leaf and child.tasks[0] in losers]
         staying: list[Node] = []
