@@ -97,7 +97,8 @@ class _OfTask:
 
     @cached_property
     def _inverse(self) -> Floats:
-        inverse: Floats = np.linalg.inv(self._covariance(self.inputs) + NOISE**2 * np.eye(len(self.lost)))
+        noise: Floats = NOISE**2 * np.eye(len(self.lost))
+        inverse: Floats = np.asarray(np.linalg.inv(self._covariance(self.inputs) + noise), np.float64)
         return inverse
 
     def _posterior(self, covariance: Floats, prior: Floats) -> tuple[Floats, Floats]:
