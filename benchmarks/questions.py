@@ -72,7 +72,8 @@ def _names(tasks: int) -> tuple[str, ...]:
     return tuple(f"t{place:02d}" for place in range(tasks))
 
 
-def _outcomes(accuracy: float, clips: int = 100, classes: int = 10) -> Outcomes:
+def outcomes(accuracy: float, clips: int = 100, classes: int = 10) -> Outcomes:
+    """Return made-up answers of such an accuracy, for measurements of which only the metrics count."""
     truth = np.arange(clips, dtype=np.int32) % classes
     right = np.arange(clips) < round(accuracy * clips)
     predicted = np.where(right, truth, (truth + 1) % classes).astype(np.int32)
@@ -84,8 +85,9 @@ _NOISE = 1.5
 _BLOCKS = 16
 """Scales affinities to what a cosine may be."""
 _BASELINE = 0.9
-_SAID = _outcomes(_BASELINE)
+_SAID = outcomes(_BASELINE)
 """What every model said: decisions on the point estimate look at metrics only."""
+
 WORLDS = {
     "families of 5 share 8 blocks, all share 5": lambda tasks: World.planted(tasks, 5, 8, 5),
     "families of 5 share 7 blocks, else nothing": lambda tasks: World.planted(tasks, 5, 7, 0),

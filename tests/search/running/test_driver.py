@@ -56,7 +56,10 @@ def drive(driver: StudyDriver, world: World) -> list[Job]:
         done.append(job)
 
 
-@pytest.mark.parametrize(("strategy", "asked"), [("groups", [(("a", "b", "c"), 8, True)]), ("adaptive", [])])
+@pytest.mark.parametrize(
+    ("strategy", "asked"),
+    [("groups", [(("a", "b", "c"), 8, True)]), ("trees", [(("a", "b", "c"), 8, False)]), ("adaptive", [])],
+)
 def test_only_the_first_group_is_asked_for_affinities_and_they_outlive_the_driver(
     strategy: str, asked: list[tuple[tuple[str, ...], int, bool]], store: Store, tmp_path: Path
 ) -> None:
@@ -94,6 +97,23 @@ def test_a_study_is_driven_to_its_end_and_resumed_there(store: Store, tmp_path: 
     again = make_driver(store, spec, tmp_path, study)
     assert again.decision() == driver.decision() == Settled(BranchTree.flat("abc", 8, 8))
     assert drive(again, world) == []
+
+
+def test_a_search_over_trees_goes_on_from_its_ledger_and_no_tree_stops_early(store: Store, tmp_path: Path) -> None:
+    """All four lose together; whatever is left out of the driver's memory is in the ledger."""
+    spec, world = make_spec(4, strategy="trees"), World(elsewhere=0.0, worst_tree=0.08, seed=2)
+    whole = make_driver(store, spec, tmp_path, new_study(store, spec))
+    jobs = drive(whole, world)
+    assert all(job.stopping is None and not job.training.is_probe for job in jobs)
+    assert len(jobs) > 6
+    study = new_study(store, spec)
+    first = make_driver(store, spec, tmp_path, study)
+    for _ in range(6):
+        job = next_job(first)
+        first.on_measured(job, replace(world.measure(job.training), weights=job.training.key.encode()))
+    again = make_driver(store, spec, tmp_path, study)
+    assert [job.training for job in drive(again, world)] == [job.training for job in jobs[6:]]
+    assert again.decision() == whole.decision()
 
 
 @pytest.mark.parametrize(("repeats", "left", "kept"), [(1, 60, False), (1, 0, True), (2, 0, True)])

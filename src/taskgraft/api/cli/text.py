@@ -253,7 +253,23 @@ def show_plan(name: str, plan: JSON) -> None:
     for task, clips in plan["clips"].items():
         console.print(f"{escape(task)}: " + ", ".join(f"{number:,} {split}" for split, number in clips.items()))
     console.print(_resolution_table(plan["resolution"]))
+    if strategies := plan.get("strategies"):  # a service of an earlier version has none
+        console.print(_strategy_table(strategies))
+        console.print(f"recommended: strategy {plan['recommended']} ({plan['because']})")
     _show_warnings(plan["warnings"])
+
+
+def _strategy_table(strategies: Iterable[JSON]) -> Table:
+    """Return a table of what the study would take with each strategy."""
+    table = Table(title="the same study by strategy", box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("strategy")
+    for name in ("trainings", "likely", "seconds", "likely"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for cost in strategies:
+        trials = f"{count(cost['trials_at_least'])} to {count(cost['trials_at_most'])}"
+        seconds = f"{cost['seconds_at_least']:,.0f} to {cost['seconds_at_most']:,.0f}"
+        table.add_row(cost["strategy"], trials, count(cost["trials_likely"]), seconds, f"{cost['seconds_likely']:,.0f}")
+    return table
 
 
 def _resolution_table(tasks: Iterable[JSON]) -> Table:

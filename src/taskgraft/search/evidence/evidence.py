@@ -9,6 +9,7 @@ from taskgraft.search.evidence.figures import Figures
 from taskgraft.search.evidence.fixed import FixedRepeats
 from taskgraft.search.evidence.judge import Judge
 from taskgraft.search.evidence.length import LengthSearch
+from taskgraft.search.evidence.level import LevelRepeats
 from taskgraft.search.evidence.sequential import SequentialRepeats
 from taskgraft.search.evidence.trees import components, flat_tree
 from taskgraft.search.study.spec import AUTO, StudySpec
@@ -16,6 +17,14 @@ from taskgraft.search.study.trial import Training, Trial
 from taskgraft.space.matrix import Decision
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
+
+
+def _judge_of(spec: StudySpec) -> type[FixedRepeats] | type[SequentialRepeats]:
+    """Return who judges the trees of a study."""
+    if spec.repeats == AUTO:
+        return SequentialRepeats
+    on_a_level = spec.strategy.accepts_on_a_level and spec.decision is Decision.POINT
+    return LevelRepeats if on_a_level else FixedRepeats
 
 
 class Evidence:
@@ -34,8 +43,7 @@ class Evidence:
         self._depth = get_template(spec.template).depth
         self._baselines = {task: flat_tree((task,), self._depth, self._depth) for task in spec.task_names}
         self._at_chance: dict[str, bool] = {}
-        judge = SequentialRepeats if spec.repeats == AUTO else FixedRepeats
-        self.judge: Judge = judge(spec, self.facts.known, self._baselines, self.training)
+        self.judge: Judge = _judge_of(spec)(spec, self.facts.known, self._baselines, self.training)
         is_open = spec.training.epochs == AUTO
         self.length = LengthSearch(spec, self.facts.known, self._baselines, lengths) if is_open else None
         self._epochs: tuple[int, int | None] = (-1, None)

@@ -1,6 +1,7 @@
 """The reduction matrix of a study, and the tree that follows from it. Functions of evidence."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 
 from taskgraft.search.evidence.evidence import Evidence
@@ -20,14 +21,16 @@ def reduction_matrix(spec: StudySpec, trials: Iterable[Trial]) -> ReductionMatri
 def matrix_of(evidence: Evidence, with_intervals: bool = True) -> ReductionMatrix:
     """Return the AR of every pair at every depth that is known by now.
 
-    If whole groups are tried, a group stands for its pairs: none of them is taken to lose more than the group did.
+    If whole groups or trees are tried, they stand for their pairs: none is taken to lose more than its tasks did there.
     """
     cells: dict[tuple[str, str], dict[int, Cell]] = {}
     for tree in sorted(evidence.measured_trees(), key=lambda tree: len(tree.tasks)):
         if len(tree.tasks) > 2 and not evidence.spec.strategy.asks_groups:
             continue
-        cell = _cell(evidence, tree, with_intervals)
+        lost, whole = evidence.reductions(tree), _cell(evidence, tree, with_intervals)
         for pair in combinations(tree.tasks, 2):
+            of_pair = max(0.0, *(lost[task] for task in pair))
+            cell = replace(whole, ar=of_pair) if len(tree.tasks) > 2 else whole
             by_depth, depth = cells.setdefault(pair, {}), tree.shared_depth(*pair)
             if depth not in by_depth or (by_depth[depth].is_bound and cell.ar < by_depth[depth].ar):
                 by_depth[depth] = cell
@@ -35,7 +38,7 @@ def matrix_of(evidence: Evidence, with_intervals: bool = True) -> ReductionMatri
 
 
 def _cell(evidence: Evidence, tree: BranchTree, with_intervals: bool) -> Cell:
-    """Return what a tree says about each of its pairs."""
+    """Return what a tree says about all of its pairs together."""
     low, high = evidence.interval(tree) if with_intervals else (None, None)
     is_bound = len(tree.tasks) > 2 or evidence.is_bound(tree)
     return Cell(evidence.ar(tree), 0.0 if is_bound and with_intervals else low, high, is_bound)

@@ -133,7 +133,8 @@ class _Causes:
             return
         tree = blamed[0]
         reason = Reason.UNDECIDED if tree in self._undecided else Reason.BROKE
-        yield self._measured(reason, tree, tree.tasks, tree.root.blocks[1])
+        (*_, last) = (inner for inner in tree.nodes() if set(pair) <= set(inner.tasks))
+        yield self._measured(reason, tree, last.tasks, last.blocks[1])
 
     def _measured(self, reason: Reason, tree: BranchTree, tasks: tuple[str, ...], depth: int) -> Cause:
         is_confident = self._spec.decision is Decision.CONFIDENT

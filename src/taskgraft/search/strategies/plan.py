@@ -1,6 +1,6 @@
 """What a study would cost, before anything is trained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ from taskgraft.search.strategies.confirming import fewest_trainings, most_traini
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import AUTO, StudySpec, TaskSpec
+from taskgraft.search.study.spec import AUTO, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -26,6 +26,19 @@ _LONGEST_CROP = 4.0
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyCost:
+    """What a study would take with one strategy; likely is what simulated studies took, or all that may be asked."""
+
+    strategy: Strategy
+    trials_at_least: int
+    trials_likely: int
+    trials_at_most: int
+    seconds_at_least: float
+    seconds_likely: float
+    seconds_at_most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Least and greatest cost of a study.
 
@@ -34,7 +47,8 @@ class Plan:
     away. Seconds are those of the trainings alone, and an order of magnitude. ``epochs`` are the lengths that may be
     tried, a single one if the study says it; the least uses the first, the most the last. ``clips`` are the labelled
     clips of each task by split. ``resolution`` is what the test clips of each task can decide, by guesses, and
-    ``warnings`` name the tasks for which that is not enough.
+    ``warnings`` name the tasks for which that is not enough. ``strategies`` are the costs of this study with each
+    strategy that can run it, ``recommended`` is the word of one of them, and ``because`` says why.
     """
 
     epochs: tuple[int, ...]
@@ -48,6 +62,9 @@ class Plan:
     clips: dict[str, dict[str, int]]
     resolution: tuple[Resolution, ...]
     warnings: tuple[str, ...]
+    strategies: tuple[StrategyCost, ...]
+    recommended: Strategy
+    because: str
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -68,6 +85,8 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     resolution = tuple(_resolution(task, outline) for task in outline.outlines)
     pass_seconds = _pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
+    costs = tuple(_strategy_costs(spec, pass_seconds))
+    recommended, because = _recommended(costs)
     return Plan(
         epochs=plan_lengths(outline),
         trials_at_least=least.trials,
@@ -80,7 +99,30 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
         clips={task.task.name: {split.value: task.clips[split] for split in Split} for task in outline.outlines},
         resolution=resolution,
         warnings=tuple(warnings(resolution, spec.ar_threshold)),
+        strategies=costs,
+        recommended=recommended,
+        because=because,
     )
+
+
+def _strategy_costs(spec: StudySpec, pass_seconds: float) -> Iterator[StrategyCost]:
+    """Yield what the study would take with each strategy that can run it."""
+    for strategy in Strategy:
+        if strategy.fewest_tasks > len(spec.tasks):
+            continue
+        asked = spec.model_copy(update={"strategy": strategy})
+        works = (_least(asked), _likely(asked), _most(asked))
+        seconds = (_wall_seconds(spec, work.passes * pass_seconds) for work in works)
+        yield StrategyCost(strategy, *(work.trials for work in works), *seconds)
+
+
+def _recommended(costs: Sequence[StrategyCost]) -> tuple[Strategy, str]:
+    """Return the strategy that is likely to take the least time, and why it is the one."""
+    best = min(costs, key=lambda cost: (cost.seconds_likely, cost.trials_likely))
+    others = [f"{cost.strategy.value} {cost.trials_likely:,}" for cost in costs if cost is not best]
+    told = f"{best.trials_likely:,} trainings are likely, with {', '.join(others)}"
+    limits = "; the reduction matrix then holds bounds, not the AR of every pair" if best.strategy.asks_groups else ""
+    return best.strategy, told + limits
 
 
 def _resolution(task: TaskOutline, outline: StudyOutline) -> Resolution:
@@ -160,6 +202,18 @@ def _most(spec: StudySpec) -> _Work:
     models = [*strategy_of(spec).most_models(spec), *([spec.tasks] * blocks), *again]
     alone = _Alone.most(spec)
     return _work(spec, alone, spec.most_repeats, models).with_more(most_trainings(spec, count), alone.stretch)
+
+
+def _likely(spec: StudySpec) -> _Work:
+    """Return the work of a study whose questions take as long as is likely, without repairs of its tree."""
+    least, most = _least(spec), _most(spec)
+    baselines = _Alone.fewest(spec).trials * len(spec.tasks)
+    asked = strategy_of(spec).likely_questions(spec, most.trials, baselines)
+    trials = min(most.trials, max(least.trials, baselines + asked))
+    if most.trials == least.trials:
+        return most
+    share = (trials - least.trials) / (most.trials - least.trials)
+    return _Work(trials, least.passes + share * (most.passes - least.passes))
 
 
 def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:

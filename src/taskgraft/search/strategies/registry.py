@@ -8,6 +8,7 @@ from taskgraft.search.strategies.bisection import BISECTION
 from taskgraft.search.strategies.exhaustive import EXHAUSTIVE
 from taskgraft.search.strategies.groups import GROUPS
 from taskgraft.search.strategies.protocol import SearchStrategy
+from taskgraft.search.strategies.trees import TREES
 from taskgraft.search.study.spec import Strategy, StudySpec
 
 STRATEGIES: Mapping[Strategy, SearchStrategy] = MappingProxyType(
@@ -16,6 +17,7 @@ STRATEGIES: Mapping[Strategy, SearchStrategy] = MappingProxyType(
         Strategy.ADAPTIVE: ADAPTIVE,
         Strategy.BISECTION: BISECTION,
         Strategy.GROUPS: GROUPS,
+        Strategy.TREES: TREES,
     }
 )
 

@@ -42,7 +42,7 @@ MAX_REPEATS = 6
 
 
 class Strategy(StrEnum):
-    """The order in which pairs are tried."""
+    """What is trained, and in which order."""
 
     EXHAUSTIVE = "exhaustive"
     """Every pair at every depth: the published sweep."""
@@ -52,16 +52,36 @@ class Strategy(StrEnum):
     """Every pair at its deepest depth, then by bisection: what breaks the threshold is taken to break it deeper."""
     GROUPS = "groups"
     """Whole groups of tasks, then parts of them: one that keeps the threshold answers for all of its pairs."""
+    TREES = "trees"
+    """Whole candidate trees: the tasks that lose say which branch to move, and accepted parts are delivered."""
 
     @property
     def asks_groups(self) -> bool:
         """Whether groups of tasks are trained that answer for all of their pairs, and the tree is made of them."""
-        return self is Strategy.GROUPS
+        return self in (Strategy.GROUPS, Strategy.TREES)
+
+    @property
+    def accepts_on_a_level(self) -> bool:
+        """Whether a point estimate keeps the threshold only with a margin for its noise."""
+        return self is Strategy.TREES
+
+    @property
+    def fewest_tasks(self) -> int:
+        """How many tasks a study needs at least."""
+        return 2 if self is Strategy.TREES else 1
+
+    @property
+    def fewest_trees(self) -> int:
+        """How many trainings beside the baselines a budget has to hold at least."""
+        return 1 if self is Strategy.TREES else 0
 
     @property
     def needs_exact_figures(self) -> bool:
-        """Whether every training takes all its steps, because its figure counts and not only its answer."""
-        return self is Strategy.EXHAUSTIVE
+        """Whether every training takes all its steps, because its figures count and not only its answer.
+
+        Of a candidate tree, every task's figure counts: one that was given up early does not tell who loses.
+        """
+        return self in (Strategy.EXHAUSTIVE, Strategy.TREES)
 
 
 def _a_number(value: object) -> object:
@@ -246,17 +266,29 @@ class StudySpec(_Value):
         if len(set(depths)) != len(depths):
             raise ValueError("each depth is tried once")
         if max(depths, default=0) > template.depth:
-            raise ValueError(f"{template.name} has {template.depth} blocks")
+            raise ValueError(f"{template.name} has {template.depth} blocks: use depths from 1 to {template.depth}")
         return depths or template.default_depths
+
+    @field_validator("strategy")
+    @classmethod
+    def _has_enough_tasks(cls, strategy: Strategy, info: ValidationInfo) -> Strategy:
+        given = len(info.data.get("tasks", ())) or strategy.fewest_tasks
+        if given < strategy.fewest_tasks:
+            needed = f"takes {strategy.fewest_tasks} tasks or more, and this study has {given}"
+            raise ValueError(f"strategy {strategy.value} {needed}: add a task, or use {Strategy.ADAPTIVE.value}")
+        return strategy
 
     @field_validator("budget")
     @classmethod
-    def _baselines_fit(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
-        """Refuse fewer trials than baselines: such a study could not end."""
-        repeats = info.data.get("repeats", 1)
-        smallest = len(info.data.get("tasks", ())) * (BASELINE_REPEATS if repeats == AUTO else repeats)
-        if budget.trials is not None and budget.trials < smallest:
-            message = f"the baselines of these tasks and repeats alone take {smallest} trainings"
+    def _is_large_enough(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
+        """Refuse fewer trials than baselines, and what the strategy cannot do without: such a study could not end."""
+        repeats, strategy = info.data.get("repeats", 1), info.data.get("strategy", Strategy.ADAPTIVE)
+        baselines = len(info.data.get("tasks", ())) * (BASELINE_REPEATS if repeats == AUTO else repeats)
+        trees = strategy.fewest_trees * (1 if repeats == AUTO else repeats)
+        if budget.trials is not None and budget.trials < baselines + trees:
+            message = f"the baselines of these tasks and repeats alone take {baselines} trainings"
+            if trees:
+                message += f", and strategy {strategy.value} one tree more: {baselines + trees} would do"
             raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])
         return budget
 
