@@ -1,4 +1,4 @@
-"""The same study by the plain program and by two strategies of ours, each measured from outside."""
+"""The same study by the plain program and by three strategies of ours, each measured from outside."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from taskgraft.search.study.spec import Strategy, StudySpec
 
 ROOT = Path(__file__).parents[1]
 PLAIN, REFERENCE = "plain", "reference"
-OURS = (Strategy.BISECTION.value, Strategy.GROUPS.value)
+OURS = (Strategy.BISECTION.value, Strategy.GROUPS.value, Strategy.TREES.value)
 """Our programs are named after the strategy of the study."""
 _TRAINING_STAGES = ("baselines", "pairs", "verification")
 

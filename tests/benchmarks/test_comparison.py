@@ -29,6 +29,9 @@ from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 from tests.search.corpora import beeps_spec, write_beeps
 
+MEASURED = (OURS[0], OURS[-1])
+"""Each strategy takes half a minute here, and all go through the same program."""
+
 
 def beeps(root: Path) -> StudySpec:
     """Two tasks, two depths."""
@@ -41,13 +44,13 @@ def beeps(root: Path) -> StudySpec:
 @pytest.mark.timeout(600)
 def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     spec = beeps(tmp_path)
-    rows = compare(spec, tmp_path / "out", 2, {REFERENCE, *OURS, PLAIN})
+    rows = compare(spec, tmp_path / "out", 2, {REFERENCE, *MEASURED, PLAIN})
     systems = {name: row for name, row in rows.rows.items() if isinstance(row, SystemRow)}
     plain = systems[PLAIN]
     pairs = list(combinations(spec.task_names, 2))
     sweep = len(spec.tasks) + len(pairs) * len(spec.depths)
     assert sweep <= plain.outcome.trials <= sweep + 1  # the tree, where it shares anything
-    for ours in map(systems.__getitem__, OURS):
+    for ours in map(systems.__getitem__, MEASURED):
         assert len(spec.tasks) <= ours.outcome.trials <= sweep + 1  # a probe that is delivered is trained to its end
         assert isinstance(ours.outcome.verified, bool)
     assert plain.outcome.steps == plain.outcome.trials * 3 * spec.training.epochs  # 36 clips, 12 a step
@@ -60,7 +63,7 @@ def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
         assert row.usage.cpu_seconds > 1
         assert row.usage.peak_bytes > 100 * 2**20
     told = json.loads(json.dumps(rows.to_json()))
-    assert list(told["cpu_seconds_ratio"]) == list(OURS)
+    assert list(told["cpu_seconds_ratio"]) == list(MEASURED)
     for name, ratio in told["cpu_seconds_ratio"].items():
         assert told["cpu_seconds_ratio_interval"][name] == [ratio, ratio]
     assert told["plain"]["trials"] == plain.outcome.trials
@@ -85,7 +88,7 @@ def row(cpu_seconds: float) -> SystemRow:
 
 
 def test_the_ratio_is_of_the_sums_and_needs_both() -> None:
-    bisection, groups = OURS
+    bisection, groups, _ = OURS
     one = StudyRows({PLAIN: row(300.0), bisection: row(100.0), groups: row(30.0)})
     two = StudyRows({PLAIN: row(600.0), bisection: row(50.0)})
     alone = StudyRows({bisection: row(1000.0)})
@@ -94,7 +97,7 @@ def test_the_ratio_is_of_the_sums_and_needs_both() -> None:
 
 
 def test_the_ratio_to_a_sample_has_an_interval() -> None:
-    bisection, _ = OURS
+    bisection = OURS[0]
     sampled = SampledRow(
         PlainSample({"baselines": ([10.0, 12.0], 5), "pairs": ([20.0, 22.0, 24.0], 50)}), Usage(100.0, 1, 1)
     )
