@@ -28,10 +28,12 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
             "TASKGRAFT_UPLOAD_BYTES": "1000",
             "TASKGRAFT_UPLOAD_FILES": "10",
             "TASKGRAFT_UPLOAD_EXPANDED": "2000",
+            "TASKGRAFT_TRAIN_AHEAD": "3",
         }
     )
     roots = (tmp_path, Path("/"))
-    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379", roots, 1000, 10, 2000)
+    limits = (1000, 10, 2000)
+    assert settings == Settings(tmp_path, "postgresql://user@host/name", "::1", 0, "ray:6379", roots, *limits, 3)
     assert (settings.limits.bytes, settings.limits.files, settings.limits.expanded) == (1000, 10, 2000)
 
 
@@ -40,10 +42,11 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
     [
         ("UPLOAD_BYTES", "lots", "a limit is a whole number; got 'lots'"),
         ("UPLOAD_FILES", "0", "upload_files: a limit is 1 or more; got 0"),
+        ("TRAIN_AHEAD", "-1", "a number of trainings is a whole number; got '-1'"),
         ("DATASETS_ROOT", "/no/such/folder", "a root is a folder; got '/no/such/folder'"),
     ],
 )
-def test_limits_and_roots_are_checked(name: str, value: str, message: str) -> None:
+def test_numbers_and_roots_are_checked(name: str, value: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Settings.from_environment(environment={f"TASKGRAFT_{name}": value})
 

@@ -18,6 +18,7 @@ def run(
     base: str | Path | None = None,
     ar_threshold: float | None = None,
     ray_address: str | None = None,
+    train_ahead: int = 1,
     progress: bool | Callable[[StudyForm], object] = True,
 ) -> Outcome:
     """Run a study in this process and return how it ended.
@@ -36,6 +37,7 @@ def run(
         ar_threshold: another threshold than the study's: its tree takes over what is finished in the folder, and
             trains what is missing.
         ray_address: a Ray cluster; by default a Ray of this run's own on this machine.
+        train_ahead: how many models may be trained at once on free cores before the study asks for them; 0 for none.
         progress: True for bars on standard error (lines, if that is not a terminal), False for nothing, or a function
             that is given the study as the service shows it about once a second, in a thread of its own.
 
@@ -54,6 +56,7 @@ def run(
         _observer(progress),
         pause_on=(signal.SIGINT,),
         ar_threshold=ar_threshold,
+        train_ahead=train_ahead,
     )
 
 

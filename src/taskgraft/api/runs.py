@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, StudyView
-from taskgraft.errors import Conflict, TaskgraftError, Unavailable
+from taskgraft.errors import Conflict, InvalidInput, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
 from taskgraft.evaluators.memory import without_collector
 from taskgraft.search.evidence.reduction_matrix import reduction_matrix
@@ -139,18 +139,22 @@ def run_study(
     observer: Observer,
     pause_on: Iterable[signal.Signals] = (),
     ar_threshold: float | None = None,
+    train_ahead: int = 1,
 ) -> Outcome:
     """Start the study, or continue it, and return how it ended; a study that succeeded before is returned at once.
 
     Manifests are relative to ``base``. The signals ``pause_on`` pause the study, if this is the main thread. With
     ``ar_threshold`` it is the study's tree at that threshold: another study in the same folder, which takes over what
-    is finished there and trains what is missing.
+    is finished there and trains what is missing. At most ``train_ahead`` models are trained at once, on free cores,
+    before the study asks for them.
 
     Raises:
         InvalidInput: with every fault of the study and its datasets; nothing was made then.
         Conflict: the folder holds another study, or another run is at work in it.
         Unavailable: the folder can't be written, or its database fails.
     """
+    if train_ahead < 0:
+        raise InvalidInput.at("train_ahead", f"a number of trainings is 0 or more; got {train_ahead}")
     folder = folder.absolute()
     own, spec = spec, spec if ar_threshold is None else _at_threshold(spec, ar_threshold, folder)
     if outcome := _finished(spec, folder):
@@ -159,7 +163,7 @@ def run_study(
     with _alone_in(folder), Store(sqlite_url(_database(folder))) as store:
         study = _study_of(store, own, spec, folder)
         if study.state is not State.SUCCEEDED:
-            study = _work_on(store, study, folder, base, ray_address, observer, pause_on)
+            study = _work_on(store, study, folder, base, ray_address, train_ahead, observer, pause_on)
         return _outcome(store, study, folder)
 
 
@@ -264,6 +268,7 @@ def _work_on(
     folder: Path,
     base: Path,
     ray_address: str | None,
+    train_ahead: int,
     observer: Observer,
     pause_on: Iterable[signal.Signals],
 ) -> Study:
@@ -271,7 +276,7 @@ def _work_on(
         from taskgraft.search.running.pipeline import StudyRun
 
     study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
-    work = StudyRun(store, study, _OWNER, folder, base=base, ray_address=ray_address)
+    work = StudyRun(store, study, _OWNER, folder, base=base, ray_address=ray_address, train_ahead=train_ahead)
 
     def pause() -> None:
         observer.pausing()

@@ -15,6 +15,7 @@ PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
 _LARGEST = Limits()
 _LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
+_NUMBERS = {"port": "a port", "train_ahead": "a number of trainings"} | dict.fromkeys(_LIMITS, "a limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,13 @@ class Settings:
     """Where a service listens and where it keeps what it knows.
 
     ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too unless ``database_url`` names
-    another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. Manifests below
-    the folders ``datasets_root`` may be registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
+    another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own. At most
+    ``train_ahead`` models are trained at once, on free cores, before a study asks for them. Manifests below the folders
+    ``datasets_root`` may be registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
     unpacks to at most ``upload_expanded`` bytes.
 
     Raises:
-        InvalidInput: an invalid port or limit, an empty host, or a root that is not a folder.
+        InvalidInput: an invalid port, number or limit, an empty host, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -39,6 +41,7 @@ class Settings:
     upload_bytes: int = _LARGEST.bytes
     upload_files: int = _LARGEST.files
     upload_expanded: int = _LARGEST.expanded
+    train_ahead: int = 1
 
     def __post_init__(self) -> None:
         faults = []
@@ -46,6 +49,8 @@ class Settings:
             faults.append(Fault("port", f"a port lies within 0..{_PORTS[-1]}; got {self.port}"))
         if not self.host:
             faults.append(Fault("host", "is required; got ''"))
+        if self.train_ahead < 0:
+            faults.append(Fault("train_ahead", f"a number of trainings is 0 or more; got {self.train_ahead}"))
         limits = {name: getattr(self, name) for name in _LIMITS}
         faults += [Fault(name, f"a limit is 1 or more; got {limit}") for name, limit in limits.items() if limit < 1]
         strays = [root for root in self.datasets_root if not root.is_dir()]
@@ -76,7 +81,7 @@ class Settings:
         """
         found = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
         values: dict[str, object] = {name: value for name, value in found.items() if value}
-        for name in values.keys() & {"port", *_LIMITS}:
+        for name in values.keys() & _NUMBERS:
             values[name] = _whole(name, found[name])
         if "datasets_root" in values:
             values["datasets_root"] = tuple(map(Path, filter(None, found["datasets_root"].split(os.pathsep))))
@@ -85,6 +90,5 @@ class Settings:
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        words = "a port" if name == "port" else "a limit"
-        raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{words} is a whole number; got {text!r:.80}")
+        raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{_NUMBERS[name]} is a whole number; got {text!r:.80}")
     return int(text)

@@ -30,6 +30,9 @@ def run(
         float | None,
         typer.Option(help="The tree at another Q: takes over what the folder has, trains what is missing."),
     ] = None,
+    train_ahead: Annotated[
+        int, typer.Option(help="Models trained on free cores before they are asked for, at most at once.", min=0)
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
@@ -44,7 +47,14 @@ def run(
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)
         outcome = run_study(
-            spec, folder, study_file.parent, ray_address, Terminal(), pause_on, ar_threshold=threshold
+            spec,
+            folder,
+            study_file.parent,
+            ray_address,
+            Terminal(),
+            pause_on,
+            ar_threshold=threshold,
+            train_ahead=train_ahead,
         ).to_json()
         if as_json:
             print_json(outcome)

@@ -68,6 +68,7 @@ class StudyRun:
         *,
         base: Path | None = None,
         ray_address: str | None = None,
+        train_ahead: int = 1,
     ) -> None:
         self._store = store
         self._study = study
@@ -76,6 +77,7 @@ class StudyRun:
         self._data_dir = data_dir
         self._base = base
         self._ray_address = ray_address
+        self._train_ahead = train_ahead
         self.lease = Lease(store, study.id, owner)
 
     def run(self) -> Study:
@@ -216,6 +218,7 @@ class StudyRun:
             partial(training_digest_of, data=data, spec=spec, device=device),
             outlook.update,
             lengths,
+            self._train_ahead,
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
@@ -225,6 +228,7 @@ class StudyRun:
             with ray_session(self._ray_address):
                 schedule = schedule_of(spec, next(iter(lengths), None))
                 run_jobs(driver, data, schedule, folder, Workers(device, spec.training.models_per_gpu))
+        driver.log_ahead()
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 

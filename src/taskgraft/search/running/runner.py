@@ -35,10 +35,11 @@ _HEARTBEAT_SECONDS = 5.0
 class Runner:
     """Works on one study after the other until `stop`."""
 
-    def __init__(self, store: Store, data_dir: Path, ray_address: str | None = None) -> None:
+    def __init__(self, store: Store, data_dir: Path, ray_address: str | None = None, train_ahead: int = 1) -> None:
         self._store = store
         self._data_dir = data_dir
         self._ray_address = ray_address
+        self._train_ahead = train_ahead
         self._stopping = threading.Event()
         self._run: StudyRun | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -77,7 +78,14 @@ class Runner:
         from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415  # see `run`
 
         _log.info("study %s (%s) starts", study.id, study.spec.name)
-        self._run = StudyRun(self._store, study, self.owner, self._data_dir, ray_address=self._ray_address)
+        self._run = StudyRun(
+            self._store,
+            study,
+            self.owner,
+            self._data_dir,
+            ray_address=self._ray_address,
+            train_ahead=self._train_ahead,
+        )
         if self._stopping.is_set():
             self._run.lease.stop()
         ended = self._run.run()
@@ -95,7 +103,7 @@ class Runner:
                 return
 
 
-def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None = None) -> None:
+def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None = None, train_ahead: int = 1) -> None:
     """Run studies until SIGTERM or SIGINT. Only the main thread of a process may call this.
 
     Raises:
@@ -105,7 +113,7 @@ def run_until_stopped(database_url: str, data_dir: Path, ray_address: str | None
     for chatty in ("alembic", "onnx_ir", "onnxscript"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with Store(database_url) as store:
-        runner = Runner(store, data_dir.absolute(), ray_address)
+        runner = Runner(store, data_dir.absolute(), ray_address, train_ahead)
 
         def stop(number: int, frame: FrameType | None) -> None:
             runner.stop()
@@ -120,12 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m taskgraft.search.running.runner", description=main.__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--ray-address")
+    parser.add_argument("--train-ahead", type=int, default=1)
     parser.add_argument("--database-url", default=os.environ.get("TASKGRAFT_DATABASE_URL"))
     options = parser.parse_args(arguments)
     if not options.database_url:
         parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
     try:
-        run_until_stopped(options.database_url, options.data_dir, options.ray_address)
+        run_until_stopped(options.database_url, options.data_dir, options.ray_address, options.train_ahead)
     except TaskgraftError as error:
         _log.error("%s", error)
         return 1
