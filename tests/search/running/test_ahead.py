@@ -177,7 +177,7 @@ def test_a_training_that_is_asked_for_while_it_is_under_way_is_ahead_no_more(sto
     first, second = workers.both()
     workers.end(first, BREAKS)
     workers.fill()
-    assert [trial.ahead for trial in workers.driver.snapshot()[1]][0] is False
+    assert not next(trial.ahead for trial in workers.driver.snapshot()[1])
     assert workers.driver.is_needed(second, is_core_free=False)
     workers.end(second, BREAKS)
     assert workers.ledger()[3:] == [group(8), group(4)]
