@@ -58,7 +58,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
 def runner_command(settings: Settings) -> list[str]:
     """Return the command that runs queued studies for as long as this process lives."""
     command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.running.runner"]
-    command += ["--data-dir", str(settings.data_dir), "--train-ahead", str(settings.train_ahead)]
+    command += ["--train-ahead", str(settings.train_ahead), "--data-dir", str(settings.data_dir)]
     return command + (["--ray-address", settings.ray_address] if settings.ray_address else [])
 
 

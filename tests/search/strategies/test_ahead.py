@@ -48,10 +48,10 @@ def after(spec: StudySpec, world: World, trainings: int) -> Evidence:
 
 
 @st.composite
-def moments(draw: st.DrawFn, largest: int = 4, **more: object) -> tuple[StudySpec, Evidence]:
+def moments(draw: st.DrawFn, largest: int = 4) -> tuple[StudySpec, Evidence]:
     tasks = draw(st.integers(2, largest))
     depths = draw(st.sampled_from([(4, 5, 6, 7, 8), (8, 4), (6,)]))
-    spec = make_spec(tasks, depths=depths, strategy=draw(st.sampled_from(STRATEGIES)), **more)
+    spec = make_spec(tasks, depths=depths, strategy=draw(st.sampled_from(STRATEGIES)))
     lost = st.sampled_from([0.0, 0.01, 0.05])
     cells = {(*pair, depth): draw(lost) for pair in combinations(spec.task_names, 2) for depth in depths}
     return spec, after(spec, World(cells, seed=draw(st.integers(0, 99))), draw(st.integers(0, 20)))
