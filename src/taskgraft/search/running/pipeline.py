@@ -217,6 +217,7 @@ class StudyRun:
             partial(training_digest_of, data=data, spec=spec, device=device),
             outlook.update,
             lengths,
+            self._machines.train_ahead,
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
@@ -226,6 +227,7 @@ class StudyRun:
             with ray_session(self._machines):
                 schedule = schedule_of(spec, next(iter(lengths), None))
                 run_jobs(driver, data, schedule, folder, Workers(device, spec.training.models_per_gpu))
+        driver.log_ahead()
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
