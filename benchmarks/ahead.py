@@ -37,7 +37,7 @@ _SHARES = ((0.4, 1.0), (1.0, 1.0))
 """A probe that breaks the threshold takes a share of its steps drawn from one of these, equally likely."""
 _KEPT_SHARE = (0.45, 1.0)
 """The same if it keeps the threshold. On average both are what was measured at Q = 2 % (docs/stopping.md)."""
-_COLUMNS = ("wall time / one worker", "wall time / none ahead", "extra units", "all train in search", "cores at work")
+_COLUMNS = ("strategy", "tasks", "workers", "ahead", "wall time", "extra units", "all train", "cores at work")
 
 
 @dataclass(slots=True)
@@ -192,20 +192,19 @@ def used(strategy: str, tasks: int, workers: int, train_ahead: int, seeds: int) 
 
 
 def rows(strategy: str, tasks: int, workers: Sequence[int], seeds: int) -> Iterator[str]:
-    """Yield the rows of the table: without training ahead, with one, and with as many as there are other workers."""
-    one = used(strategy, tasks, 1, 0, seeds)
+    """Yield the rows of the table: none ahead, one, and as many as there are other workers."""
+    alone = used(strategy, tasks, 1, 0, seeds)
     for count in workers:
-        plain = used(strategy, tasks, count, 0, seeds)
-        for train_ahead in sorted({0, min(1, count - 1), count - 1}):
-            usage = used(strategy, tasks, count, train_ahead, seeds) if train_ahead else plain
-            figures = (
-                f"{usage.wall / one.wall:.2f}",
-                f"{usage.wall / plain.wall - 1:+.0%}",
-                f"{usage.worked / one.worked - 1:+.1%}",
-                f"{usage.all_busy_in_search / usage.search:.0%}",
-                f"{usage.worked / usage.wall / count:.0%}",
-            )
-            yield f"| {strategy} | {tasks} | {count} | {train_ahead} | {' | '.join(figures)} |"
+        limits = sorted({0, min(1, count - 1), count - 1})
+        usages = [used(strategy, tasks, count, limit, seeds) for limit in limits]
+        figures = (
+            [f"{usage.wall / alone.wall:.2f}" for usage in usages],
+            [f"{round(usage.worked / alone.worked - 1, 4) + 0.0:+.1%}" for usage in usages],
+            [f"{usage.all_busy_in_search / usage.search:.0%}" for usage in usages],
+            [f"{usage.worked / usage.wall / count:.0%}" for usage in usages],
+        )
+        cells = [", ".join(by_limit) for by_limit in ([str(limit) for limit in limits], *figures)]
+        yield f"| {strategy} | {tasks} | {count} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -215,9 +214,8 @@ def main() -> None:
     parser.add_argument("--workers", nargs="+", type=int, default=[2, 4, 8, 16])
     parser.add_argument("--seeds", type=int, default=4, help="studies of each world (default %(default)s)")
     options = parser.parse_args()
-    columns = ("strategy", "tasks", "workers", "ahead", *_COLUMNS)
-    print(f"| {' | '.join(columns)} |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| {' | '.join(_COLUMNS)} |")
+    print("| --- " * len(_COLUMNS) + "|")
     for strategy, tasks in product(options.strategies, options.tasks):
         for row in rows(strategy, tasks, options.workers, options.seeds):
             print(row, flush=True)
