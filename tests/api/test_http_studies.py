@@ -92,7 +92,7 @@ def test_an_empty_list_of_depths_is_refused(api: Api) -> None:
 def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.PAIRS)
-    running = RunningTrial(("gender", "word"), 4, 0, 0.25, 3.0, "worker-1")
+    running = RunningTrial(("gender", "word"), 4, 0, 0.25, 3.0, "worker-1", ahead=True)
     progress = Progress(3, 9, 0.3, 40.0, taken_over=2)
     api.store.renew(study_id, "runner", LEASE, progress=progress, running=[running])
     study = api.http.get(f"/v1/studies/{study_id}").json()
@@ -100,9 +100,8 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     assert study["progress"] == asdict(progress)
     assert (study["progress"]["trials_done"], study["progress"]["trials_planned"]) == (3, 9)
     assert study["trainings"] == {"trained": 1, "taken_over": 2}
-    assert study["running"] == [
-        {"tasks": ["gender", "word"], "shared": 4, "repeat": 0, "fraction": 0.25, "seconds": 3.0, "worker": "worker-1"}
-    ]
+    shown = {"tasks": ["gender", "word"], "shared": 4, "repeat": 0, "fraction": 0.25, "seconds": 3.0}
+    assert study["running"] == [shown | {"worker": "worker-1", "ahead": True}]
 
 
 def test_a_finished_study_shows_its_result(api: Api) -> None:

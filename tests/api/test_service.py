@@ -120,8 +120,8 @@ def test_a_database_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
 
 
 def test_the_runner_is_told_where_everything_is(tmp_path: Path) -> None:
-    command = runner_command(Settings(data_dir=tmp_path, ray_address="ray:6379"))
-    assert command[-4:] == ["--data-dir", str(tmp_path), "--ray-address", "ray:6379"]
+    command = runner_command(Settings(data_dir=tmp_path, ray_address="ray:6379", train_ahead=3))
+    assert command[-6:] == ["--data-dir", str(tmp_path), "--train-ahead", "3", "--ray-address", "ray:6379"]
     assert runner_command(Settings(data_dir=tmp_path, cores=2))[-2:] == ["--cores", "2"]
     assert not {"--ray-address", "--cores"} & set(runner_command(Settings(data_dir=tmp_path)))
 

@@ -29,6 +29,7 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
             "TASKGRAFT_UPLOAD_BYTES": "1000",
             "TASKGRAFT_UPLOAD_FILES": "10",
             "TASKGRAFT_UPLOAD_EXPANDED": "2000",
+            "TASKGRAFT_TRAIN_AHEAD": "3",
         }
     )
     assert settings == Settings(
@@ -37,6 +38,7 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
         "::1",
         0,
         "ray:6379",
+        train_ahead=3,
         datasets_root=(tmp_path, Path("/")),
         upload_bytes=1000,
         upload_files=10,
@@ -50,10 +52,11 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
     [
         ("UPLOAD_BYTES", "lots", "a limit is a whole number; got 'lots'"),
         ("UPLOAD_FILES", "0", "upload_files: a limit is 1 or more; got 0"),
+        ("TRAIN_AHEAD", "-1", "a number of trainings is a whole number; got '-1'"),
         ("DATASETS_ROOT", "/no/such/folder", "a root is a folder; got '/no/such/folder'"),
     ],
 )
-def test_limits_and_roots_are_checked(name: str, value: str, message: str) -> None:
+def test_numbers_and_roots_are_checked(name: str, value: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Settings.from_environment(environment={f"TASKGRAFT_{name}": value})
 
@@ -83,6 +86,8 @@ def test_cores_are_counted_and_belong_to_this_machine() -> None:
         Settings.from_environment(environment={"TASKGRAFT_CORES": "all"})
     with pytest.raises(InvalidInput, match="cores: a Ray cluster has its own, so leave it out with ray:6379"):
         Settings.from_environment({"cores": 2}, {"TASKGRAFT_RAY_ADDRESS": "ray:6379"})
+    with pytest.raises(InvalidInput, match="train_ahead: a number of trainings is 0 or more; got -1"):
+        Settings(train_ahead=-1)
 
 
 def test_every_fault_is_told_at_once() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.running.pace import Pace, seconds_left
 from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
@@ -57,20 +58,36 @@ class Said:
         return self.seconds[0] <= self.true_seconds <= self.seconds[1]
 
 
-def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) -> list[Said]:
+def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int, train_ahead: int = 0) -> list[Said]:
     """Run a study on ``workers`` workers; what was said whenever a training started or ended."""
     chance = random.Random(seed)
     evidence, now, count = Evidence(spec, lengths=LENGTHS), 0.0, 0
+    ahead, kept = TrainingsAhead(spec, evidence, train_ahead), dict[Training, Measurement]()
     running: list[tuple[float, int, float, Training, Measurement]] = []
     heard: list[tuple[float, int, tuple[int, int], tuple[float, float]]] = []
     known: list[Measurement] = []
     while True:
         under_way = {training for *_, training, _ in running}
-        decision = decide(spec, evidence, Spent(frozenset(under_way), now))
+        decision = decide(spec, evidence, Spent(frozenset(one for one in under_way if one not in ahead), now))
         if not isinstance(decision, Ask):
             break
-        new = next((training for training in decision.trainings if training not in under_way), None)
-        if new and len(running) < workers:
+        ahead.notice_change(decision.trainings)
+        waiting = [training for training in decision.trainings if training not in under_way]
+        new, is_free = next(iter(waiting), None), len(running) < workers
+        wanted = 0 if is_free else len(waiting)
+        if new in kept:
+            evidence.add(finished(new, kept[new], len(known)))
+            known.append(kept[new])
+            continue
+        if useless := {one for one in under_way if one in ahead and not ahead.is_worth_it(one, wanted, now)}:
+            running = [one for one in running if one[3] not in useless]
+            heapq.heapify(running)
+            for training in useless:
+                ahead.stop(training)
+            continue
+        if is_free and not new and (new := ahead.best(under_way, now)):
+            ahead.start(new)
+        if new and is_free:
             measured = clock.timed(new, world.measure(new), chance)
             count += 1
             heapq.heappush(running, (now + measured.seconds, count, now, new, measured))
@@ -78,9 +95,13 @@ def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int) 
         if pace := Pace.of(evidence.facts.measurements, evidence.stretches):
             left = trainings_left(spec, evidence, decision)
             shares = [(now - start) / measured.seconds * measured.steps / 100 for _, _, start, _, measured in running]
-            said = seconds_left(left, pace, len(spec.tasks), workers, shares)
+            said = seconds_left(left, pace, len(spec.tasks), workers, [*shares, *[1.0] * ahead.ended])
             heard.append((now, len(known), (decision.at_least, left.at_most), said))
         now, _, _, training, measured = heapq.heappop(running)
+        if training in ahead:
+            ahead.answer(training, measured)
+            kept[training] = measured
+            continue
         evidence.add(finished(training, measured, len(known)))
         known.append(measured)
     end = now + chance.uniform(*clock.export)

@@ -8,7 +8,7 @@ from typing import Any
 
 from taskgraft.api.runs import Callback, Observer, Outcome, StudyForm, default_folder, run_study
 from taskgraft.api.study_files import read_study
-from taskgraft.search.study.machines import Machines
+from taskgraft.search.study.machines import THIS_MACHINE, Machines
 from taskgraft.search.study.spec import StudySpec
 
 
@@ -20,6 +20,7 @@ def run(
     ar_threshold: float | None = None,
     ray_address: str | None = None,
     cores: int | None = None,
+    train_ahead: int = THIS_MACHINE.train_ahead,
     progress: bool | Callable[[StudyForm], object] = True,
 ) -> Outcome:
     """Run a study in this process and return how it ended.
@@ -39,6 +40,7 @@ def run(
             trains what is missing.
         ray_address: a Ray cluster; by default a Ray of this run's own on this machine.
         cores: cores of this machine that train; by default all that this process may use.
+        train_ahead: how many models may be trained at once on free cores before the study asks for them; 0 for none.
         progress: True for bars on standard error (lines, if that is not a terminal), False for nothing, or a function
             that is given the study as the service shows it about once a second, in a thread of its own.
 
@@ -53,7 +55,7 @@ def run(
         spec,
         folder,
         beside if base is None else Path(base),
-        Machines(ray_address, cores),
+        Machines(ray_address, cores, train_ahead),
         _observer(progress),
         pause_on=(signal.SIGINT,),
         ar_threshold=ar_threshold,

@@ -60,6 +60,7 @@ def runner_command(settings: Settings) -> list[str]:
     command = [sys.executable, "-m", "taskgraft.api.tether", "taskgraft.search.running.runner"]
     command += ["--data-dir", str(settings.data_dir)]
     given = {"--ray-address": settings.ray_address, "--cores": settings.cores}
+    command += ["--train-ahead", str(settings.train_ahead)]
     return command + [part for name, value in given.items() if value for part in (name, str(value))]
 
 

@@ -10,13 +10,14 @@ from typing import Self
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.archive import Limits
 from taskgraft.search.store import sqlite_url
-from taskgraft.search.study.machines import Machines
+from taskgraft.search.study.machines import THIS_MACHINE, Machines
 
 PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
 _LARGEST = Limits()
-_COUNTED = {"port": "a port", "cores": "a number of cores"}
 _LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
+_NUMBERS = {"port": "a port", "cores": "a number of cores", "train_ahead": "a number of trainings"}
+_NUMBERS |= dict.fromkeys(_LIMITS, "a limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Settings:
 
     ``data_dir`` holds datasets, features, checkpoints and artifacts, and the database too unless ``database_url`` names
     another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own on
-    ``cores`` of this machine, by default all that it may use. Manifests below the folders ``datasets_root`` may be
-    registered. An upload has at most ``upload_bytes`` and ``upload_files``, and
-    unpacks to at most ``upload_expanded`` bytes.
+    ``cores`` of this machine, by default all that it may use. At most ``train_ahead`` models are trained at once, on
+    free cores, before a study asks for them. Manifests below the folders ``datasets_root`` may be registered. An upload
+    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes.
 
     Raises:
-        InvalidInput: an invalid port, limit or number of cores, an empty host, or a root that is not a folder.
+        InvalidInput: an invalid port, number or limit, an empty host, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -39,6 +40,7 @@ class Settings:
     port: int = 8080
     ray_address: str | None = None
     cores: int | None = None
+    train_ahead: int = THIS_MACHINE.train_ahead
     datasets_root: tuple[Path, ...] = ()
     upload_bytes: int = _LARGEST.bytes
     upload_files: int = _LARGEST.files
@@ -55,7 +57,7 @@ class Settings:
         strays = [root for root in self.datasets_root if not root.is_dir()]
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
         try:
-            Machines(self.ray_address, self.cores)
+            self.machines  # noqa: B018  # it checks itself
         except InvalidInput as error:
             faults += error.faults
         if faults:
@@ -68,7 +70,7 @@ class Settings:
     @property
     def machines(self) -> Machines:
         """Where trainings run."""
-        return Machines(self.ray_address, self.cores)
+        return Machines(self.ray_address, self.cores, self.train_ahead)
 
     @property
     def limits(self) -> Limits:
@@ -89,7 +91,7 @@ class Settings:
         """
         found = {name: environment.get(PREFIX + name.upper(), "") for name in cls.__dataclass_fields__}
         values: dict[str, object] = {name: value for name, value in found.items() if value}
-        for name in values.keys() & {*_COUNTED, *_LIMITS}:
+        for name in values.keys() & _NUMBERS:
             values[name] = _whole(name, found[name])
         if "datasets_root" in values:
             values["datasets_root"] = tuple(map(Path, filter(None, found["datasets_root"].split(os.pathsep))))
@@ -98,6 +100,5 @@ class Settings:
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        words = _COUNTED.get(name, "a limit")
-        raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{words} is a whole number; got {text!r:.80}")
+        raise InvalidInput.at(f"{PREFIX}{name.upper()}", f"{_NUMBERS[name]} is a whole number; got {text!r:.80}")
     return int(text)

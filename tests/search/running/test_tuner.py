@@ -43,7 +43,9 @@ class Queue:
     """Jobs that were under way each time that one was asked for."""
     measured: dict[Training, Measurement] = field(default_factory=dict)
     failed: dict[Training, str] = field(default_factory=dict)
+    stopped: list[Training] = field(default_factory=list)
     stop: bool = False
+    needed: Callable[[Job], bool] = lambda job: True
     progress: Callable[[Job, float, str], None] = lambda job, fraction, worker: None
     recorded: Callable[[], None] = lambda: None
 
@@ -62,6 +64,12 @@ class Queue:
 
     def on_failed(self, job: Job, error: str) -> None:
         self.failed[job.training] = error
+
+    def is_needed(self, job: Job, is_core_free: bool = True) -> bool:
+        return self.needed(job)
+
+    def on_stopped(self, job: Job) -> None:
+        self.stopped.append(job.training)
 
     def should_stop(self) -> bool:
         return self.stop
@@ -190,6 +198,31 @@ def test_jobs_stop_when_the_driver_wants_to(
     driver.progress = lambda job, fraction, worker: setattr(driver, "stop", True)
     run_jobs(driver, beeps_data, Schedule(200, 12, 0.003), tmp_path / "tune")
     assert not driver.measured
+    assert not driver.failed
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
+    session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
+) -> None:
+    seen: list[BranchTree] = []
+    driver = Queue(jobs(), progress=lambda job, fraction, worker: seen.append(job.training.tree))
+    driver.needed = lambda job: job.training.tree != TREES[0] or TREES[0] not in seen
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert driver.stopped == [Training(TREES[0])]
+    assert not driver.failed
+    assert digests(driver) == {Training(tree): digests(undisturbed)[Training(tree)] for tree in TREES[1:]}
+
+
+def test_the_end_does_not_wait_for_a_job_that_is_not_needed(
+    session: None, beeps_data: StudyData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    endless, short = Training(TREES[0], epochs=100_000), Training(TREES[1], epochs=4)
+    driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5)) for one in (endless, short)])
+    driver.needed = lambda job: job.training == short or not driver.measured
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert list(driver.measured) == [short]
     assert not driver.failed
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")

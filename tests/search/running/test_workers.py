@@ -33,6 +33,12 @@ def test_a_training_needs_a_core_and_its_share_of_a_gpu(
     assert workers.slots(cluster) == slots
 
 
+def test_models_on_one_gpu_slow_each_other_down() -> None:
+    assert Workers().share_nothing
+    assert Workers("cuda", 1).share_nothing
+    assert not Workers("cuda", 2).share_nothing
+
+
 def test_shares_of_a_gpu_add_up_to_it() -> None:
     assert Workers().resources == {"CPU": 1}
     for models in range(1, 65):

@@ -16,7 +16,7 @@ from tests.search.worlds import World, make_spec, measurement
 STUDIES = 6
 
 
-def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30) -> list[Said]:
+def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30, train_ahead: int = 0) -> list[Said]:
     """What was said over studies that differ in everything: compatibilities, pace, workers, luck of verification."""
     chance = random.Random(f"{strategy} {tasks} {seed}")
     said: list[Said] = []
@@ -32,7 +32,7 @@ def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30
             world = replace(world, clips=400, enough=chance.choice([0, 20, 160]), steady=chance.choice([0, 10, 80]))
         clock = Clock(chance.choice([3, 10, 60]), chance.choice([0.05, 0.35, 0.8]), noise=chance.choice([0.03, 0.15]))
         spec = make_spec(tasks, strategy=strategy, training={"epochs": epochs})
-        said += watch(spec, world, clock, chance.choice([1, 2, 4]), chance.randrange(10**6))
+        said += watch(spec, world, clock, chance.choice([1, 2, 4]), chance.randrange(10**6), train_ahead)
     return said
 
 
@@ -41,6 +41,14 @@ def test_the_time_left_lies_in_the_range_nearly_always(strategy: str) -> None:
     said = [one for tasks in (2, 4) for one in said_of_studies(strategy, tasks, 1)]
     assert len(said) > 60
     assert sum(one.holds for one in said) / len(said) >= 0.95
+
+
+@pytest.mark.parametrize("strategy", ["bisection", "groups"])
+def test_so_it_does_with_training_ahead(strategy: str) -> None:
+    said = [one for tasks in (2, 4) for one in said_of_studies(strategy, tasks, 5, train_ahead=3)]
+    assert len(said) > 60
+    assert sum(one.holds for one in said) / len(said) >= 0.95
+    assert all(one.true_trials <= one.trials[1] for one in said)
 
 
 @pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups"])

@@ -62,7 +62,8 @@ class LiveStudy:
         for name, training in shown.items():
             if name not in self._bars:
                 self._bars[name] = self._progress.add_task(f"  {name}", total=1.0, note="")
-            self._progress.update(self._bars[name], completed=training["fraction"], note=f"{training['seconds']:.0f} s")
+            note = f"{training['seconds']:.0f} s" + ", not asked for yet" * training.get("ahead", False)
+            self._progress.update(self._bars[name], completed=training["fraction"], note=note)
 
     def _say(self, line: str, eta: str) -> None:
         """Print a line if it says something new, the time left apart."""

@@ -32,13 +32,16 @@ def run(
         float | None,
         typer.Option(help="The tree at another Q: takes over what the folder has, trains what is missing."),
     ] = None,
+    train_ahead: Annotated[
+        int, typer.Option(help="Models trained on free cores before they are asked for, at most at once.", min=0)
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
     from taskgraft.api.study_files import read_study
 
     with errors_as_exit_codes(as_json):
-        machines = Machines(ray_address, cores)
+        machines = Machines(ray_address, cores, train_ahead)
         spec = read_study(study_file)  # before the slow import of what trains
         with without_collector():
             from taskgraft.api.cli.live import Terminal

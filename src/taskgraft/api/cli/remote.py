@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Url = Annotated[str, typer.Option(help="The service.", envvar="TASKGRAFT_URL")]
 Token = Annotated[str | None, typer.Option(help="What the service asks for.", envvar="TASKGRAFT_TOKEN")]
+TrainAhead = Annotated[
+    int | None,
+    typer.Option(help="Models trained on free cores before they are asked for, at most at once; 1 by default.", min=0),
+]
 StudyId = Annotated[str, typer.Argument(help="A study's id.", metavar="ID")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -41,6 +45,7 @@ def serve(
     ] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
     cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
+    train_ahead: TrainAhead = None,
     data_dir: Annotated[Path | None, typer.Option(help="Datasets, features, artifacts, the SQLite file.")] = None,
     datasets_root: Annotated[
         list[Path] | None, typer.Option(help="A folder whose manifests may be registered; may be repeated.")
@@ -65,6 +70,7 @@ def serve(
             "database_url": database_url,
             "ray_address": ray_address,
             "cores": cores,
+            "train_ahead": train_ahead,
             "data_dir": data_dir,
             "datasets_root": tuple(datasets_root) if datasets_root else None,
         }
@@ -75,6 +81,7 @@ def runner(
     database_url: Annotated[str | None, typer.Option(help="The service's database.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
     cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
+    train_ahead: TrainAhead = None,
     data_dir: Annotated[Path | None, typer.Option(help="The folder that the service and all workers share.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +91,7 @@ def runner(
 
     with errors_as_exit_codes(as_json):
         given = {"database_url": database_url, "ray_address": ray_address, "cores": cores, "data_dir": data_dir}
-        settings = _settings(given)
+        settings = _settings(given | {"train_ahead": train_ahead})
         if as_json:
             Store(settings.database_url).close()  # what is said below is true then
             print_json({"data_dir": str(settings.data_dir), "ray_address": settings.ray_address})

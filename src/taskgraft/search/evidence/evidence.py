@@ -56,6 +56,17 @@ class Evidence:
         if self.length:
             self._at_chance.clear()  # a baseline of another length may stand for its task now
 
+    def assuming(self, trial: Trial) -> "Evidence":
+        """Return what would be known if this training, too, had ended like that; this evidence stays as it is."""
+        assumed = Evidence(self.spec)
+        assumed.facts.take_all(self.facts)
+        assumed.judge.take_figures(self.judge)
+        if assumed.length and self.length:
+            assumed.length.take_looks(self.length)
+        assumed._at_chance.update(self._at_chance)
+        assumed.add(trial)
+        return assumed
+
     @property
     def figures(self) -> Figures:
         """Metrics and reductions on validation, over the repeats that judge a tree."""

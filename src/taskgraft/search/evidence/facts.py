@@ -33,6 +33,13 @@ class Facts:
         else:
             self._failures[trial.training] = trial.error or "unknown error"
 
+    def take_all(self, other: "Facts") -> None:
+        """Take what another one knows; this one must be empty."""
+        self._known.update(other._known)
+        self._confirming.update(other._confirming)
+        self._failures.update(other._failures)
+        self._taken_over, self._confirming_taken_over = other._taken_over, other._confirming_taken_over
+
     @property
     def count(self) -> int:
         """How many trainings have ended."""

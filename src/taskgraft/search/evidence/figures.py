@@ -35,6 +35,8 @@ class Figures:
     def _means(self, part: BranchTree, first: int | None = None) -> dict[str, float]:
         """Return each task's metric, mean over the ``first`` repeats of a part, by default over all."""
         repeats = [self.known[training].metrics for training in self.trainings(part)][:first]
+        if len(repeats) == 1:  # numpy takes its time for lists
+            return {task: float(repeats[0][task]) for task in part.tasks}
         return {task: float(np.mean([metrics[task] for metrics in repeats])) for task in part.tasks}
 
     def references(self, tasks: Iterable[str], first: int | None = None) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Judges: by which repeats a tree is judged, which trainings it still wants, and whether it meets the threshold."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, Self
 
 from taskgraft.search.evidence.figures import Figures
 from taskgraft.search.study.trial import Training
@@ -45,6 +45,10 @@ class Judge(Protocol):
 
     def is_undecided(self, part: BranchTree) -> bool:
         """Return whether the repeats of a measured part leave open whether it meets the threshold."""
+        ...
+
+    def take_figures(self, other: Self) -> None:
+        """Take the figures that another judge has worked out already from trainings that this one knows, too."""
         ...
 
 

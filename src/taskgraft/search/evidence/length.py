@@ -125,6 +125,11 @@ class LengthSearch:
         self._closed: dict[int, Look] = {}
         self._used: int | None = None
 
+    def take_looks(self, other: "LengthSearch") -> None:
+        """Take the looks that another search has closed already, over trainings that this one knows, too."""
+        self._lengths, self._used = other._lengths, other._used
+        self._closed.update(other._closed)
+
     @property
     def lengths(self) -> tuple[int, ...]:
         """The lengths that may be tried, in epochs; empty if nothing tells."""

@@ -105,6 +105,10 @@ class SequentialRepeats:
         """Return whether the test of a part is open."""
         return self._verdict(part) is Verdict.OPEN
 
+    def take_figures(self, other: "SequentialRepeats") -> None:
+        """Take the summaries of another judge; what depends on the noise of all repeats is worked out again."""
+        self._summaries.update(other._summaries)
+
     def _verdict(self, part: BranchTree) -> Verdict:
         """Return what is known of ``AR <= Q`` for a part of which at least one repeat is known."""
         return verdict(self._estimates(part), self._spec.ar_threshold, MAX_REPEATS)

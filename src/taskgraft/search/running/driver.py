@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.forecast import Forecast
 from taskgraft.search.running.head_starts import HeadStarts
@@ -36,6 +37,7 @@ class StudyDriver:
     """Implements `taskgraft.search.running.tuner.Driver` for a study. `snapshot` may be called from another thread.
 
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
+    At most ``train_ahead`` trainings are under way that nobody has asked for; without ``reuse``, there are none.
     ``on_trial`` is called with the evidence whenever a training has ended. ``lengths`` are those that
     `training.epochs: auto` may try.
     """
@@ -51,6 +53,7 @@ class StudyDriver:
         digest_of: Callable[[Job], str] = lambda job: "",
         on_trial: Callable[[Evidence], None] = lambda evidence: None,
         lengths: Sequence[int] = (),
+        train_ahead: int = 1,
     ) -> None:
         self._reuse = reuse
         self._digest_of = digest_of
@@ -65,6 +68,7 @@ class StudyDriver:
         self._on_trial = on_trial
         trials = ledger.trials()
         self.evidence = Evidence(spec, trials, lengths)
+        self._ahead = TrainingsAhead(spec, self.evidence, train_ahead)
         self._head_starts = HeadStarts(checkpoints, trials)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
@@ -76,12 +80,14 @@ class StudyDriver:
     def decision(self) -> Ask | Settled:
         """Return what to do next, given what is known and what it cost; the same until a training starts or ends."""
         if self._decided is None:
-            spent = Spent(frozenset(self._running), self._seconds())
-            self._decided = self._shown = decide(self._spec, self.evidence, spent)
-            self._forecast = self._look_ahead(self._decided)
+            asked_for = frozenset(training for training in self._running if training not in self._ahead)
+            self._decided = self._shown = decide(self._spec, self.evidence, Spent(asked_for, self._seconds()))
+            with self._lock:
+                self._ahead.notice_change(self._decided.trainings if isinstance(self._decided, Ask) else ())
+            self._forecast = self._make_forecast(self._decided)
         return self._decided
 
-    def _look_ahead(self, decision: Ask | Settled) -> Forecast | None:
+    def _make_forecast(self, decision: Ask | Settled) -> Forecast | None:
         """Return what follows from a decision for the rest of the study: a value that other threads may read."""
         if isinstance(decision, Settled):
             return None
@@ -105,7 +111,7 @@ class StudyDriver:
         decision = self.decision()
         if isinstance(decision, Settled):
             raise StopIteration
-        job = self._most_urgent()
+        job = self._most_urgent() or self._most_likely()
         if job is None:
             return None
         if job.stopping:
@@ -123,6 +129,31 @@ class StudyDriver:
         asked = decision.trainings if isinstance(decision, Ask) else ()
         training = next((one for one in asked if one not in self._running), None)
         return job_for(training, self._spec, self.evidence) if training else None
+
+    def _most_likely(self) -> Job | None:
+        """Return a training that is likely to be asked for next, if there is one to be made ahead.
+
+        What another study has trained, or this one before it was interrupted, is known without training it.
+        """
+        while self._reuse and (training := self._ahead.best(self._running.keys(), self._seconds())):
+            job = job_for(training, self._spec, self.evidence)
+            found = self._reuse.find(job, self._digest_of(job))
+            if found is None:
+                self._ahead.start(training)
+                return job
+            self._ahead.answer(training, found)
+        return None
+
+    def is_needed(self, job: Job, is_core_free: bool = True) -> bool:
+        """Return whether a training that is under way shall go on; see `Driver`."""
+        if job.training not in self._ahead:
+            return True
+        self.take_over()
+        decision = self.decision()
+        if isinstance(decision, Settled):
+            return False
+        waiting = 0 if is_core_free else sum(training not in self._running for training in decision.trainings)
+        return job.training not in self._ahead or self._ahead.is_worth_it(job.training, waiting, self._seconds())
 
     def take_over(self) -> None:
         """Take over what is asked next and other studies have finished, until something has to be trained."""
@@ -163,19 +194,40 @@ class StudyDriver:
         if self._reuse:
             # Before the ledger: if this process is killed in between, the study takes over its own training.
             self._reuse.keep(job, self._digest_of(job), measurement)
-        self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
+        if job.training in self._ahead:  # no part of the study before it is asked for: `take_over` finds it then
+            self._ahead.answer(job.training, measurement)
+            self._leave(job.training)
+        else:
+            self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
+
+    def on_stopped(self, job: Job) -> None:
+        """See `Driver`."""
+        self._ahead.stop(job.training)
+        self._leave(job.training)
 
     def on_failed(self, job: Job, error: str) -> None:
-        """See `Driver`."""
+        """See `Driver`. If nobody has asked for the training, its failure is no matter until somebody does."""
+        if job.training in self._ahead:
+            self._ahead.refuse(job.training)
+            self._leave(job.training)
+            return
         self._end(self._ledger.record(job.training, job.seed, TrialState.FAILED, error=error))
 
     def _end(self, trial: Trial) -> None:
-        with self._lock:
-            self._running.pop(trial.training, None)
+        self._leave(trial.training)
         self._head_starts.add(trial)
         self.evidence.add(trial)
-        self._decided = None
         self._on_trial(self.evidence)
+
+    def _leave(self, training: Training) -> None:
+        with self._lock:
+            self._running.pop(training, None)
+        self._decided = None
+
+    def log_ahead(self) -> None:
+        """Log how many trainings were made ahead, and how many of them the study has asked for."""
+        if self._ahead.made:
+            _log.info("study %s: %s", self._checkpoints.study_id, self._ahead.summary)
 
     def report(self) -> tuple[Stage | None, Progress, tuple[RunningTrial, ...]]:
         """Return what is written with every renewal of the lease."""
@@ -185,16 +237,18 @@ class StudyDriver:
     def snapshot(self) -> tuple[Progress, tuple[RunningTrial, ...]]:
         """Return how far the study is."""
         with self._lock:
-            running = dict(self._running)
+            running = {one: (state, one in self._ahead) for one, state in self._running.items()}
+            ahead = [1.0] * self._ahead.ended
         now = time.monotonic()
         shown = tuple(
-            RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker)
-            for one, state in running.items()
+            RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker, is_ahead)
+            for one, (state, is_ahead) in running.items()
         )
-        return self._progress([trial.fraction for trial in shown]), shown
+        ahead += [trial.fraction for trial in shown if trial.ahead]
+        return self._progress([trial.fraction for trial in shown if not trial.ahead], ahead), shown
 
-    def _progress(self, under_way: Sequence[float]) -> Progress:
+    def _progress(self, under_way: Sequence[float], ahead: Sequence[float]) -> Progress:
         done, taken_over = self.evidence.facts.count, self.evidence.facts.taken_over
         if forecast := self._forecast:
-            return replace(forecast.progress(done, under_way, self._workers), taken_over=taken_over)
+            return replace(forecast.progress(done, under_way, self._workers, ahead), taken_over=taken_over)
         return Progress(done, done, 1.0 if done else 0.0, taken_over=taken_over)

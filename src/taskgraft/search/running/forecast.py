@@ -21,17 +21,18 @@ class Forecast:
     left: Left
     pace: Pace | None
 
-    def progress(self, done: int, under_way: Sequence[float], workers: int) -> Progress:
+    def progress(self, done: int, under_way: Sequence[float], workers: int, ahead: Sequence[float] = ()) -> Progress:
         """Return the progress when ``done`` trainings have ended, and of others these shares (0..1) are done.
 
-        A training may have ended since the decision.
+        A training may have ended since the decision. What is done ``ahead`` (shares, too) counts for nothing but the
+        least time: it may be asked for, or not.
         """
         planned = max(done, self.done + self.at_least)
         fraction = min(1.0, (done + sum(under_way)) / planned) if planned else 0.0
         low, high = (None, None)
         if self.pace:
             ended = [1.0] * (done - self.done)
-            low, high = seconds_left(self.left, self.pace, self.tasks, workers, [*under_way, *ended])
+            low, high = seconds_left(self.left, self.pace, self.tasks, workers, [*under_way, *ended, *ahead])
         return Progress(
             trials_done=done,
             trials_planned=planned,

@@ -207,6 +207,7 @@ class StudyRun:
         busy = self._store.busy_seconds(self._study.id)
         outlook = Outlook(prepared, self._keep_facts)
         checkpoints, lengths = self._checkpoints, study_lengths(spec, data.epoch_clips)
+        workers = Workers(device, spec.training.models_per_gpu)
         driver = StudyDriver(
             spec,
             self._store.ledger(self._study.id),
@@ -217,6 +218,7 @@ class StudyRun:
             partial(training_digest_of, data=data, spec=spec, device=device),
             outlook.update,
             lengths,
+            self._machines.train_ahead if workers.share_nothing else 0,  # nothing that is asked for becomes slower
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
@@ -225,7 +227,8 @@ class StudyRun:
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._machines):
                 schedule = schedule_of(spec, next(iter(lengths), None))
-                run_jobs(driver, data, schedule, folder, Workers(device, spec.training.models_per_gpu))
+                run_jobs(driver, data, schedule, folder, workers)
+        driver.log_ahead()
         shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 

@@ -68,6 +68,10 @@ class Reuse:
         study_id = self._checkpoints.study_id
         self._index.keep(KeptTraining(study_id, digest, study_id, job.training, measurement))
 
+    def find(self, job: Job, digest: str) -> Measurement | None:
+        """Return what a training that is kept would measure as the job; None if none answers. It is not taken over."""
+        return next((found.measurement for found in _answers(job, self._index.find(digest))), None)
+
     def take(self, job: Job, digest: str) -> Found | None:
         """Return a training that answers the job, with its weights among this study's checkpoints if there are any.
 

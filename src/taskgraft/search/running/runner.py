@@ -122,12 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--ray-address")
     parser.add_argument("--cores", type=int)
+    parser.add_argument("--train-ahead", type=int, default=THIS_MACHINE.train_ahead)
     parser.add_argument("--database-url", default=os.environ.get("TASKGRAFT_DATABASE_URL"))
     options = parser.parse_args(arguments)
     if not options.database_url:
         parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
     try:
-        run_until_stopped(options.database_url, options.data_dir, Machines(options.ray_address, options.cores))
+        machines = Machines(options.ray_address, options.cores, options.train_ahead)
+        run_until_stopped(options.database_url, options.data_dir, machines)
     except TaskgraftError as error:
         _log.error("%s", error)
         return 1

@@ -55,6 +55,12 @@ class Driver(Protocol):
     def on_failed(self, job: "Job", error: str) -> None:
         """Report a training that ended without a measurement, though it was tried again."""
 
+    def is_needed(self, job: "Job", is_core_free: bool = True) -> bool:
+        """Return whether a training that is under way shall go on; others may wait for its core if none is free."""
+
+    def on_stopped(self, job: "Job") -> None:
+        """Report a training that was stopped because it is not needed."""
+
     def should_stop(self) -> bool:
         """Return whether to leave everything as it is, to be continued later."""
 
@@ -131,6 +137,7 @@ class _Asking(Searcher):
         self._lost: list[Job] = []
         """Jobs whose worker died; they are given to another one."""
         self._deaths = Counter[Training]()
+        self._is_over = False
         self.error: Exception | None = None
 
     def _has_free_slot(self) -> bool:
@@ -152,7 +159,10 @@ class _Asking(Searcher):
             job = self._next_job() if self._has_free_slot() else None
         except StopIteration:
             # Not before the last one ended: Tune asks no more, and a worker that dies leaves its job to another one.
-            return None if self._jobs else str(Searcher.FINISHED)
+            if any(map(self._driver.is_needed, self._jobs.values())):
+                return None
+            self._is_over = bool(self._jobs)
+            return str(Searcher.FINISHED)
         except Exception as error:
             self.error = self.error or error
             return str(Searcher.FINISHED)  # with None, Tune would ask again and again if nothing runs
@@ -165,6 +175,15 @@ class _Asking(Searcher):
         with self._keeping_errors():
             self._driver.on_progress(self._jobs[trial_id], result["fraction"], result["worker"])
 
+    def is_needed(self, trial_id: str) -> bool:
+        """Return whether a training shall go on, or make room for others."""
+        job = self._jobs.get(trial_id)
+        try:
+            return job is None or self._driver.is_needed(job, self._has_free_slot())
+        except Exception as error:
+            self.error = self.error or error
+            return True
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         job = self._jobs.pop(trial_id, None)
         if job is None or self.error:
@@ -174,6 +193,8 @@ class _Asking(Searcher):
                 self._open(job, result["outcome"].take())
             elif error:
                 self._requeue(job)
+            else:
+                self._driver.on_stopped(job)
 
     def _requeue(self, job: "Job") -> None:
         """Queue the job of a dead worker again. Tune's retries count an idle worker's death for all jobs at once."""
@@ -194,7 +215,7 @@ class _Asking(Searcher):
 
     def should_stop(self) -> bool:
         """Return whether to end the experiment before the driver has no more to ask."""
-        return self.error is not None or self._driver.should_stop()
+        return self.error is not None or self._is_over or self._driver.should_stop()
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: the ledger is what a study resumes from."""
@@ -211,7 +232,7 @@ class _StopWhenAsked(Stopper):
         self._asking = asking
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
+        return not result["done"] and not self._asking.is_needed(trial_id)
 
     def stop_all(self) -> bool:
         return self._asking.should_stop()

@@ -27,6 +27,11 @@ class Workers:
         """What one worker takes, in the words of Ray."""
         return {"CPU": 1} if self.device == CPU else {"CPU": 1, "GPU": 1 / self.models_per_gpu}
 
+    @property
+    def share_nothing(self) -> bool:
+        """Whether a training is as fast beside others as alone; on a GPU that several models share it is not."""
+        return self.device == CPU or self.models_per_gpu == 1
+
     def slots(self, cluster: Mapping[str, float]) -> int:
         """Return how many trainings the resources of a cluster have room for; one at least, which may have to wait."""
         slots = int(cluster.get("CPU", 0))

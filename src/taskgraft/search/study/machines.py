@@ -10,14 +10,19 @@ from taskgraft.errors import InvalidInput
 class Machines:
     """A Ray cluster at ``address``, or else ``cores`` of this machine; None means all that this process may use.
 
+    At most ``train_ahead`` models are trained at once on cores that would be idle, before the study asks for them.
+
     Raises:
-        InvalidInput: no core, or less; or a number of cores for a cluster, which has its own.
+        InvalidInput: no core, or less; or a number of cores for a cluster, which has its own; or fewer than no models.
     """
 
     address: str | None = None
     cores: int | None = None
+    train_ahead: int = 1
 
     def __post_init__(self) -> None:
+        if self.train_ahead < 0:
+            raise InvalidInput.at("train_ahead", f"a number of trainings is 0 or more; got {self.train_ahead}")
         if self.cores is None:
             return
         if self.cores < 1:

@@ -32,7 +32,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:
-    """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs."""
+    """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs.
+
+    One that is made ``ahead`` has not been asked for yet; if it never is, the study drops it.
+    """
 
     tasks: tuple[str, ...]
     shared: int
@@ -40,6 +43,7 @@ class RunningTrial:
     fraction: float
     seconds: float
     worker: str
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""Trainings ahead: what a study is likely to ask for when the trainings that it waits for have ended.
+
+What is asked next often hangs on a training that is under way, and a free core would wait for it. Instead, answers are
+assumed, and `decide` says what would be asked for then. Nothing here knows a strategy. What was trained ahead is no
+part of the evidence before it is asked for, so it changes no decision and no result.
+"""
+
+import heapq
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.strategies.likely import likely_answers
+from taskgraft.search.strategies.strategy import Ask, Spent, decide
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training, Trial, TrialState
+
+_LOOKS = 24
+"""Decisions that are looked at before the rest is taken to be too unlikely."""
+_LEAST_CHANCE = 0.05
+"""Assumptions that are less likely are not followed."""
+_WORTH = 0.5
+"""Nothing is trained ahead that is less likely to be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Assumed:
+    """What would be known if some answers were such, how likely they are, and what has been asked on the way there."""
+
+    evidence: Evidence
+    chance: float = 1.0
+    asked: frozenset[Training] = frozenset()
+
+
+class LookAhead:
+    """What may be asked for next, and how likely, as of one moment of a study. The likeliest answers are assumed first.
+
+    ``answers`` are trainings that have ended ahead: no part of the evidence, but known. ``seconds`` is what the study
+    has spent of its budget. The evidence must not grow while this is in use.
+    """
+
+    def __init__(
+        self, spec: StudySpec, evidence: Evidence, answers: Mapping[Training, Measurement], seconds: float = 0.0
+    ) -> None:
+        self._spec = spec
+        self._evidence = evidence
+        self._answers = answers
+        self._seconds = seconds
+        self._chances: dict[Training, float] = {}
+        self._order = count()
+        self._waiting: list[tuple[float, int, _Assumed]] = []
+        self._looks = 0
+        self._push(_Assumed(evidence))
+
+    def best(self, under_way: Collection[Training]) -> Training | None:
+        """Return the training that is most likely asked for, and can be made ahead; None if none is likely enough."""
+        others = frozenset(under_way)
+        while True:
+            free = {one: chance for one, chance in self._chances.items() if self._is_free(one, others)}
+            best = max(free, key=free.__getitem__, default=None)
+            chance = free[best] if best else _WORTH
+            if self._next_chance <= chance and not (best is None and self._next_chance == chance):
+                return best if chance >= _WORTH else None
+            self._look()
+
+    def chance(self, training: Training) -> float:
+        """Return how likely a training is asked for, as far as it was looked; 0 if it is not likely at all."""
+        while training not in self._chances and self._next_chance:
+            self._look()
+        return self._chances.get(training, 0.0)
+
+    def _is_free(self, training: Training, under_way: frozenset[Training]) -> bool:
+        return training not in self._answers and can_start(training, self._evidence, under_way)
+
+    @property
+    def _next_chance(self) -> float:
+        return -self._waiting[0][0] if self._waiting and self._looks < _LOOKS else 0.0
+
+    def _push(self, assumed: _Assumed) -> None:
+        if assumed.chance >= _LEAST_CHANCE:
+            heapq.heappush(self._waiting, (-assumed.chance, next(self._order), assumed))
+
+    def _look(self) -> None:
+        """Look at the likeliest assumption that was not looked at yet."""
+        self._looks += 1
+        assumed = heapq.heappop(self._waiting)[2]
+        asked = self._asked(assumed)
+        for training in asked:
+            if training not in assumed.asked:
+                self._chances[training] = self._chances.get(training, 0.0) + assumed.chance
+        for following in self._followers(assumed, asked):
+            self._push(following)
+
+    def _asked(self, assumed: _Assumed) -> tuple[Training, ...]:
+        """Return what would be asked for; nothing if the study would have ended, or failed."""
+        with suppress(TrainingFailed):
+            decision = decide(self._spec, assumed.evidence, Spent(seconds=self._seconds))
+            if isinstance(decision, Ask):
+                return decision.trainings
+        return ()
+
+    def _followers(self, assumed: _Assumed, asked: tuple[Training, ...]) -> Iterator[_Assumed]:
+        """Yield what would be known next: with the answer that is there, or with each likely answer to one question."""
+        if not asked:
+            return
+        with_asked = assumed.asked.union(asked)
+        if training := next((one for one in asked if one in self._answers), None):
+            ended = Trial(-1, training, 0, TrialState.COMPLETE, self._answers[training])
+            yield _Assumed(assumed.evidence.assuming(ended), assumed.chance, with_asked)
+            return
+        for chance, trial in likely_answers(asked[0], assumed.evidence):
+            yield _Assumed(assumed.evidence.assuming(trial), assumed.chance * chance, with_asked)
+
+
+def can_start(training: Training, evidence: Evidence, under_way: frozenset[Training]) -> bool:
+    """Return whether a training can be made ahead: its result must be what it would be if it were asked for now.
+
+    So the baselines of its tasks must be known, in the length that the study uses. The model of a probe that is under
+    way is left to the probe: it is trained on from there.
+    """
+    if not under_way.isdisjoint(replace(training, is_probe=is_probe) for is_probe in (False, True)):
+        return False
+    if len(training.tasks) == 1:
+        return True
+    is_open = evidence.length is not None and evidence.length.is_open
+    return not is_open and training.epochs == evidence.epochs and evidence.has_baselines(training.tasks)
