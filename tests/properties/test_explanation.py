@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskgraft.evaluators.measurement import Measurement
@@ -21,6 +21,15 @@ from tests.search.curves import CurveWorld, cases, drive
 from tests.search.worlds import World, make_spec, measurement, simulate
 
 CNN8 = get_template("cnn8")
+ANSWERED_BEHIND = (
+    {"tasks": 3, "depths": (4, 5, 6, 7, 8), "strategy": "bisection", "confirm": 0},
+    CurveWorld(
+        {(*pair, depth): -0.02 for pair in combinations("abc", 2) for depth in (4, 5, 6, 7, 8)}
+        | {("a", "c", 8): 0.008},
+        worst_tree=0.0,
+    ),
+)
+"""At Q = 0, a and c have to be trained again at depth 5, and what is asked then is known from the study at 0.5 %."""
 THRESHOLDS = st.sampled_from([0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3])
 
 
@@ -58,6 +67,7 @@ def test_every_branching_has_true_reasons(case: tuple[dict[str, Any], CurveWorld
 
 @settings(max_examples=40, deadline=None)
 @given(cases(), THRESHOLDS, THRESHOLDS)
+@example(ANSWERED_BEHIND, 0.005, 0.0)
 def test_the_trainings_needed_at_another_threshold_bound_what_a_study_there_trains(
     case: tuple[dict[str, Any], CurveWorld], before: float, threshold: float
 ) -> None:

@@ -57,7 +57,8 @@ class PairStrategy:
             known: Answers = known_answers(spec, evidence, pair)
             if found := self.rule.open_depths(depths, known):
                 cells[pair] = tuple(sorted(found))
-                least += self.rule.fewest_questions(depths, known) * spec.least_repeats
+                # Only these are sure to be trained: what is asked after them may be taken over from another study.
+                least += len(self.rule.ready(depths, known)) * spec.least_repeats
                 most += self.rule.most_questions(depths, known) * spec.most_repeats
         return OpenCells(cells, least, most)
 
