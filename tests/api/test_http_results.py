@@ -10,7 +10,7 @@ import pytest
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
-from tests.api.conftest import DEPTH, Api, body
+from tests.api.conftest import DEPTH, Api, body, measurement
 from tests.search.results import RESULT
 
 DECIDED = {
@@ -67,6 +67,18 @@ def test_a_trial_has_no_reduction_before_its_repeat_has_baselines(api: Api) -> N
     api.record(study_id, BranchTree.flat(["word"], DEPTH, DEPTH), {"word": 80}, repeat=1)
     pair = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"][1]
     assert (pair["ar"], pair["reductions"]) == (None, None)
+
+
+def test_a_trunk_is_told_apart_and_is_no_question_about_its_pair(api: Api) -> None:
+    study_id = api.post()
+    api.record_pairs(study_id, {("gender", "word", 8): 60})
+    trunk = Training(BranchTree.flat(["gender", "word"], 8, DEPTH), is_trunk=True)
+    api.store.ledger(study_id).record(trunk, 7, TrialState.COMPLETE, measurement({"gender": 50, "word": 50}), value=0.0)
+    *_, pair, shown = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
+    assert (pair["trunk"], shown["trunk"]) == (False, True)
+    assert (shown["tasks"], shown["ar"], shown["reductions"]) == (["gender", "word"], None, None)
+    (cell,) = api.http.get(f"/v1/studies/{study_id}/matrix").json()["cells"]
+    assert cell["ar"] == pytest.approx(0.25)
 
 
 def test_a_failed_trial_tells_why(api: Api) -> None:

@@ -82,7 +82,7 @@ def test_every_seed_is_held_against_the_others() -> None:
 def test_a_training_ends_at_the_first_checkpoint_that_keeps_the_threshold() -> None:
     whole, alone = grown(a=0.88, b=0.88), {task: grown(**{task: 0.8}).curve for task in "ab"}
     stopping = Stopping(0.02, accepts=True, baselines=alone)
-    cut = cut_off(whole, Job(Training(BranchTree.flat("ab", 4, 8)), 0, {"a": 0.8, "b": 0.8}, stopping))
+    cut = cut_off(whole, Job(Training(BranchTree.flat("ab", 4, 8)), 0, {"a": 0.8, "b": 0.8}, 1, stopping))
     assert (cut.steps, cut.steps_left) == (90, 10)
     assert cut.metrics == pytest.approx({"a": 0.792, "b": 0.792})
 

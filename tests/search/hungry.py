@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     limit = 1 - memory.available / memory.total + ALLOWED
     os.environ |= {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
     data = simulated_data(folder, 1000)
-    driver = Queue([Job(Training(BranchTree.flat((task,), 8, 8)), 0, {}) for task in data.tasks])
+    driver = Queue([Job(Training(BranchTree.flat((task,), 8, 8)), 0, {}, 100) for task in data.tasks])
     taken: list[bytes] = []
 
     def take(job: Job, fraction: float, worker: str) -> None:

@@ -131,9 +131,10 @@ def simulate(
         decision = decide(spec, evidence, Spent(frozenset(under_way), seconds(len(trials))))
         if isinstance(decision, Ask):
             stages.append(decision.stage)
-            assert set(under_way) <= set(decision.trainings)
-            assert len(set(decision.trainings)) == len(decision.trainings) <= decision.at_least
-            new = next((one for one in decision.trainings if one not in under_way), None)
+            asked = [*decision.trunks, *decision.trainings]
+            assert set(under_way) <= set(asked)
+            assert len(set(asked)) == len(asked) <= decision.at_least
+            new = next((one for one in decision.startable(spec) if one not in under_way), None)
             if new and len(under_way) < workers:
                 assert new not in [trial.training for trial in trials], "asked for again"
                 under_way.append(new)

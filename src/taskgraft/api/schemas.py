@@ -191,6 +191,7 @@ class TrialView(BaseModel):
     tasks: tuple[str, ...]
     depth: int = Field(description="how many blocks all its tasks share")
     tree: dict[str, Any] = Field(description="which blocks each task goes through: the root of the tree form")
+    trunk: bool = Field(description="whether it answers nothing, and the others of its repeat start from it")
     repeat: int
     epochs: int | None = Field(description="its length, if the study leaves that open; null if the study says it")
     seed: int
@@ -214,6 +215,7 @@ class TrialView(BaseModel):
             tasks=training.tasks,
             depth=training.shared,
             tree=training.tree.to_json(),
+            trunk=training.is_trunk,
             repeat=training.repeat,
             epochs=training.epochs,
             seed=trial.seed,

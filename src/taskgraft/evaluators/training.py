@@ -42,6 +42,7 @@ from taskgraft.evaluators.training_tensors import (
     to_left,
     without_prefix,
 )
+from taskgraft.evaluators.trunk import Trunk
 from taskgraft.space.tree import BranchTree
 
 TRAINING_VERSION = 1
@@ -78,6 +79,8 @@ class Trainer:
     With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
     measures at every evaluation how much the tasks agree, and changes nothing else.
 
+    With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
+
     ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
     equal arguments give equal results only as far as its kernels do.
 
@@ -100,6 +103,7 @@ class Trainer:
         *,
         with_affinities: bool = False,
         device: str = "cpu",
+        start: Trunk | None = None,
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -113,7 +117,7 @@ class Trainer:
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
         self._normalisation = data.normalisation.on(self._precision.device)
-        self.model = _initial_model(tree, data, seed).to(self._precision.device)
+        self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
         self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
@@ -312,11 +316,13 @@ class _Best:
     weights: bytes
 
 
-def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
-    """Return a model whose weights only the seed decides; torch's own random state does not change."""
+def _initial_model(tree: BranchTree, data: StudyData, seed: int, start: Trunk | None) -> TreeModel:
+    """Return a model whose weights the trunk, or only the seed, decides; torch's own random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
+    if start:
+        start.graft_onto(model)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

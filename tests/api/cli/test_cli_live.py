@@ -54,6 +54,11 @@ def test_a_terminal_has_a_bar_per_training(terminal: io.StringIO) -> None:
     assert " 50 %" in bar
 
 
+def test_the_bar_of_a_trunk_says_so(terminal: io.StringIO) -> None:
+    follow([study("queued", 0), study("running", 0, running=[TRAINING | {"trunk": True}])])
+    assert "trunk: a + b, 8 blocks shared #1" in terminal.getvalue()
+
+
 def test_the_bar_of_a_training_that_ended_is_gone(terminal: io.StringIO) -> None:
     follow([study("running", 1, running=[TRAINING]), study("running", 2)])
     last = terminal.getvalue().rpartition("running  pairs")[2]

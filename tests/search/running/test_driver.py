@@ -169,6 +169,48 @@ def test_what_confirms_a_tree_is_trained_to_its_end_and_keeps_its_weights(store:
     assert resumed.snapshot()[0].trials_done == len(jobs)
 
 
+def test_every_training_starts_from_the_trunk_of_its_seed(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(3, repeats=2, training={"epochs": 8, "start": "trunk"})
+    study = new_study(store, spec)
+    driver = make_driver(store, spec, tmp_path, study)
+    first, second = next_job(driver), next_job(driver)
+    assert [job.training.is_trunk for job in (first, second)] == [True, True]
+    assert (first.training.tasks, first.training.shared, first.start, first.epochs) == (("a", "b", "c"), 8, None, 2)
+    assert driver.next_job() is None, "everything else waits for a trunk"
+    finish(driver, second, a=0.8, b=0.8, c=0.8)
+    waiting = next_job(driver)
+    assert (waiting.training.tasks, waiting.training.repeat, waiting.epochs) == (("a",), 1, 6)
+    assert waiting.start
+    assert waiting.start.weights == second.training.key.encode()
+    _, running = driver.snapshot()
+    assert [one.trunk for one in running] == [True, False]
+    finish(driver, first, a=0.8, b=0.8, c=0.8)
+    finish(driver, waiting, a=0.8)
+    trunks = {job.seed: job.training.key.encode() for job in (first, second)}
+    jobs = drive(driver, World(cells={}, elsewhere=0.0))
+    assert {len(job.training.tasks) for job in jobs} == {1, 2, 3}
+    assert all(job.start and job.start.weights == trunks[job.seed] for job in jobs)
+
+
+def test_a_trunk_whose_weights_are_lost_is_trouble_of_the_environment(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(2, training={"epochs": 8, "start": "trunk"})
+    study = new_study(store, spec)
+    finish(driver := make_driver(store, spec, tmp_path, study), next_job(driver), a=0.8, b=0.8)
+    (checkpoint,) = (tmp_path / "studies" / study / "checkpoints").iterdir()
+    assert next_job(make_driver(store, spec, tmp_path, study)).start, "a resumed study reads it"
+    checkpoint.unlink()
+    with pytest.raises(Unavailable, match=checkpoint.name):
+        make_driver(store, spec, tmp_path, study).next_job()
+
+
+def test_a_trunk_that_fails_ends_the_study(store: Store, tmp_path: Path) -> None:
+    spec = make_spec(2, training={"epochs": 8, "start": "trunk"})
+    driver = make_driver(store, spec, tmp_path)
+    driver.on_failed(next_job(driver), "the loss is nan")
+    with pytest.raises(TrainingFailed, match=r"training the trunk of a\+b sharing 8 blocks failed: the loss is nan"):
+        driver.next_job()
+
+
 def test_progress_counts_what_is_done_under_way_and_to_come(store: Store, tmp_path: Path) -> None:
     driver = make_driver(store, make_spec(3), tmp_path)
     assert driver.report()[0] is None

@@ -8,7 +8,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.elsewhere import evidence_at
-from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.jobs import job_for
 from taskgraft.search.running.pipeline import schedule_of, training_digest_of
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
@@ -28,10 +28,9 @@ def test_a_schedule_has_the_length_of_the_study_or_of_the_training() -> None:
 def test_a_study_that_says_the_epochs_that_another_chose_has_equal_trainings(beeps_data: StudyData) -> None:
     tree = BranchTree.flat(["pitch"], 8, 8)
     fixed, auto = beeps_spec(), beeps_spec(**AUTO)
-    of_fixed = training_digest_of(Job(Training(tree), 0, {}), beeps_data, fixed)
-    of_auto = {
-        epochs: training_digest_of(Job(Training(tree, epochs=epochs), 0, {}), beeps_data, auto) for epochs in (25, 50)
-    }
+    of_fixed = training_digest_of(job_for(Training(tree), fixed, Evidence(fixed)), beeps_data, fixed)
+    jobs = {epochs: job_for(Training(tree, epochs=epochs), auto, Evidence(auto)) for epochs in (25, 50)}
+    of_auto = {epochs: training_digest_of(job, beeps_data, auto) for epochs, job in jobs.items()}
     assert of_fixed == of_auto[25] != of_auto[50]
 
 

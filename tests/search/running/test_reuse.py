@@ -225,5 +225,5 @@ def test_weights_are_needed_of_what_may_be_delivered(
 ) -> None:
     spec = make_spec(2, budget={"trials": budget}, repeats=repeats)
     metrics = {"a": 0.8 * (1 - lost), "b": 0.8}
-    job = Job(Training(BranchTree.flat("ab", 8, 8), is_probe=probe), 0, {"a": 0.8, "b": 0.8})
+    job = Job(Training(BranchTree.flat("ab", 8, 8), is_probe=probe), 0, {"a": 0.8, "b": 0.8}, 1)
     assert needs_weights(spec, job, measurement(metrics, steps_left=left)) is needed

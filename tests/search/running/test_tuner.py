@@ -75,8 +75,8 @@ class Queue:
         return self.stop
 
 
-def jobs(count: int = len(TREES)) -> list[Job]:
-    return [Job(Training(tree), 0, dict.fromkeys(tree.tasks, 0.5)) for tree in TREES[:count]]
+def jobs(count: int = len(TREES), epochs: int = SCHEDULE.epochs) -> list[Job]:
+    return [Job(Training(tree), 0, dict.fromkeys(tree.tasks, 0.5), epochs) for tree in TREES[:count]]
 
 
 def digests(driver: Queue) -> dict[Training, str]:
@@ -117,8 +117,8 @@ def test_every_job_is_measured_on_workers_that_are_reused(undisturbed: Queue) ->
 def test_no_job_is_asked_for_before_there_is_a_core_for_it(
     session: None, beeps_data: StudyData, tmp_path: Path
 ) -> None:
-    driver = Queue(jobs(3))
-    run_jobs(driver, beeps_data, Schedule(60, 12, 0.003), tmp_path / "tune")
+    driver = Queue(jobs(3, epochs=60))
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert len(driver.measured) == 3
     assert driver.open_before == [0, 1, 1]
 
@@ -194,9 +194,9 @@ def test_what_the_driver_raises_ends_the_jobs_and_comes_back_as_it_is(
 def test_jobs_stop_when_the_driver_wants_to(
     session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    driver = Queue(jobs())
+    driver = Queue(jobs(epochs=200))
     driver.progress = lambda job, fraction, worker: setattr(driver, "stop", True)
-    run_jobs(driver, beeps_data, Schedule(200, 12, 0.003), tmp_path / "tune")
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert not driver.measured
     assert not driver.failed
     assert list(tmp_path.iterdir()) == []
@@ -218,8 +218,9 @@ def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
 def test_the_end_does_not_wait_for_a_job_that_is_not_needed(
     session: None, beeps_data: StudyData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    endless, short = Training(TREES[0], epochs=100_000), Training(TREES[1], epochs=4)
-    driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5)) for one in (endless, short)])
+    endless, short = Training(TREES[0]), Training(TREES[1])
+    lengths = {endless: 100_000, short: 4}
+    driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5), epochs) for one, epochs in lengths.items()])
     driver.needed = lambda job: job.training == short or not driver.measured
     run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert list(driver.measured) == [short]

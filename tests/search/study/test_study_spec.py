@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec, TrainingSpec
+from taskgraft.search.study.spec import MAX_TASKS, Start, Strategy, StudySpec, TrainingSpec
 from taskgraft.space.matrix import Decision
 
 
@@ -84,6 +84,18 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(training={"epochs": "soon"}), "training.epochs", ["or auto", "got 'soon'"]),
         (study(training={"epochs": True}), "training.epochs", ["or auto", "got True"]),
         (study(training={"epochs": None}), "training.epochs", ["or auto", "got None"]),
+        (study(training={"start": "warm"}), "training.start", ["'scratch' or 'trunk'", "got 'warm'"]),
+        (
+            study(task("a"), task("b"), training={"epochs": 1, "start": "trunk"}),
+            "training.start",
+            ["2 epochs or more", "training.epochs is 1"],
+        ),
+        (study(training={"start": "trunk"}), "training", ["takes 2 tasks or more", "has 1", "leave it out"]),
+        (
+            study(task("a"), task("b"), training={"start": "trunk"}, budget={"trials": 2}),
+            "budget.trials",
+            ["with their trunks, take 3 trainings", "got 2"],
+        ),
         (study(confirm=21), "confirm", ["20", "got 21"]),
         (study(confirm=True), "confirm", ["integer", "got True"]),
         (study(confirm=-1), "confirm", ["0", "got -1"]),
@@ -186,6 +198,14 @@ def test_a_study_at_another_threshold_has_the_training_length_that_was_chosen() 
     there = spec.at_threshold(0.05, epochs=40)
     assert there.training == TrainingSpec(epochs=40, batch_size=8)
     assert there.at_threshold(0.1, epochs=80).training.epochs == 40, "what a study says is not changed"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "trunk", "rest"), [(2, 1, 1), (3, 1, 2), (5, 1, 4), (6, 2, 4), (8, 2, 6), (20, 5, 15)]
+)
+def test_a_trunk_takes_a_quarter_of_the_epochs(epochs: int, trunk: int, rest: int) -> None:
+    assert TrainingSpec(epochs=epochs, start=Start.TRUNK).split(epochs) == (trunk, rest)
+    assert TrainingSpec(epochs=epochs).split(epochs) == (0, epochs)
 
 
 def test_only_a_study_that_says_its_epochs_can_give_them() -> None:

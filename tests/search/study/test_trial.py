@@ -1,5 +1,6 @@
 """The identity of trainings: what tells two of them apart, and the keys by which ledgers keep them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,10 @@ from taskgraft.space.tree import BranchTree
 from tests.search.branches import branch_trees
 
 TREE = BranchTree.flat("ab", 6, 8)
-TRAININGS = st.builds(Training, branch_trees(3), st.integers(0, 120), st.booleans(), st.none() | st.integers(1, 10_000))
+LENGTHS = st.none() | st.integers(1, 10_000)
+MODELS = st.builds(Training, branch_trees(3), st.integers(0, 120), st.booleans(), LENGTHS)
+TRUNKS = st.builds(Training, branch_trees(3), st.integers(0, 120), epochs=LENGTHS, is_trunk=st.just(True))
+TRAININGS = MODELS | TRUNKS
 
 
 @given(TRAININGS)
@@ -29,3 +33,8 @@ def test_keys_of_studies_that_say_their_epochs_are_what_they_were() -> None:
     assert Training(alone, 3, is_probe=True).key == f'[{root},8,3,"probe"]'
     assert Training(alone, 3, is_probe=True, epochs=20).key == f'[{root},8,3,"probe",20]'
     assert Training(alone, epochs=20).key == f"[{root},8,0,20]"
+
+
+def test_no_trunk_is_a_probe() -> None:
+    with pytest.raises(ValueError, match="no probe"):
+        Training(TREE, is_probe=True, is_trunk=True)

@@ -80,7 +80,8 @@ def _planned(progress: Mapping[str, Any]) -> str:
 
 def _name(training: Mapping[str, Any]) -> str:
     repeat = f" #{training['repeat']}" if training["repeat"] else ""
-    return f"{' + '.join(training['tasks'])}, {training['shared']} blocks shared{repeat}"
+    trunk = "trunk: " * training.get("trunk", False)
+    return f"{trunk}{' + '.join(training['tasks'])}, {training['shared']} blocks shared{repeat}"
 
 
 def _eta(progress: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from taskgraft.search.study.trial import Trial
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedTrial:
-    """A training that ended, with its reductions and its AR; None if it failed or a baseline is not known."""
+    """A training that ended, with its reductions and its AR; None if it failed, is a trunk, or lacks a baseline."""
 
     trial: Trial
     reductions: Mapping[str, float] | None = None
@@ -28,7 +28,7 @@ def compare_trials(trials: Sequence[Trial]) -> Iterator[ComparedTrial]:
 
 def _compare(trial: Trial, baselines: Mapping[str, float]) -> ComparedTrial:
     measured = trial.measurement
-    if measured is None or not baselines.keys() >= measured.metrics.keys():
+    if measured is None or trial.training.is_trunk or not baselines.keys() >= measured.metrics.keys():
         return ComparedTrial(trial)
     lost = reductions(baselines, measured.metrics)
     return ComparedTrial(trial, lost, accuracy_reduction(baselines, measured.metrics))

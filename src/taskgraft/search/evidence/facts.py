@@ -13,37 +13,44 @@ class Facts:
     def __init__(self) -> None:
         self._known: dict[Training, Measurement] = {}
         self._confirming: dict[Training, Measurement] = {}
+        self._trunks: dict[Training, Measurement] = {}
         self._failures: dict[Training, str] = {}
         self._taken_over = self._confirming_taken_over = 0
         self.known: Mapping[Training, Measurement] = MappingProxyType(self._known)
         """What the trainings of the search measured."""
         self.confirming: Mapping[Training, Measurement] = MappingProxyType(self._confirming)
         """Trainings of a tree that was chosen already; no decision looks at them."""
+        self.trunks: Mapping[Training, Measurement] = MappingProxyType(self._trunks)
+        """Trunks, which answer nothing: other trainings start from their weights."""
         self.failures: Mapping[Training, str] = MappingProxyType(self._failures)
         """Trainings that failed, and why."""
 
     def add(self, trial: Trial) -> None:
         """Add one more finished training; one that only confirms a chosen tree is kept apart."""
         self._taken_over += trial.taken_over_from is not None
-        if trial.measurement and trial.training.is_confirming:
-            self._confirming[trial.training] = trial.measurement
-            self._confirming_taken_over += trial.taken_over_from is not None
-        elif trial.state is TrialState.COMPLETE and trial.measurement:
-            self._known[trial.training] = trial.measurement
+        if trial.state is TrialState.COMPLETE and trial.measurement:
+            self._confirming_taken_over += trial.training.is_confirming and trial.taken_over_from is not None
+            self._of_kind(trial.training)[trial.training] = trial.measurement
         else:
             self._failures[trial.training] = trial.error or "unknown error"
+
+    def _of_kind(self, training: Training) -> dict[Training, Measurement]:
+        if training.is_trunk:
+            return self._trunks
+        return self._confirming if training.is_confirming else self._known
 
     def take_all(self, other: "Facts") -> None:
         """Take what another one knows; this one must be empty."""
         self._known.update(other._known)
         self._confirming.update(other._confirming)
+        self._trunks.update(other._trunks)
         self._failures.update(other._failures)
         self._taken_over, self._confirming_taken_over = other._taken_over, other._confirming_taken_over
 
     @property
     def count(self) -> int:
         """How many trainings have ended."""
-        return len(self._known) + len(self._confirming) + len(self._failures)
+        return len(self._known) + len(self._confirming) + len(self._trunks) + len(self._failures)
 
     @property
     def taken_over(self) -> int:
@@ -53,7 +60,9 @@ class Facts:
     @property
     def trained(self) -> int:
         """How many of the trainings that have ended were trained by this study's search: what its budget counts."""
-        return len(self._known) + len(self._failures) - (self._taken_over - self._confirming_taken_over)
+        trunks = sum(not trunk.is_confirming for trunk in self._trunks)
+        ended = len(self._known) + trunks + len(self._failures)
+        return ended - (self._taken_over - self._confirming_taken_over)
 
     @property
     def measurements(self) -> Iterable[Measurement]:

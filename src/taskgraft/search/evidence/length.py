@@ -119,6 +119,7 @@ class LengthSearch:
     ) -> None:
         self._metrics = {task.name: task.metric for task in spec.tasks}
         self._worth = spec.ar_threshold / 2
+        self._has_trunk = spec.training.has_trunk
         self._known = known
         self._baselines = baselines
         self._lengths = tuple(lengths)
@@ -194,6 +195,11 @@ class LengthSearch:
         wanted = (Training(tree, repeat, epochs=epochs) for tree in self._baselines.values())
         return tuple(training for training in wanted if training not in self._known)
 
+    def _to_train(self, epochs: int, repeat: int) -> int:
+        """Return how many baselines of a length are still to be trained, with the trunk that they may wait for."""
+        missing = len(self._missing(epochs, repeat))
+        return missing + self._has_trunk if missing else 0
+
     def _longest_known(self) -> int | None:
         known = [epochs for epochs in self.lengths if not self._missing(epochs, 0)]
         return max(known, default=next(iter(self.lengths), None))
@@ -234,13 +240,13 @@ class LengthSearch:
         looks_again = (
             any(not training.repeat for training in wanted) and self.looks()[-1].epochs * 2 != self.lengths[-1]
         )
-        return len(wanted) + looks_again * len(self._baselines)
+        return len(wanted) + looks_again * (len(self._baselines) + self._has_trunk)
 
     def left(self) -> "LengthLeft":
         """Return what an open choice still takes, and how long trainings may become by it."""
         first, tried = self.lengths[0], self.looks()[-1].epochs
         missing = [(epochs, repeat) for epochs in self.lengths for repeat in range(1 + (epochs != self.lengths[-1]))]
-        work = [(epochs / first, len(self._missing(epochs, repeat))) for epochs, repeat in missing]
+        work = [(epochs / first, self._to_train(epochs, repeat)) for epochs, repeat in missing]
         wanted = [self.stretch(training) for training in self.wanted()]
         return LengthLeft(
             sum(count for _, count in work),

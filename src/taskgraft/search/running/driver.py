@@ -15,6 +15,7 @@ from taskgraft.search.running.head_starts import HeadStarts
 from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.running.pace import Pace
 from taskgraft.search.running.reuse import Reuse, reduction
+from taskgraft.search.running.trunks import Trunks
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
@@ -70,6 +71,7 @@ class StudyDriver:
         self.evidence = Evidence(spec, trials, lengths)
         self._ahead = TrainingsAhead(spec, self.evidence, train_ahead)
         self._head_starts = HeadStarts(checkpoints, trials)
+        self._trunks = Trunks(spec, checkpoints)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
@@ -126,9 +128,12 @@ class StudyDriver:
     def _most_urgent(self) -> Job | None:
         """Return the first training that is asked for and not under way; None if there is none."""
         decision = self.decision()
-        asked = decision.trainings if isinstance(decision, Ask) else ()
+        asked = decision.startable(self._spec) if isinstance(decision, Ask) else ()
         training = next((one for one in asked if one not in self._running), None)
-        return job_for(training, self._spec, self.evidence) if training else None
+        return self._job(training) if training else None
+
+    def _job(self, training: Training) -> Job:
+        return self._trunks.give(job_for(training, self._spec, self.evidence))
 
     def _most_likely(self) -> Job | None:
         """Return a training that is likely to be asked for next, if there is one to be made ahead.
@@ -136,7 +141,7 @@ class StudyDriver:
         What another study has trained, or this one before it was interrupted, is known without training it.
         """
         while self._reuse and (training := self._ahead.best(self._running.keys(), self._seconds())):
-            job = job_for(training, self._spec, self.evidence)
+            job = self._job(training)
             found = self._reuse.find(job, self._digest_of(job))
             if found is None:
                 self._ahead.start(training)
@@ -152,7 +157,7 @@ class StudyDriver:
         decision = self.decision()
         if isinstance(decision, Settled):
             return False
-        waiting = 0 if is_core_free else sum(training not in self._running for training in decision.trainings)
+        waiting = 0 if is_core_free else sum(one not in self._running for one in decision.startable(self._spec))
         return job.training not in self._ahead or self._ahead.is_worth_it(job.training, waiting, self._seconds())
 
     def take_over(self) -> None:
@@ -241,7 +246,16 @@ class StudyDriver:
             ahead = [1.0] * self._ahead.ended
         now = time.monotonic()
         shown = tuple(
-            RunningTrial(one.tasks, one.shared, one.repeat, state.fraction, now - state.started, state.worker, is_ahead)
+            RunningTrial(
+                one.tasks,
+                one.shared,
+                one.repeat,
+                state.fraction,
+                now - state.started,
+                state.worker,
+                is_ahead,
+                one.is_trunk,
+            )
             for one, (state, is_ahead) in running.items()
         )
         ahead += [trial.fraction for trial in shown if trial.ahead]

@@ -23,7 +23,7 @@ class HeadStarts:
         measured = trial.measurement
         if trial.training.is_probe and measured and measured.is_censored:
             self._shares[trial.training] = measured.steps / measured.planned_steps
-        elif not trial.training.is_probe and len(trial.training.tasks) > 1:
+        elif not (trial.training.is_probe or trial.training.is_trunk) and len(trial.training.tasks) > 1:
             self._checkpoints.drop_state(_probe_of(trial.training))
 
     def share(self, training: Training) -> float:

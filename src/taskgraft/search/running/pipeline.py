@@ -260,12 +260,14 @@ class StudyRun:
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
-    recipe = asdict(schedule_of(spec, job.training.epochs)) | {
+    recipe = asdict(schedule_of(spec, job.epochs)) | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
     }
     if device != CPU:
         recipe["device"] = device
+    if job.start:
+        recipe["start"] = job.start.digest
     return training_digest(
         job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
     )

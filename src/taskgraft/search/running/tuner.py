@@ -246,7 +246,7 @@ def run_jobs(
 ) -> None:
     """Train what the driver asks for until it has no more to ask or wants to stop. Needs a `ray_session`.
 
-    A training that says its own length takes only the rest from ``schedule``. ``folder`` is Tune's own; what an earlier
+    Each training says its own epochs, and takes the rest from ``schedule``. ``folder`` is Tune's own; what an earlier
     run left there is removed.
 
     Raises:

@@ -20,6 +20,8 @@ def to_config(job: "Job") -> dict[str, Any]:
         "key": job.training.key,
         "seed": job.seed,
         "references": dict(job.references),
+        "epochs": job.epochs,
+        "start": job.start,
         "stopping": job.stopping,
         "with_affinities": job.with_affinities,
         "stamp": job.stamp,
@@ -36,12 +38,13 @@ class Work:
         self._trainer = Trainer(
             self._training.tree,
             data,
-            replace(schedule, epochs=self._training.epochs or schedule.epochs),
+            replace(schedule, epochs=config["epochs"]),
             config["seed"],
             config["references"] or None,
             config["stopping"],
             with_affinities=config["with_affinities"],
             device=device,
+            start=config["start"],
         )
         self._remark = self._go_on_from(config) if config["saved"] else None
 

@@ -69,9 +69,9 @@ def _faults(trial: Trial, tasks: Sequence[str], value: float | None) -> Iterator
 
 
 def _params(trial: Trial) -> dict[str, Any]:
-    """Return what a dashboard can sort and plot by; larger trees name no task here."""
+    """Return what a dashboard can sort and plot by; larger trees, and trunks, name no task here."""
     training = trial.training
-    named = training.tasks if len(training.tasks) <= 2 else ()
+    named = training.tasks if len(training.tasks) <= 2 and not training.is_trunk else ()
     first, second = (*named, None, None)[:2]
     return {
         "task_a": first,

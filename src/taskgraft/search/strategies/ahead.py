@@ -14,6 +14,7 @@ from itertools import count
 from taskgraft.errors import TrainingFailed
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.trunks import missing_trunks
 from taskgraft.search.strategies.likely import likely_answers
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
 from taskgraft.search.study.spec import StudySpec
@@ -119,10 +120,12 @@ class LookAhead:
 def can_start(training: Training, evidence: Evidence, under_way: frozenset[Training]) -> bool:
     """Return whether a training can be made ahead: its result must be what it would be if it were asked for now.
 
-    So the baselines of its tasks must be known, in the length that the study uses. The model of a probe that is under
-    way is left to the probe: it is trained on from there.
+    So the baselines of its tasks must be known, in the length that the study uses, and the trunk that it starts from.
+    The model of a probe that is under way is left to the probe: it is trained on from there.
     """
     if not under_way.isdisjoint(replace(training, is_probe=is_probe) for is_probe in (False, True)):
+        return False
+    if missing_trunks([training], evidence):
         return False
     if len(training.tasks) == 1:
         return True

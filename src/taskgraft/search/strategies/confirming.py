@@ -27,15 +27,15 @@ def confirming_trainings(spec: StudySpec, evidence: Evidence, tree: BranchTree) 
 
 def most_trainings(spec: StudySpec, tasks: int) -> int:
     """Return how many trainings confirm a tree of so many tasks at most: when they share two by two."""
-    return spec.confirm * (tasks + tasks // 2) if tasks > 1 else 0
+    return spec.confirm * (tasks + tasks // 2 + spec.training.has_trunk) if tasks > 1 else 0
 
 
 def fewest_trainings(spec: StudySpec) -> int:
     """Return how many trainings confirm a tree that shares anything at least: two tasks and their baselines."""
-    return 3 * spec.confirm
+    return (3 + spec.training.has_trunk) * spec.confirm
 
 
 def expected_trainings(spec: StudySpec, evidence: Evidence) -> int:
     """Return how many trainings will confirm the tree if all tasks above chance share something."""
     tasks = evidence.tasks_above_chance()
-    return spec.confirm * (len(tasks) + 1) if len(tasks) > 1 else 0
+    return spec.confirm * (len(tasks) + 1 + spec.training.has_trunk) if len(tasks) > 1 else 0

@@ -13,7 +13,7 @@ from taskgraft.search.strategies.confirming import fewest_trainings, most_traini
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import AUTO, Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.spec import AUTO, TRUNK_SHARE, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template, get_template
 from taskgraft.space.tree import BranchTree
@@ -207,7 +207,7 @@ def _most(spec: StudySpec) -> _Work:
 def _likely(spec: StudySpec) -> _Work:
     """Return the work of a study whose questions take as long as is likely, without repairs of its tree."""
     least, most = _least(spec), _most(spec)
-    baselines = _Alone.fewest(spec).trials * len(spec.tasks)
+    baselines = _Alone.fewest(spec).trials * _with_trunk(spec)
     asked = strategy_of(spec).likely_questions(spec, most.trials, baselines)
     trials = min(most.trials, max(least.trials, baselines + asked))
     if most.trials == least.trials:
@@ -217,10 +217,17 @@ def _likely(spec: StudySpec) -> _Work:
 
 
 def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
-    trials = alone.trials * len(spec.tasks) + repeats * len(models)
-    passes = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(_corpora, models))
+    trials = alone.trials * _with_trunk(spec) + repeats * len(models)
+    trunk = 1 / TRUNK_SHARE if spec.training.has_trunk else 0.0
+    whole = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(_corpora, models))
+    passes = (1 - trunk) * whole + trunk * alone.passes * _corpora(spec.tasks)
     allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
     return _Work(allowed, passes * allowed / trials)
+
+
+def _with_trunk(spec: StudySpec) -> int:
+    """Return how many models of each seed and length come first: the baselines, and the trunk if there is one."""
+    return len(spec.tasks) + spec.training.has_trunk
 
 
 def _corpora(tasks: Iterable[TaskSpec]) -> int:

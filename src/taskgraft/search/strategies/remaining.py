@@ -43,6 +43,13 @@ class Left:
 
 def trainings_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count what may still be asked for, as of ``decision``, which follows from ``evidence``."""
+    trunks = len(decision.trunks)
+    left = _models_left(spec, evidence, replace(decision, trunks=(), at_least=decision.at_least - trunks))
+    return replace(left, at_most=left.at_most + trunks, baselines=left.baselines + trunks)
+
+
+def _models_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
+    """Count what is left beside the trunks that are waited for."""
     if all(training.is_confirming for training in decision.trainings):
         length = evidence.length.left_when_chosen() if evidence.length else LengthLeft()
         return _with_confirming(Left(0, 0, (0, 0), 0, (0, 0), length), decision.at_least, decision.at_least)

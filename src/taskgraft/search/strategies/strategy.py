@@ -2,12 +2,13 @@
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.errors import TrainingFailed
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import components, side_by_side
+from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.confirming import confirming_trainings, expected_trainings
 from taskgraft.search.strategies.protocol import Questions
 from taskgraft.search.strategies.registry import strategy_of
@@ -31,6 +32,13 @@ class Ask:
     trainings: tuple[Training, ...]
     at_least: int
     """Trainings still to come, these included, as far as can be known now."""
+    trunks: tuple[Training, ...] = ()
+    """Trunks that have to end before those of the trainings that start from them can begin."""
+
+    def startable(self, spec: StudySpec) -> Iterator[Training]:
+        """Yield what can be trained now: the trunks, then what waits for none of them."""
+        yield from self.trunks
+        yield from (training for training in self.trainings if trunk_of(training, spec) not in self.trunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,11 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     Raises:
         TrainingFailed: a training that the decision needs has failed.
     """
-    decision = _with_confirming(spec, evidence, _decide(spec, evidence, spent))
-    asked = decision.trainings if isinstance(decision, Ask) else ()
+    decision = _with_trunks(spec, evidence, _with_confirming(spec, evidence, _decide(spec, evidence, spent)))
+    asked = (*decision.trunks, *decision.trainings) if isinstance(decision, Ask) else ()
     for training in evidence.facts.failures.keys() & set(asked):
-        told = f"training {'+'.join(training.tasks)} sharing {training.shared} blocks failed"
+        trunk = "the trunk of " if training.is_trunk else ""
+        told = f"training {trunk}{'+'.join(training.tasks)} sharing {training.shared} blocks failed"
         raise TrainingFailed(f"{told}: {evidence.facts.failures[training]}")
     # An answer may make a question pointless that is under way already: it is waited for, so that no result is lost.
     pointless = tuple(sorted(spent.under_way.difference(asked), key=lambda training: training.key))
@@ -66,7 +75,15 @@ def decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
         return decision
     if isinstance(decision, Settled):
         return Ask(Stage.VERIFICATION, pointless, len(pointless))
-    return replace(decision, trainings=asked + pointless, at_least=decision.at_least + len(pointless))
+    return replace(decision, trainings=decision.trainings + pointless, at_least=decision.at_least + len(pointless))
+
+
+def _with_trunks(spec: StudySpec, evidence: Evidence, decision: Ask | Settled) -> Ask | Settled:
+    """Ask for the trunks that trainings wait for. The budget has room for them: what is asked for was priced so."""
+    if isinstance(decision, Settled):
+        return decision
+    trunks = missing_trunks(decision.trainings, evidence)
+    return replace(decision, trunks=trunks, at_least=decision.at_least + len(trunks))
 
 
 def _with_confirming(spec: StudySpec, evidence: Evidence, decision: Ask | Settled) -> Ask | Settled:
@@ -85,7 +102,7 @@ def _decide(spec: StudySpec, evidence: Evidence, spent: Spent) -> Ask | Settled:
     baselines = [part for task in spec.task_names for part in evidence.unanswered(evidence.baseline(task))]
     questions = strategy_of(spec).open_questions(spec, evidence)
     ready = [training for training in questions.ready if training not in baselines]
-    reserve = len(set(baselines) - spent.under_way) + questions.verifications
+    reserve = len(_to_start(evidence, spent, baselines)) + questions.verifications
     wanted = _affordable(spec, evidence, spent, ready, reserve)
     if baselines or wanted:
         left = len(baselines) + questions.left + questions.verifications
@@ -99,8 +116,8 @@ def _for_length(spec: StudySpec, evidence: Evidence, spent: Spent) -> tuple[Trai
     All of them, or none if the budget has no room for all: it has to hold the further baselines of one length, too.
     """
     wanted = evidence.length.wanted() if evidence.length else ()
-    later = len(spec.tasks) * (spec.baseline_repeats - 1)
-    return wanted if len(set(wanted) - spent.under_way) <= _room(spec, evidence, spent, later) else ()
+    later = (len(spec.tasks) + spec.training.has_trunk) * (spec.baseline_repeats - 1)
+    return wanted if len(_to_start(evidence, spent, wanted)) <= _room(spec, evidence, spent, later) else ()
 
 
 def _least_with_length(spec: StudySpec, evidence: Evidence) -> int:
@@ -123,7 +140,19 @@ def _affordable(
     """Return the wanted trainings that are under way, and as many others as the budget has room for."""
     under_way = [training for training in wanted if training in spent.under_way]
     others = [training for training in wanted if training not in spent.under_way]
-    return under_way + others[: _room(spec, evidence, spent, reserve)]
+    room, started, affordable = _room(spec, evidence, spent, reserve), set[Training](), list[Training]()
+    for training in others:
+        started |= _to_start(evidence, spent, [training])
+        if len(started) > room:
+            break
+        affordable.append(training)
+    return under_way + affordable
+
+
+def _to_start(evidence: Evidence, spent: Spent, wanted: Iterable[Training]) -> set[Training]:
+    """Return what has to be started for these trainings, their trunks included."""
+    asked = set(wanted)
+    return (asked | set(missing_trunks(asked, evidence))) - spent.under_way
 
 
 def _room(spec: StudySpec, evidence: Evidence, spent: Spent, reserve: int = 0) -> int:
@@ -142,7 +171,7 @@ def _verify(spec: StudySpec, evidence: Evidence, spent: Spent, questions: Questi
     tree = questions.tree() or _best_so_far(spec, evidence)
     for candidate in _candidates(evidence, tree):
         if wanted := evidence.unfinished(candidate):
-            if len(set(wanted) - spent.under_way) > _room(spec, evidence, spent):
+            if len(_to_start(evidence, spent, wanted)) > _room(spec, evidence, spent):
                 wanted = tuple(training for training in wanted if training in spent.under_way)
             if wanted:
                 return Ask(Stage.VERIFICATION, wanted, len(wanted))

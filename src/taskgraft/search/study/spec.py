@@ -37,8 +37,19 @@ MAX_CONFIRM = 20
 MAX_EPOCHS = 10_000
 BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
+TRUNK_SHARE = 4
+"""A trunk takes one of so many parts of a training's steps, every model that starts from it the others."""
 MAX_REPEATS = 6
 """Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
+
+
+class Start(StrEnum):
+    """What the weights of a model are before its first step."""
+
+    SCRATCH = "scratch"
+    """Drawn by the seed."""
+    TRUNK = "trunk"
+    """Those of one model for each seed, which shared every block among all tasks for a quarter of the steps."""
 
 
 class Strategy(StrEnum):
@@ -147,6 +158,10 @@ class TrainingSpec(_Value):
         default=AUTO,
         description="passes over the largest training split of the study; auto: as many as the baselines ask for",
     )
+    start: Start = Field(
+        default=Start.SCRATCH,
+        description="scratch, or trunk: for each seed, all models go on from one that was trained on all tasks",
+    )
     batch_size: _Whole = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
     learning_rate: _Number = Field(default=0.001, gt=0, le=1)
     algorithm: Literal["soft"] = "soft"
@@ -164,6 +179,24 @@ class TrainingSpec(_Value):
         default="auto", description="what models are trained on; auto: a GPU if Ray has one when the study first starts"
     )
     models_per_gpu: _Whole = Field(default=4, ge=1, le=64, description="trainings that share one GPU")
+
+    @field_validator("start")
+    @classmethod
+    def _is_long_enough(cls, start: Start, info: ValidationInfo) -> Start:
+        """Refuse a trunk that would leave nothing to the models that start from it."""
+        if start is Start.TRUNK and info.data.get("epochs") == 1:
+            raise ValueError("a trunk and what starts from it take 2 epochs or more, and training.epochs is 1")
+        return start
+
+    @property
+    def has_trunk(self) -> bool:
+        """Whether models start from a trunk."""
+        return self.start is Start.TRUNK
+
+    def split(self, epochs: int) -> tuple[int, int]:
+        """Return how many of so many epochs the trunk takes, if there is one, and how many each model that follows."""
+        trunk = max(1, round(epochs / TRUNK_SHARE)) if self.has_trunk else 0
+        return trunk, max(1, epochs - trunk)
 
     @property
     def given_epochs(self) -> int:
@@ -278,15 +311,26 @@ class StudySpec(_Value):
             raise ValueError(f"strategy {strategy.value} {needed}: add a task, or use {Strategy.ADAPTIVE.value}")
         return strategy
 
+    @field_validator("training")
+    @classmethod
+    def _has_tasks_to_share(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse a trunk of one task: what starts from it would be the same model."""
+        if training.has_trunk and len(info.data.get("tasks", ())) == 1:
+            raise ValueError("start: trunk takes 2 tasks or more, and this study has 1: leave it out")
+        return training
+
     @field_validator("budget")
     @classmethod
     def _is_large_enough(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
         """Refuse fewer trials than baselines, and what the strategy cannot do without: such a study could not end."""
         repeats, strategy = info.data.get("repeats", 1), info.data.get("strategy", Strategy.ADAPTIVE)
-        baselines = len(info.data.get("tasks", ())) * (BASELINE_REPEATS if repeats == AUTO else repeats)
+        seeds = BASELINE_REPEATS if repeats == AUTO else repeats
+        has_trunk = "training" in info.data and info.data["training"].has_trunk
+        baselines = (len(info.data.get("tasks", ())) + has_trunk) * seeds
         trees = strategy.fewest_trees * (1 if repeats == AUTO else repeats)
         if budget.trials is not None and budget.trials < baselines + trees:
-            message = f"the baselines of these tasks and repeats alone take {baselines} trainings"
+            with_trunks = ", with their trunks," if has_trunk else ""
+            message = f"the baselines of these tasks and repeats alone{with_trunks} take {baselines} trainings"
             if trees:
                 message += f", and strategy {strategy.value} one tree more: {baselines + trees} would do"
             raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])

@@ -34,7 +34,8 @@ class Progress:
 class RunningTrial:
     """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs.
 
-    One that is made ``ahead`` has not been asked for yet; if it never is, the study drops it.
+    One that is made ``ahead`` has not been asked for yet; if it never is, the study drops it. A ``trunk`` answers
+    nothing: the others of its repeat start from it.
     """
 
     tasks: tuple[str, ...]
@@ -44,6 +45,7 @@ class RunningTrial:
     seconds: float
     worker: str
     ahead: bool = False
+    trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

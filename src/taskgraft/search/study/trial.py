@@ -26,13 +26,22 @@ class Training:
     A baseline is a tree of one task, a pair a flat tree of two. Two trainings that are equal have the same result, so a
     training that any stage has asked for is never run again. A probe only answers whether the model keeps the
     threshold: it ends at the first checkpoint that does. ``epochs`` is how long to train, if the study leaves that open
-    (`training.epochs: auto`); None if the study says it.
+    (`training.epochs: auto`); None if the study says it. A trunk answers nothing: all other trainings of its repeat and
+    length start from its weights (`training.start: trunk`).
+
+    Raises:
+        ValueError: a trunk that is a probe.
     """
 
     tree: BranchTree
     repeat: int = 0
     is_probe: bool = False
     epochs: int | None = None
+    is_trunk: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_trunk and self.is_probe:
+            raise ValueError("a trunk answers no question, so it is no probe")
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -52,15 +61,15 @@ class Training:
     @property
     def key(self) -> str:
         """A text that two trainings share exactly when they are equal."""
-        marks = ["probe"] * self.is_probe + [self.epochs] * (self.epochs is not None)
+        marks = ["probe"] * self.is_probe + ["trunk"] * self.is_trunk + [self.epochs] * (self.epochs is not None)
         return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks], separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> Self:
         """Return the training that has this `key`."""
         root, depth, repeat, *marks = json.loads(key)
-        epochs = next((mark for mark in marks if mark != "probe"), None)
-        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs)
+        epochs = next((mark for mark in marks if isinstance(mark, int)), None)
+        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs, "trunk" in marks)
 
 
 @dataclass(frozen=True, slots=True)
