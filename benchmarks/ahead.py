@@ -1,6 +1,6 @@
 """What training ahead saves and wastes: simulated studies, by strategy, number of tasks and number of workers.
 
-`python -m benchmarks.ahead` prints the table of docs/search.md. The worlds are those of `benchmarks.questions`, with
+`python -m benchmarks.ahead` prints the table of docs/search.md. The worlds are those of `benchmarks.worlds`, with
 affinities. A training takes as long as its multiply-accumulates say, times a lognormal error; a probe ends early as
 often as measured ones do. The unit is the mean time of a baseline. What decides is the code of a study: `decide` and
 `TrainingsAhead`; only the driver and its workers are simulated.
@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from benchmarks.questions import WORLDS, World
+from benchmarks.worlds import THRESHOLD, WORLDS, World, simulated_spec
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
-from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.cost import tree_cost
@@ -26,8 +25,6 @@ from taskgraft.space.tasks import Task
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
-_DEPTHS = (4, 5, 6, 7, 8)
-_THRESHOLD = 0.02
 _STEPS = 100
 _NOISE = 0.1
 """Standard deviation of the logarithm of what a training takes."""
@@ -79,9 +76,7 @@ class Simulation:
     usage: Usage = field(default_factory=Usage)
 
     def __post_init__(self) -> None:
-        tasks = [{"name": name, "dataset": "simulated", "target": name} for name in self.world.tasks]
-        told = {"depths": _DEPTHS, "strategy": self.strategy, "training": {"epochs": 1}}
-        self._spec = StudySpec.parse({"ar_threshold": _THRESHOLD, "tasks": tasks, **told})
+        self._spec = simulated_spec(self.world.tasks, self.strategy)
         self._evidence = Evidence(self._spec)
         self._ahead = TrainingsAhead(self._spec, self._evidence, self.train_ahead)
         self._answers: dict[Training, Measurement] = {}
@@ -167,7 +162,7 @@ class Simulation:
 
     def _is_harmed(self, measured: Measurement) -> bool:
         references = self._evidence.references(list(measured.metrics))
-        return any(value < (1 - _THRESHOLD) * references[task] for task, value in measured.metrics.items())
+        return any(value < (1 - THRESHOLD) * references[task] for task, value in measured.metrics.items())
 
 
 def _units(tree: BranchTree) -> float:
