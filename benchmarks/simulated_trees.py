@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from benchmarks.worlds import (
     BASELINE,
     DEPTHS,
+    EFFORT,
     SAID,
     TEMPLATE,
     THRESHOLD,
@@ -33,7 +33,7 @@ from benchmarks.worlds import (
 )
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.trees import components
-from taskgraft.search.strategies.tree_search import Effort
+from taskgraft.search.strategies.tree_moves import shared_blocks
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
@@ -42,10 +42,7 @@ from taskgraft.space.tree import BranchTree
 _SIZES = (5, 8, 12, 20, 40)
 _MOST_TASKS = {"bisection": 8, "groups": 20}
 """Larger sets take a strategy too long to be simulated here."""
-_EFFORT = Effort(TEMPLATE)
 _SEED, _CLIPS, _EFFECT, _AFFINITY = 0.0065, 0.004, 0.008, 1.5
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,7 @@ class World:
         self._name = f"{tasks} {name} {seed}"
         chance = random.Random(self._name)
         self.tasks = task_names(tasks)
+        self._places = {task: place for place, task in enumerate(self.tasks)}
         self.compatible = self._compatibilities(FAMILIES[name], chance)
         self._limit = np.full((tasks, tasks), 8.0)
         self._spared = np.full((tasks, tasks), -1.0)
@@ -88,7 +86,7 @@ class World:
 
     def _harm_pair(self, pair: Pair, depth: int, chance: random.Random) -> None:
         """Draw what two tasks do to each other where they share more than they may."""
-        first, second = map(self.tasks.index, pair)
+        first, second = map(self._places.__getitem__, pair)
         both, spared = chance.random() < 0.25, chance.random() < 0.5
         for victim, other, is_hurt in ((first, second, both or spared), (second, first, both or not spared)):
             if is_hurt and depth < 8:
@@ -96,27 +94,18 @@ class World:
                 if chance.random() < 0.1:
                     self._spared[victim, other] = chance.choice([deeper for deeper in DEPTHS if deeper > depth])
 
-    def _shared(self, tree: BranchTree) -> Matrix:
-        shared = np.zeros((len(self.tasks), len(self.tasks)))
-        for node in tree.nodes():
-            if not node.is_leaf:
-                places = [self.tasks.index(task) for task in node.tasks]
-                shared[np.ix_(places, places)] = node.blocks[1]
-        np.fill_diagonal(shared, 0)
-        return shared
-
     def truth(self, tree: BranchTree) -> dict[str, float]:
         """Return what each task of a part loses in expectation: the worst harm, and an effect of what it shares."""
         if len(tree.tasks) == 1:
             return dict.fromkeys(tree.tasks, 0.0)
-        shared = self._shared(tree)
+        shared = shared_blocks(tree.root, self._places)
         harm = np.where((shared > self._limit) & (shared != self._spared), self._harm, 0.0).max(axis=1)
-        places = {task: self.tasks.index(task) for task in tree.tasks}
-        effects = {
-            task: random.Random(f"{self._name} {task} {shared[place].tolist()}").gauss(0, _EFFECT)
-            for task, place in places.items()
-        }
-        return {task: float(harm[place]) + effects[task] for task, place in places.items()}
+        lost: dict[str, float] = {}
+        for task in tree.tasks:
+            place = self._places[task]
+            effect = random.Random(f"{self._name} {task} {shared[place].tolist()}").gauss(0, _EFFECT)
+            lost[task] = float(harm[place]) + effect
+        return lost
 
     def measure(self, training: Training) -> Measurement:
         """Return what a training measures; affinities are those of the pairs, off by a normal deviate."""
@@ -125,7 +114,7 @@ class World:
         return Measurement(metrics, dict.fromkeys(training.tasks, SAID), 1, 1, 1.0, "simulated", affinities=told)
 
     def _metric(self, training: Training, task: str, lost: float) -> float:
-        baseline = BASELINE * (1 + self._baselines[self.tasks.index(task)])
+        baseline = BASELINE * (1 + self._baselines[self._places[task]])
         if len(training.tasks) == 1:
             return baseline
         chance = random.Random(f"{self._name} {training.key} {task}")
@@ -157,7 +146,7 @@ class Outcome:
 def study(world: World, strategy: str) -> Outcome:
     """Drive a study through a world."""
     trained, tree = settle(simulated_spec(world.tasks, strategy), world.measure)
-    units = sum(_EFFORT.units(training.tree.root) for training in trained)
+    units = sum(EFFORT.units(training.tree.root) for training in trained)
     size = encoder_parameters(tree) / encoder_parameters(world.reference())
     return Outcome(len(trained), units, size, world.keeps(tree))
 

@@ -14,6 +14,7 @@ import numpy as np
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.strategies.strategy import Settled, Spent, decide
+from taskgraft.search.strategies.tree_search import Effort
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.cost import tree_cost
@@ -24,6 +25,8 @@ DEPTHS = (4, 5, 6, 7, 8)
 THRESHOLD = 0.02
 BASELINE = 0.9
 TEMPLATE = get_template("cnn8")
+EFFORT = Effort(TEMPLATE)
+"""What trainings take, in units of one baseline."""
 
 
 def outcomes(accuracy: float, clips: int = 100, classes: int = 10) -> Outcomes:
