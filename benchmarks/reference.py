@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 
@@ -85,6 +85,13 @@ class Reference:
             if len(trial.training.tasks) <= 2 and trial.training.repeat in order
         ]
         return with_strategy(self.spec, Strategy.EXHAUSTIVE, len(order)), trials
+
+
+@cache
+def opened(folder: Path) -> tuple[Reference, StudyData]:
+    """Return the reference in a folder and its data, opened once by each process."""
+    reference = Reference.open(folder)
+    return reference, reference.data()
 
 
 def with_strategy(spec: StudySpec, strategy: Strategy, repeats: int) -> StudySpec:

@@ -12,19 +12,16 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load as load_tensors
 
-from benchmarks.reference import Reference
+from benchmarks.grafting import FlatModel, graft
+from benchmarks.reference import Reference, opened
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
-from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer, pack_weights
 from taskgraft.space.tree import BranchTree
 
@@ -175,12 +172,6 @@ def from_trunk(reference: Reference, scratch: Trainings, folder: Path) -> Traini
     return Trainings(baselines | pairs)
 
 
-@cache
-def _opened(folder: Path) -> tuple[Reference, StudyData]:
-    reference = Reference.open(folder)
-    return reference, reference.data()
-
-
 def _part(schedule: Schedule, parts: int) -> Schedule:
     """Return so many of the parts of a schedule, each a whole number of epochs if it has enough of them."""
     return replace(schedule, epochs=max(1, round(schedule.epochs * parts / _TRUNK)))
@@ -188,7 +179,7 @@ def _part(schedule: Schedule, parts: int) -> Schedule:
 
 def _trunk(folder: Path, seed: int) -> bytes:
     """Return the weights of the trunk after its last step."""
-    reference, data = _opened(folder)
+    reference, data = opened(folder)
     tree = BranchTree.flat(reference.spec.task_names, reference.depth, reference.depth)
     trainer = Trainer(tree, data, _part(reference.schedule, 1), reference.spec.seed + seed)
     while not trainer.finished:
@@ -198,25 +189,13 @@ def _trunk(folder: Path, seed: int) -> bytes:
 
 def _train(folder: Path, tree: BranchTree, seed: int, trunk: bytes, references: Metrics | None) -> Metrics:
     """Return the metrics of a model that starts from the trunk."""
-    reference, data = _opened(folder)
+    reference, data = opened(folder)
     trainer = Trainer(tree, data, _part(reference.schedule, _TRUNK - 1), reference.spec.seed + seed, references)
-    graft(trainer.model, load_tensors(trunk), reference.spec.task_names)
+    shared = FlatModel.unpacked(reference.spec.task_names, trunk)
+    graft(trainer.model, lambda _: shared)
     while not trainer.finished:
         trainer.advance()
     return trainer.measurement("").metrics
-
-
-def graft(model: TreeModel, trunk: Mapping[str, torch.Tensor], tasks: Sequence[str]) -> None:
-    """Put the weights of a model that shares every block among all ``tasks`` into a tree of some of them."""
-    state, nodes = model.state_dict(), list(model.tree.nodes())
-    for name in state:
-        kind, place, *rest = name.split(".")
-        if kind == "heads":
-            state[name] = trunk[".".join([kind, str(tasks.index(model.tree.tasks[int(place)])), *rest])]
-        else:
-            block, *rest = rest
-            state[name] = trunk[".".join([kind, "0", str(int(block) + nodes[int(place)].blocks[0]), *rest])]
-    model.load_state_dict(state)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from benchmarks.shared_start import Loss, Trainings, graft
+from benchmarks.grafting import FlatModel, graft
+from benchmarks.shared_start import Loss, Trainings
 
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.space.tasks import Task, TaskKind
@@ -22,7 +23,7 @@ def model(tasks: tuple[str, ...], shared: int) -> TreeModel:
 @pytest.mark.parametrize(("tasks", "shared"), [(("b",), 8), (("a", "c"), 8), (("b", "c"), 5), (("a", "b", "c"), 0)])
 def test_a_model_starts_by_saying_what_the_trunk_says(tasks: tuple[str, ...], shared: int) -> None:
     trunk, own = model(TASKS, 8), model(tasks, shared)
-    graft(own, trunk.state_dict(), TASKS)
+    graft(own, lambda _: FlatModel(TASKS, trunk.state_dict()))
     heard = torch.randn(2, 1, get_template("cnn8").front_end.bands, 64)
     with torch.no_grad():
         said, known = own(heard), trunk(heard)

@@ -75,7 +75,7 @@ def test_a_plan_of_the_beeps(folder: Path) -> None:
     ],
 )
 def test_the_likely_trainings_are_about_those_of_simulated_studies(strategy: str, means: dict[int, float]) -> None:
-    """Means of `python -m benchmarks.simulated_trees` (docs/tree_search.md)."""
+    """The means are those of docs/tree_search.md."""
     for tasks, trainings in means.items():
         spec = make_spec(tasks, strategy=strategy)
         assert tasks + strategy_of(spec).expected_questions(spec) == pytest.approx(trainings, rel=0.17)
