@@ -34,7 +34,7 @@ _COLUMNS = ("strategy", "tasks", "workers", "ahead", "wall time", "extra units",
 
 @dataclass(slots=True)
 class Usage:
-    """What workers did, in units."""
+    """The work of simulated workers, in units."""
 
     wall: float = 0.0
     search: float = 0.0
@@ -61,7 +61,7 @@ class _Running:
 
 @dataclass
 class Simulation:
-    """One study of a world on some workers."""
+    """A simulated study of a world on some workers."""
 
     world: World
     strategy: str

@@ -46,17 +46,17 @@ class Reference:
 
     @property
     def seeds(self) -> range:
-        """The repeats."""
+        """Return the repeats."""
         return range(int(self.spec.repeats))
 
     @cached_property
     def measured(self) -> Mapping[Training, Measurement]:
-        """What every training came to."""
+        """Return what every training came to."""
         return {trial.training: trial.measurement for trial in self.trials if trial.measurement}
 
     @property
     def depth(self) -> int:
-        """Blocks of the template."""
+        """Return how many blocks the template has."""
         return get_template(self.spec.template).depth
 
     def data(self) -> StudyData:
@@ -66,7 +66,7 @@ class Reference:
 
     @property
     def schedule(self) -> Schedule:
-        """How its models were trained."""
+        """Return how its models were trained."""
         return schedule_of(self.spec)
 
     def evidence(self, seeds: Iterable[int]) -> Evidence:

@@ -45,7 +45,7 @@ Group = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What every group of tasks loses on validation, task by task (positive = the task loses)."""
+    """A table of group trainings: what each task of each group loses on validation (positive = the task loses)."""
 
     name: str
     tasks: tuple[str, ...]
@@ -73,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a strategy did with one table, threshold and order."""
+    """The result of a strategy with one table, threshold and order of the tasks."""
 
     trainings: int
     networks: int

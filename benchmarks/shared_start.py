@@ -34,18 +34,18 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Trainings:
-    """All baselines and pairs with all seeds, trained in one way."""
+    """The baselines and pairs of all seeds, trained in one way."""
 
     metrics: Mapping[tuple[BranchTree, int], Metrics]
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds."""
+        """Return the seeds."""
         return tuple(sorted({seed for _, seed in self.metrics}))
 
     @cached_property
     def pairs(self) -> tuple[BranchTree, ...]:
-        """The trees of two tasks."""
+        """Return the trees of two tasks."""
         return tuple(dict.fromkeys(tree for tree, _ in self.metrics if len(tree.tasks) > 1))
 
     def mean(self, tree: BranchTree, seeds: Iterable[int]) -> Metrics:

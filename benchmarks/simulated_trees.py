@@ -47,7 +47,7 @@ _SEED, _CLIPS, _EFFECT, _AFFINITY = 0.0065, 0.004, 0.008, 1.5
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How many tasks a family has, and how many blocks they may share within it and across."""
+    """A planted family: how many tasks it has, and how many blocks they may share within it and across."""
 
     tasks: int
     within: int
@@ -135,7 +135,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one study came to; ``size`` is that of its tree's blocks, relative to the reference."""
+    """The result of one study; ``size`` is that of its tree's blocks, relative to the reference."""
 
     trainings: float
     units: float

@@ -47,7 +47,7 @@ _BLOCKS = 16
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How many blocks each pair of tasks may share."""
+    """A world without noise: how many blocks each pair of tasks may share."""
 
     tasks: tuple[str, ...]
     compatible: dict[tuple[str, str], int]
