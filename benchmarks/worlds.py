@@ -14,7 +14,7 @@ import numpy as np
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.strategies.strategy import Settled, Spent, decide
-from taskgraft.search.strategies.tree_search import Effort
+from taskgraft.search.strategies.tree_effort import Effort
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.cost import tree_cost
