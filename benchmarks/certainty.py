@@ -38,7 +38,7 @@ class Coverage:
 
 
 def coverage(regime: Regime, repeats: int, studies: int, seed: int = 0) -> Coverage:
-    """Return how often intervals of simulated cells miss the true AR; each is trained so often, baselines twice or more."""
+    """Return how often intervals miss the true AR in simulated cells trained so often (baselines twice at least)."""
     random = np.random.default_rng(seed)
     ends = np.array(
         [interval(cell) for _ in range(studies) for cell in _trained(regime, repeats, random).cells().values()]
