@@ -1,6 +1,6 @@
 """What training ahead saves and wastes: simulated studies, by strategy, number of tasks and number of workers.
 
-`python -m benchmarks.ahead` prints the table of docs/search.md. The worlds are those of `benchmarks.questions`, with
+`python -m benchmarks.ahead` prints the table of docs/search.md. The worlds are those of `benchmarks.worlds`, with
 affinities. A training takes as long as its multiply-accumulates say, times a lognormal error; a probe ends early as
 often as measured ones do. The unit is the mean time of a baseline. What decides is the code of a study: `decide` and
 `TrainingsAhead`; only the driver and its workers are simulated.
@@ -13,26 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from benchmarks.questions import WORLDS, World
+from benchmarks.worlds import EFFORT, THRESHOLD, WORLDS, World, simulated_spec
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
-from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training, Trial, TrialState
-from taskgraft.space.cost import tree_cost
-from taskgraft.space.tasks import Task
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
-_DEPTHS = (4, 5, 6, 7, 8)
-_THRESHOLD = 0.02
 _STEPS = 100
 _NOISE = 0.1
 """Standard deviation of the logarithm of what a training takes."""
-_OVERHEAD = 0.1
-"""What a task takes beside the blocks, as a share of a baseline: heads, losses, data."""
 _SHARES = ((0.4, 1.0), (1.0, 1.0))
 """A probe that breaks the threshold takes a share of its steps drawn from one of these, equally likely."""
 _KEPT_SHARE = (0.45, 1.0)
@@ -42,7 +34,7 @@ _COLUMNS = ("strategy", "tasks", "workers", "ahead", "wall time", "extra units",
 
 @dataclass(slots=True)
 class Usage:
-    """What workers did, in units."""
+    """The work of simulated workers, in units."""
 
     wall: float = 0.0
     search: float = 0.0
@@ -69,7 +61,7 @@ class _Running:
 
 @dataclass
 class Simulation:
-    """One study of a world on some workers."""
+    """A simulated study of a world on some workers."""
 
     world: World
     strategy: str
@@ -79,9 +71,7 @@ class Simulation:
     usage: Usage = field(default_factory=Usage)
 
     def __post_init__(self) -> None:
-        tasks = [{"name": name, "dataset": "simulated", "target": name} for name in self.world.tasks]
-        told = {"depths": _DEPTHS, "strategy": self.strategy, "training": {"epochs": 1}}
-        self._spec = StudySpec.parse({"ar_threshold": _THRESHOLD, "tasks": tasks, **told})
+        self._spec = simulated_spec(self.world.tasks, self.strategy)
         self._evidence = Evidence(self._spec)
         self._ahead = TrainingsAhead(self._spec, self._evidence, self.train_ahead)
         self._answers: dict[Training, Measurement] = {}
@@ -150,7 +140,7 @@ class Simulation:
         known = self._evidence.facts.known.get(replace(training, is_probe=True))
         steps = measured.steps - (known.steps if known and not training.is_probe else 0)
         chance = random.Random(f"{self.seed} {training.key}")
-        units = _units(training.tree) * steps / _STEPS * math.exp(chance.gauss(0, _NOISE))
+        units = EFFORT.units(training.tree.root) * steps / _STEPS * math.exp(chance.gauss(0, _NOISE))
         self._running[training] = _Running(measured, self.usage.wall, self.usage.wall + units)
 
     def _stop(self, training: Training) -> None:
@@ -167,18 +157,7 @@ class Simulation:
 
     def _is_harmed(self, measured: Measurement) -> bool:
         references = self._evidence.references(list(measured.metrics))
-        return any(value < (1 - _THRESHOLD) * references[task] for task, value in measured.metrics.items())
-
-
-def _units(tree: BranchTree) -> float:
-    """Return what a training of all steps takes, as a multiple of a baseline."""
-    alone = BranchTree.flat(tree.tasks[:1], tree.depth, tree.depth)
-    return (_macs(tree) / _macs(alone) + _OVERHEAD * len(tree.tasks)) / (1 + _OVERHEAD)
-
-
-def _macs(tree: BranchTree) -> int:
-    tasks = [Task(name) for name in tree.tasks]
-    return tree_cost(tree, get_template("cnn8"), tasks).macs_per_second or 0
+        return any(value < (1 - THRESHOLD) * references[task] for task, value in measured.metrics.items())
 
 
 def used(strategy: str, tasks: int, workers: int, train_ahead: int, seeds: int) -> Usage:

@@ -38,7 +38,7 @@ class Coverage:
 
 
 def coverage(regime: Regime, repeats: int, studies: int, seed: int = 0) -> Coverage:
-    """Intervals of all cells of simulated studies, each trained so often (baselines twice at least)."""
+    """Return how often intervals miss the true AR in simulated cells trained so often (baselines twice at least)."""
     random = np.random.default_rng(seed)
     ends = np.array(
         [interval(cell) for _ in range(studies) for cell in _trained(regime, repeats, random).cells().values()]
@@ -100,7 +100,7 @@ def _decide(study: Study, pilots: int) -> list[Verdict]:
 
 
 def coverage_rows(studies: int) -> Iterator[str]:
-    """Coverage at a confidence of 95 %, in per cent (below / above: the interval lies below / above the true AR)."""
+    """Yield the coverage at 95 %, in per cent (below / above: the interval lies below / above the true AR)."""
     counts = (1, 2, 6)
     yield "| steps a clip | accuracy | clips | seed sd | " + " | ".join(f"{n} repeats" for n in counts) + " |"
     yield "| --- " * (4 + len(counts)) + "|"
@@ -123,7 +123,7 @@ BEYOND = ((0.03, None), (0.04, None), (0.08, None), (0.2, None))
 
 
 def decision_rows(studies: int) -> Iterator[str]:
-    """Verdicts at Q = 2 %, six repeats at most, by true AR; the better task's reduction in brackets."""
+    """Yield verdicts at Q = 2 %, six repeats at most, by true AR; the better task's reduction in brackets."""
     yield "| regime | AR (other task) | keeps | breaks | open | repeats |"
     yield "| --- " * 6 + "|"
     for name, regime in REGIMES.items():
@@ -135,7 +135,7 @@ def decision_rows(studies: int) -> Iterator[str]:
 
 
 def noisier_rows(studies: int) -> Iterator[str]:
-    """Verdicts at AR = Q where seeds move pairs more than baselines, by pairs that are trained twice from the start.
+    """Yield verdicts at AR = Q if seeds move pairs more than baselines, by pairs that are trained twice at first.
 
     2,000 clips, accuracy 0.9, seed sd 2 %; the better task gains 2 %.
     """
@@ -156,7 +156,7 @@ LEARNT = ((0.98, 0.022), (0.90, 0.087))
 
 
 def verdict_rows(studies: int) -> Iterator[str]:
-    """Verdicts on delivered models of four tasks at Q = 2 %, in per cent, by the true AR of the worst task.
+    """Yield verdicts on delivered models of four tasks at Q = 2 %, in per cent, by the true AR of the worst task.
 
     The other tasks gain as much. Groups are of ten clips with a correlation of 0.05. At AR = Q there are six times as
     many splits: the share of verified models there is what the method promises to keep at 5 % or less.
@@ -186,7 +186,7 @@ def _shares(found: Counter[FinalVerdict]) -> str:
 
 
 def power_rows(studies: int) -> Iterator[str]:
-    """How often a model of five tasks that loses nothing is verified at the smallest threshold that eq. 21 gives."""
+    """Yield how often a model of five tasks that loses nothing is verified at the smallest threshold of eq. 21."""
     yield "| accuracy | test clips | Q_min | without the unseen clips | verified at Q_min |"
     yield "| --- " * 5 + "|"
     for (accuracy, apart), clips in product(LEARNT, (150, 750, 2000)):

@@ -34,7 +34,7 @@ class SystemRow:
 
     @property
     def cost(self) -> Estimate:
-        """CPU seconds of the whole run."""
+        """Return the CPU seconds of the whole run."""
         return Estimate(self.usage.cpu_seconds)
 
     def to_json(self) -> dict[str, Any]:
@@ -71,14 +71,14 @@ class SystemRow:
 
 @dataclass(frozen=True, slots=True)
 class SampledRow:
-    """The plain program's cost, estimated from some of its trainings; its tree is left out."""
+    """The plain program's row when only some of its trainings were run: an estimated cost, and no tree."""
 
     sample: PlainSample
     usage: Usage
 
     @property
     def cost(self) -> Estimate:
-        """CPU seconds of the whole sweep."""
+        """Return the CPU seconds of the whole sweep."""
         return Estimate.of_sample(self.usage.cpu_seconds - self.sample.cpu_seconds, self.sample.strata)
 
     def to_json(self) -> dict[str, Any]:

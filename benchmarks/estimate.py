@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A sum, and the independent parts of its variance with their degrees of freedom; none if it is exact."""
+    """A cost, and the independent parts of its variance with their degrees of freedom; none if it is exact."""
 
     value: float
     parts: tuple[tuple[float, int], ...] = ()
@@ -35,7 +35,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval, by Student's t with Satterthwaite's degrees of freedom."""
+        """Return the 95 % interval, by Student's t with Satterthwaite's degrees of freedom."""
         variance = sum(part for part, _ in self.parts)
         if not variance:
             return self.value, self.value

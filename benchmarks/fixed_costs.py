@@ -60,7 +60,7 @@ class Profile:
 
     @property
     def fixed(self) -> float:
-        """All but the trainings."""
+        """Return all but the trainings."""
         return sum(self.processes.values()) - self.trainings
 
 

@@ -53,7 +53,7 @@ class Growth:
 
     @property
     def times_the_half(self) -> dict[int, float]:
-        """What twice the tasks take, by the larger number."""
+        """Return what twice the tasks take, by the larger number."""
         return {tasks: self.seconds[tasks] / self.seconds[tasks // 2] for tasks in self.seconds if tasks > _SMALLEST}
 
 

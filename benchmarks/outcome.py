@@ -47,24 +47,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PlainSample:
-    """Some of the plain program's trainings, drawn at random."""
+    """A random sample of the plain program's trainings."""
 
     strata: Mapping[str, tuple[Sequence[float], int]]
     """Baselines and pairs: CPU seconds of each sampled training, and how many trainings there are."""
 
     @property
     def cpu_seconds(self) -> float:
-        """Of the trainings that were sampled."""
+        """Return the CPU seconds of the trainings that were sampled."""
         return sum(sum(costs) for costs, _ in self.strata.values())
 
     @property
     def sampled(self) -> int:
-        """Trainings that were sampled."""
+        """Return how many trainings were sampled."""
         return sum(len(costs) for costs, _ in self.strata.values())
 
     @property
     def trials(self) -> int:
-        """Trainings of the sweep."""
+        """Return how many trainings the sweep has."""
         return sum(count for _, count in self.strata.values())
 
     def write(self, path: Path) -> None:

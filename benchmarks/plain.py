@@ -192,7 +192,7 @@ def _end(
     *,
     test: bool,
 ) -> None:
-    """The last report; the best checkpoint's metrics on the test split where somebody needs them (not of pairs)."""
+    """Report the end; the best checkpoint's metrics on the test split if somebody needs them (not of pairs)."""
     report = {**_flat(best), "parameters": sum(one.numel() for one in model.parameters()), "steps": study.steps}
     report |= {"cpu_seconds": time.process_time()}  # of a process that trains this model and no other
     checkpoint = tune.get_checkpoint()

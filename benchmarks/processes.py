@@ -86,7 +86,7 @@ def measure(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[s
 
 
 class _Sampler:
-    """Adds up what every process that was ever seen below a root has used."""
+    """A running sum of what every process that was ever seen below a root has used."""
 
     def __init__(self, root: psutil.Process) -> None:
         self._root = root

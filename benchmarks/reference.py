@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 
@@ -46,17 +46,17 @@ class Reference:
 
     @property
     def seeds(self) -> range:
-        """The repeats."""
+        """Return the repeats."""
         return range(int(self.spec.repeats))
 
     @cached_property
     def measured(self) -> Mapping[Training, Measurement]:
-        """What every training came to."""
+        """Return what every training came to."""
         return {trial.training: trial.measurement for trial in self.trials if trial.measurement}
 
     @property
     def depth(self) -> int:
-        """Blocks of the template."""
+        """Return how many blocks the template has."""
         return get_template(self.spec.template).depth
 
     def data(self) -> StudyData:
@@ -66,7 +66,7 @@ class Reference:
 
     @property
     def schedule(self) -> Schedule:
-        """How its models were trained."""
+        """Return how its models were trained."""
         return schedule_of(self.spec)
 
     def evidence(self, seeds: Iterable[int]) -> Evidence:
@@ -85,6 +85,13 @@ class Reference:
             if len(trial.training.tasks) <= 2 and trial.training.repeat in order
         ]
         return with_strategy(self.spec, Strategy.EXHAUSTIVE, len(order)), trials
+
+
+@cache
+def opened(folder: Path) -> tuple[Reference, StudyData]:
+    """Return the reference in a folder and its data, opened once by each process."""
+    reference = Reference.open(folder)
+    return reference, reference.data()
 
 
 def with_strategy(spec: StudySpec, strategy: Strategy, repeats: int) -> StudySpec:

@@ -24,13 +24,11 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from benchmarks.questions import outcomes
+from benchmarks.worlds import outcomes, settle
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.strategies.strategy import Settled, Spent, decide
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec
-from taskgraft.search.study.trial import Training, Trial, TrialState
+from taskgraft.search.study.trial import Training
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
@@ -47,7 +45,7 @@ Group = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What every group of tasks loses on validation, task by task (positive = the task loses)."""
+    """A table of group trainings: what each task of each group loses on validation (positive = the task loses)."""
 
     name: str
     tasks: tuple[str, ...]
@@ -75,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a strategy did with one table, threshold and order."""
+    """The result of a strategy with one table, threshold and order of the tasks."""
 
     trainings: int
     networks: int
@@ -154,14 +152,9 @@ def networks(tree: BranchTree) -> list[tuple[str, ...]]:
 
 def replay(table: Table, strategy: str, threshold: float, tasks: Sequence[str]) -> Found:
     """Drive a strategy through a table, its tasks in this order."""
-    spec = _spec(strategy, threshold, tasks)
-    evidence, trained, count = Evidence(spec), set[Group](), 0
-    while not isinstance(decision := decide(spec, evidence, Spent()), Settled):
-        training = decision.trainings[0]
-        trained |= {frozenset(group) for group in networks(training.tree) if len(group) > 1}
-        evidence.add(Trial(count, training, 0, TrialState.COMPLETE, _measure(table, training)))
-        count += 1
-    found = networks(decision.tree)
+    trainings, tree = settle(_spec(strategy, threshold, tasks), lambda training: _measure(table, training))
+    trained = {frozenset(group) for one in trainings for group in networks(one.tree) if len(group) > 1}
+    found = networks(tree)
     assert all(table.keeps(group, threshold) for group in found), "a delivered tree keeps the threshold on validation"
     return Found(len(trained), len(found), len(found) == table.fewest_networks(threshold))
 

@@ -12,24 +12,20 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load as load_tensors
 
-from benchmarks.reference import Reference
+from benchmarks.reference import Reference, opened
+from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
-from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer, pack_weights
+from taskgraft.evaluators.training import Trainer
+from taskgraft.evaluators.trunk import Trunk
+from taskgraft.search.study.spec import Start, TrainingSpec
 from taskgraft.space.tree import BranchTree
-
-_TRUNK = 4
-"""The trunk takes one of so many parts of the steps, each model the others."""
 
 Metrics = Mapping[str, float]
 """Of each task of a model, on validation."""
@@ -37,18 +33,18 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Trainings:
-    """All baselines and pairs with all seeds, trained in one way."""
+    """The baselines and pairs of all seeds, trained in one way."""
 
     metrics: Mapping[tuple[BranchTree, int], Metrics]
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds."""
+        """Return the seeds."""
         return tuple(sorted({seed for _, seed in self.metrics}))
 
     @cached_property
     def pairs(self) -> tuple[BranchTree, ...]:
-        """The trees of two tasks."""
+        """Return the trees of two tasks."""
         return tuple(dict.fromkeys(tree for tree, _ in self.metrics if len(tree.tasks) > 1))
 
     def mean(self, tree: BranchTree, seeds: Iterable[int]) -> Metrics:
@@ -175,48 +171,35 @@ def from_trunk(reference: Reference, scratch: Trainings, folder: Path) -> Traini
     return Trainings(baselines | pairs)
 
 
-@cache
-def _opened(folder: Path) -> tuple[Reference, StudyData]:
-    reference = Reference.open(folder)
-    return reference, reference.data()
+def _whole(folder: Path) -> TrainingSpec:
+    """Return how the reference trains, but from a trunk."""
+    spec = opened(folder)[0].spec
+    return spec.training.model_copy(update={"start": Start.TRUNK})
 
 
-def _part(schedule: Schedule, parts: int) -> Schedule:
-    """Return so many of the parts of a schedule, each a whole number of epochs if it has enough of them."""
-    return replace(schedule, epochs=max(1, round(schedule.epochs * parts / _TRUNK)))
-
-
-def _trunk(folder: Path, seed: int) -> bytes:
-    """Return the weights of the trunk after its last step."""
-    reference, data = _opened(folder)
+def _trunk(folder: Path, seed: int) -> Trunk:
+    reference, data = opened(folder)
+    epochs, _ = _whole(folder).split(reference.schedule.epochs)
     tree = BranchTree.flat(reference.spec.task_names, reference.depth, reference.depth)
-    trainer = Trainer(tree, data, _part(reference.schedule, 1), reference.spec.seed + seed)
-    while not trainer.finished:
-        trainer.advance()
-    return pack_weights(trainer.model)
+    trainer = Trainer(tree, data, replace(reference.schedule, epochs=epochs), reference.spec.seed + seed)
+    weights = _finished(trainer).weights
+    assert weights, "it was trained here"
+    return Trunk(tree.tasks, weights)
 
 
-def _train(folder: Path, tree: BranchTree, seed: int, trunk: bytes, references: Metrics | None) -> Metrics:
+def _train(folder: Path, tree: BranchTree, seed: int, trunk: Trunk, references: Metrics | None) -> Metrics:
     """Return the metrics of a model that starts from the trunk."""
-    reference, data = _opened(folder)
-    trainer = Trainer(tree, data, _part(reference.schedule, _TRUNK - 1), reference.spec.seed + seed, references)
-    graft(trainer.model, load_tensors(trunk), reference.spec.task_names)
+    reference, data = opened(folder)
+    _, epochs = _whole(folder).split(reference.schedule.epochs)
+    schedule = replace(reference.schedule, epochs=epochs)
+    trainer = Trainer(tree, data, schedule, reference.spec.seed + seed, references, start=trunk)
+    return _finished(trainer).metrics
+
+
+def _finished(trainer: Trainer) -> Measurement:
     while not trainer.finished:
         trainer.advance()
-    return trainer.measurement("").metrics
-
-
-def graft(model: TreeModel, trunk: Mapping[str, torch.Tensor], tasks: Sequence[str]) -> None:
-    """Put the weights of a model that shares every block among all ``tasks`` into a tree of some of them."""
-    state, nodes = model.state_dict(), list(model.tree.nodes())
-    for name in state:
-        kind, place, *rest = name.split(".")
-        if kind == "heads":
-            state[name] = trunk[".".join([kind, str(tasks.index(model.tree.tasks[int(place)])), *rest])]
-        else:
-            block, *rest = rest
-            state[name] = trunk[".".join([kind, "0", str(int(block) + nodes[int(place)].blocks[0]), *rest])]
-    model.load_state_dict(state)
+    return trainer.measurement("")
 
 
 if __name__ == "__main__":

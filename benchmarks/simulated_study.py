@@ -64,7 +64,7 @@ class Study:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The cells."""
+        """Return the cells."""
         return tuple(self._reductions)
 
     def repeats(self, pair: Pair) -> int:

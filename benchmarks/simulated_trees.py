@@ -12,43 +12,42 @@ import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from benchmarks.questions import encoder, outcomes
+from benchmarks.worlds import (
+    BASELINE,
+    DEPTHS,
+    EFFORT,
+    SAID,
+    TEMPLATE,
+    THRESHOLD,
+    drawn_depths,
+    encoder_parameters,
+    planted_depths,
+    settle,
+    simulated_spec,
+    task_names,
+)
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import components
-from taskgraft.search.strategies.strategy import Settled, Spent, decide
-from taskgraft.search.strategies.tree_search import Effort
-from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.trial import Training, Trial, TrialState
+from taskgraft.search.strategies.tree_moves import shared_blocks
+from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
-_DEPTHS = (4, 5, 6, 7, 8)
 _SIZES = (5, 8, 12, 20, 40)
 _MOST_TASKS = {"bisection": 8, "groups": 20}
 """Larger sets take a strategy too long to be simulated here."""
-_TEMPLATE = get_template("cnn8")
-_EFFORT = Effort(_TEMPLATE)
-_BASELINE = 0.9
-_SAID = outcomes(_BASELINE)
 _SEED, _CLIPS, _EFFECT, _AFFINITY = 0.0065, 0.004, 0.008, 1.5
-_THRESHOLD = 0.02
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How many tasks a family has, and how many blocks they may share within it and across."""
+    """A planted family: how many tasks it has, and how many blocks they may share within it and across."""
 
     tasks: int
     within: int
@@ -69,7 +68,8 @@ class World:
     def __init__(self, tasks: int, name: str, seed: int) -> None:
         self._name = f"{tasks} {name} {seed}"
         chance = random.Random(self._name)
-        self.tasks = tuple(f"t{place:02d}" for place in range(tasks))
+        self.tasks = task_names(tasks)
+        self._places = {task: place for place, task in enumerate(self.tasks)}
         self.compatible = self._compatibilities(FAMILIES[name], chance)
         self._limit = np.full((tasks, tasks), 8.0)
         self._spared = np.full((tasks, tasks), -1.0)
@@ -81,72 +81,61 @@ class World:
 
     def _compatibilities(self, family: Family | None, chance: random.Random) -> dict[Pair, int]:
         if family is None:
-            return {pair: chance.choice((0, *_DEPTHS)) for pair in combinations(self.tasks, 2)}
-        places = chance.sample([place // family.tasks for place in range(len(self.tasks))], len(self.tasks))
-        home = dict(zip(self.tasks, places, strict=True))
-        return {(a, b): family.within if home[a] == home[b] else family.across for a, b in combinations(self.tasks, 2)}
+            return drawn_depths(self.tasks, chance)
+        return planted_depths(self.tasks, family.tasks, family.within, family.across, chance)
 
     def _harm_pair(self, pair: Pair, depth: int, chance: random.Random) -> None:
         """Draw what two tasks do to each other where they share more than they may."""
-        first, second = map(self.tasks.index, pair)
+        first, second = map(self._places.__getitem__, pair)
         both, spared = chance.random() < 0.25, chance.random() < 0.5
         for victim, other, is_hurt in ((first, second, both or spared), (second, first, both or not spared)):
             if is_hurt and depth < 8:
                 self._limit[victim, other], self._harm[victim, other] = depth, chance.uniform(0.03, 0.07)
                 if chance.random() < 0.1:
-                    self._spared[victim, other] = chance.choice([deeper for deeper in _DEPTHS if deeper > depth])
-
-    def _shared(self, tree: BranchTree) -> Matrix:
-        shared = np.zeros((len(self.tasks), len(self.tasks)))
-        for node in tree.nodes():
-            if not node.is_leaf:
-                places = [self.tasks.index(task) for task in node.tasks]
-                shared[np.ix_(places, places)] = node.blocks[1]
-        np.fill_diagonal(shared, 0)
-        return shared
+                    self._spared[victim, other] = chance.choice([deeper for deeper in DEPTHS if deeper > depth])
 
     def truth(self, tree: BranchTree) -> dict[str, float]:
         """Return what each task of a part loses in expectation: the worst harm, and an effect of what it shares."""
         if len(tree.tasks) == 1:
             return dict.fromkeys(tree.tasks, 0.0)
-        shared = self._shared(tree)
+        shared = shared_blocks(tree.root, self._places)
         harm = np.where((shared > self._limit) & (shared != self._spared), self._harm, 0.0).max(axis=1)
-        places = {task: self.tasks.index(task) for task in tree.tasks}
-        effects = {
-            task: random.Random(f"{self._name} {task} {shared[place].tolist()}").gauss(0, _EFFECT)
-            for task, place in places.items()
-        }
-        return {task: float(harm[place]) + effects[task] for task, place in places.items()}
+        lost: dict[str, float] = {}
+        for task in tree.tasks:
+            place = self._places[task]
+            effect = random.Random(f"{self._name} {task} {shared[place].tolist()}").gauss(0, _EFFECT)
+            lost[task] = float(harm[place]) + effect
+        return lost
 
     def measure(self, training: Training) -> Measurement:
         """Return what a training measures; affinities are those of the pairs, off by a normal deviate."""
         metrics = {task: self._metric(training, task, lost) for task, lost in self.truth(training.tree).items()}
         told = self.affinities if training.tasks == self.tasks else {}
-        return Measurement(metrics, dict.fromkeys(training.tasks, _SAID), 1, 1, 1.0, "simulated", affinities=told)
+        return Measurement(metrics, dict.fromkeys(training.tasks, SAID), 1, 1, 1.0, "simulated", affinities=told)
 
     def _metric(self, training: Training, task: str, lost: float) -> float:
-        baseline = _BASELINE * (1 + self._baselines[self.tasks.index(task)])
+        baseline = BASELINE * (1 + self._baselines[self._places[task]])
         if len(training.tasks) == 1:
             return baseline
         chance = random.Random(f"{self._name} {training.key} {task}")
-        return _BASELINE * (1 - lost + chance.gauss(0, _SEED) + chance.gauss(0, _CLIPS))
+        return BASELINE * (1 - lost + chance.gauss(0, _SEED) + chance.gauss(0, _CLIPS))
 
     def keeps(self, tree: BranchTree) -> bool:
         """Return whether a delivered tree truly keeps the threshold."""
-        return all(max(self.truth(part).values()) <= _THRESHOLD for part in components(tree))
+        return all(max(self.truth(part).values()) <= THRESHOLD for part in components(tree))
 
     def reference(self) -> BranchTree:
         """Return the tree that follows from the true compatibilities of the pairs."""
         cells = {
-            pair: {tried: Cell(0.0 if tried <= depth else 0.05) for tried in _DEPTHS}
+            pair: {tried: Cell(0.0 if tried <= depth else 0.05) for tried in DEPTHS}
             for pair, depth in self.compatible.items()
         }
-        return synthesize(ReductionMatrix(self.tasks, cells), _THRESHOLD, _TEMPLATE)
+        return synthesize(ReductionMatrix(self.tasks, cells), THRESHOLD, TEMPLATE)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one study came to; ``size`` is that of its tree's blocks, relative to the reference."""
+    """The result of one study; ``size`` is that of its tree's blocks, relative to the reference."""
 
     trainings: float
     units: float
@@ -156,16 +145,10 @@ class Outcome:
 
 def study(world: World, strategy: str) -> Outcome:
     """Drive a study through a world."""
-    tasks = [{"name": name, "dataset": "simulated", "target": name} for name in world.tasks]
-    told = {"depths": _DEPTHS, "strategy": strategy, "training": {"epochs": 1}}
-    spec = StudySpec.parse({"ar_threshold": _THRESHOLD, "tasks": tasks, **told})
-    evidence, count, units = Evidence(spec), 0, 0.0
-    while not isinstance(decision := decide(spec, evidence, Spent()), Settled):
-        training = decision.trainings[0]
-        evidence.add(Trial(count, training, 0, TrialState.COMPLETE, world.measure(training)))
-        count, units = count + 1, units + _EFFORT.units(training.tree.root)
-    tree = decision.tree
-    return Outcome(count, units, encoder(tree) / encoder(world.reference()), world.keeps(tree))
+    trained, tree = settle(simulated_spec(world.tasks, strategy), world.measure)
+    units = sum(EFFORT.units(training.tree.root) for training in trained)
+    size = encoder_parameters(tree) / encoder_parameters(world.reference())
+    return Outcome(len(trained), units, size, world.keeps(tree))
 
 
 def mean(found: Sequence[Outcome]) -> Outcome:

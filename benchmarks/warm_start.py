@@ -11,18 +11,16 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import combinations, product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import load as load_tensors
 
-from benchmarks.reference import Reference
+from benchmarks.reference import Reference, opened
+from taskgraft.evaluators.grafting import FlatModel, graft
 from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
@@ -108,43 +106,25 @@ def rows(reference: Reference, answers: Mapping[Question, float]) -> list[Row]:
     return [Row.of(way, ars, truth, reference.spec.ar_threshold) for way, ars in found.items()]
 
 
-@cache
-def _opened(folder: Path) -> tuple[Reference, StudyData]:
-    reference = Reference.open(folder)
-    return reference, reference.data()
-
-
 def _answer(folder: Path, question: Question) -> float:
     """Return the AR of a warm training against the baselines of its seed, on validation."""
-    reference, data = _opened(folder)
+    reference, data = opened(folder)
     tasks = question.tree.tasks
     alone = reference.evidence([question.seed])
     references = alone.references(tasks)
     schedule = replace(reference.schedule, epochs=reference.schedule.epochs // 2)
     trainer = Trainer(question.tree, data, schedule, reference.spec.seed + question.seed, references)
     own = {task: Training(alone.baseline(task), question.seed) for task in tasks}
-    weights = {task: reference.checkpoints.load(training) for task, training in own.items()}
-    graft(trainer.model, weights, question.donor)
+    weights = {task: FlatModel.unpacked([task], reference.checkpoints.load(training)) for task, training in own.items()}
+    graft_baselines(trainer.model, weights, question.donor)
     while not trainer.finished:
         trainer.advance()
     return accuracy_reduction(references, trainer.measurement("").metrics)
 
 
-def graft(model: TreeModel, baselines: Mapping[str, bytes], donor: str) -> None:
-    """Put the weights of baselines into a tree: the donor's where it takes part, else the node's first task's."""
-    given = {task: load_tensors(weights) for task, weights in baselines.items()}
-    state = model.state_dict()
-    nodes = list(model.tree.nodes())
-    for name in state:
-        kind, place, *rest = name.split(".")
-        if kind == "heads":
-            state[name] = given[model.tree.tasks[int(place)]][".".join([kind, "0", *rest])]
-            continue
-        node = nodes[int(place)]
-        block, *rest = rest
-        source = given[donor if donor in node.tasks else node.tasks[0]]
-        state[name] = source[".".join([kind, "0", str(int(block) + node.blocks[0]), *rest])]
-    model.load_state_dict(state)
+def graft_baselines(model: TreeModel, baselines: Mapping[str, FlatModel], donor: str) -> None:
+    """Put the weights of baselines into a tree: the donor's if it takes part, else the node's first task's."""
+    graft(model, lambda tasks: baselines[donor if donor in tasks else tasks[0]])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import pytest
 import torch
 from benchmarks.decisions import REPLAYED, cut_off, replay, rows
 from benchmarks.reference import Reference
-from benchmarks.warm_start import Row, graft
+from benchmarks.warm_start import Row, graft_baselines
 
+from taskgraft.evaluators.grafting import FlatModel
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.stopping import Stopping
@@ -102,7 +103,8 @@ def model(tasks: str, shared: int) -> TreeModel:
 @pytest.mark.parametrize("shared", [5, 8])
 def test_a_grafted_pair_says_of_its_donor_what_the_baseline_says(shared: int) -> None:
     alone, pair = {task: model(task, 8) for task in "ab"}, model("ab", shared)
-    graft(pair, {task: pack_weights(one) for task, one in alone.items()}, donor="b")
+    baselines = {task: FlatModel.unpacked([task], pack_weights(one)) for task, one in alone.items()}
+    graft_baselines(pair, baselines, donor="b")
     heard = torch.randn(2, 1, get_template("cnn8").front_end.bands, 64)
     with torch.no_grad():
         assert torch.equal(pair(heard)["b"], alone["b"](heard)["b"])

@@ -1,32 +1,9 @@
-"""Models that start from one trunk: what they start as, and how they are held against trainings from scratch."""
+"""Models that start from one trunk, held against trainings from scratch."""
 
 import pytest
-import torch
-from benchmarks.shared_start import Loss, Trainings, graft
+from benchmarks.shared_start import Loss, Trainings
 
-from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
-
-TASKS = ("a", "b", "c")
-
-
-def model(tasks: tuple[str, ...], shared: int) -> TreeModel:
-    """Return an untrained model in evaluation mode; each task has as many classes as its letter's place and one."""
-    sizes = {"a": 2, "b": 3, "c": 4}
-    found = [Task(task, TaskKind.CLIP, sizes[task]) for task in tasks]
-    return TreeModel(BranchTree.flat(tasks, shared, 8), get_template("cnn8"), found).eval()
-
-
-@pytest.mark.parametrize(("tasks", "shared"), [(("b",), 8), (("a", "c"), 8), (("b", "c"), 5), (("a", "b", "c"), 0)])
-def test_a_model_starts_by_saying_what_the_trunk_says(tasks: tuple[str, ...], shared: int) -> None:
-    trunk, own = model(TASKS, 8), model(tasks, shared)
-    graft(own, trunk.state_dict(), TASKS)
-    heard = torch.randn(2, 1, get_template("cnn8").front_end.bands, 64)
-    with torch.no_grad():
-        said, known = own(heard), trunk(heard)
-    assert all(torch.equal(said[task], known[task]) for task in tasks)
 
 
 def trainings(pair_metrics: tuple[float, float], alone: float = 0.8) -> Trainings:

@@ -11,13 +11,14 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "3065cac74d1ede42aa1000037052da0993d82c95b4da34998bd19ef14546a185")
+PINNED = (1, "d06b909161ae374942cfefde19cac984a5bb81436111ac74d9006c7b80dfb0dd")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
+    "evaluators/grafting.py": (),
     "evaluators/losses.py": (),
     "evaluators/masking.py": (),
     "evaluators/metrics.py": (

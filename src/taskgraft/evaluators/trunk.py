@@ -3,8 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from safetensors.torch import load as load_tensors
-
+from taskgraft.evaluators.grafting import FlatModel, graft
 from taskgraft.evaluators.models.tree_model import TreeModel
 
 
@@ -28,16 +27,8 @@ class Trunk:
         """Put the weights into a model of some of the tasks: each of its nodes takes its own blocks, each head its own.
 
         Raises:
-            KeyError: the model has a task, or a block, that the trunk has not.
+            ValueError: the model has a task that the trunk has not.
             RuntimeError: the trunk's blocks or heads have other shapes.
         """
-        trunk, state, nodes = load_tensors(self.weights), model.state_dict(), list(model.tree.nodes())
-        places = {task: place for place, task in enumerate(self.tasks)}
-        for name in state:
-            kind, place, rest = name.split(".", 2)
-            if kind == "heads":
-                state[name] = trunk[f"heads.{places[model.tree.tasks[int(place)]]}.{rest}"]
-            else:
-                block, rest = rest.split(".", 1)
-                state[name] = trunk[f"nodes.0.{int(block) + nodes[int(place)].blocks[0]}.{rest}"]
-        model.load_state_dict(state)
+        trunk = FlatModel.unpacked(self.tasks, self.weights)
+        graft(model, lambda _: trunk)

@@ -9,8 +9,9 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.registry import DEMO_CLIPS
 from taskgraft.search.evidence.resolution import smallest_threshold
 from taskgraft.search.strategies.plan import Plan, plan_study, plan_trials
+from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.outline import StudyOutline, find_local_report, outline_study
-from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.spec import Strategy, StudySpec
 from tests.search.corpora import beeps_spec, write_beeps
 from tests.search.worlds import make_spec
 
@@ -62,6 +63,31 @@ def test_a_plan_of_the_beeps(folder: Path) -> None:
     assert found.clips["pitch"] == {"train": 36, "validation": 12, "test": 12}
     assert found.fully_shared_parameters < found.independent_parameters
     assert found.to_json()["workers"] == found.workers == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "means"),
+    [
+        ("adaptive", {2: 4.0, 3: 9.9, 4: 16.3}),
+        ("bisection", {2: 4.4, 3: 11.1, 4: 18.4, 5: 28.8, 8: 76.5}),
+        ("groups", {2: 4.4, 3: 7.6, 4: 10.8, 5: 13.4, 8: 27.2, 12: 48.4, 20: 77.1}),
+        ("trees", {2: 3.9, 3: 7.1, 4: 9.0, 5: 11.0, 8: 18.3, 12: 30.5, 20: 54.2}),
+    ],
+)
+def test_the_likely_trainings_are_about_those_of_simulated_studies(strategy: str, means: dict[int, float]) -> None:
+    """The means are those of docs/tree_search.md."""
+    for tasks, trainings in means.items():
+        spec = make_spec(tasks, strategy=strategy)
+        assert tasks + strategy_of(spec).expected_questions(spec) == pytest.approx(trainings, rel=0.17)
+
+
+def test_a_plan_does_not_take_all_that_may_be_asked_about_pairs_for_likely(folder: Path) -> None:
+    """Of two depths, a pair takes 1.5 questions on average."""
+    costs = {cost.strategy: cost for cost in plan(folder).strategies}
+    adaptive, exhaustive = costs[Strategy.ADAPTIVE], costs[Strategy.EXHAUSTIVE]
+    assert (adaptive.trials_likely, adaptive.trials_at_most) == (3 + 5 + 1, 28)
+    assert exhaustive.trials_likely == 3 + 6 + 1
+    assert adaptive.seconds_at_least <= adaptive.seconds_likely < adaptive.seconds_at_most
 
 
 def test_a_plan_says_what_the_test_clips_can_decide(folder: Path) -> None:

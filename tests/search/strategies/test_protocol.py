@@ -48,6 +48,9 @@ class AllOrNothing:
     def questions_left(self, spec: StudySpec, evidence: Evidence) -> None:
         return None
 
+    def expected_questions(self, spec: StudySpec) -> int:
+        return spec.least_repeats
+
     def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
         return spec.least_repeats
 

@@ -36,10 +36,10 @@ def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30
     return said
 
 
-@pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups"])
+@pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups", "trees"])
 def test_the_time_left_lies_in_the_range_nearly_always(strategy: str) -> None:
     said = [one for tasks in (2, 4) for one in said_of_studies(strategy, tasks, 1)]
-    assert len(said) > 60
+    assert len(said) > 40
     assert sum(one.holds for one in said) / len(said) >= 0.95
 
 
@@ -51,7 +51,7 @@ def test_so_it_does_with_training_ahead(strategy: str) -> None:
     assert all(one.true_trials <= one.trials[1] for one in said)
 
 
-@pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups"])
+@pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups", "trees"])
 def test_no_study_takes_more_trainings_than_it_said_at_any_time(strategy: str) -> None:
     for tasks in (2, 3, 4):
         for said in said_of_studies(strategy, tasks, 2):

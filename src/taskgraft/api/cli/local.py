@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from taskgraft.api.cli.machines import Cores, RayAddress, TrainAhead, given_machines
 from taskgraft.api.cli.output import AsJson, console, count, errors_as_exit_codes, print_json, show_error
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.memory import without_collector
-from taskgraft.search.study.machines import Machines
 
 if TYPE_CHECKING:
     from taskgraft.evaluators.prediction import Bundle
@@ -26,22 +26,20 @@ EXIT_CODES = {"succeeded": 0, "paused": 130}
 def run(
     study_file: StudyFile,
     out: Annotated[Path | None, typer.Option(help="Where results go; taskgraft-runs/NAME by default.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
+    ray_address: RayAddress = None,
+    cores: Cores = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="The tree at another Q: takes over what the folder has, trains what is missing."),
     ] = None,
-    train_ahead: Annotated[
-        int, typer.Option(help="Models trained on free cores before they are asked for, at most at once.", min=0)
-    ] = 1,
+    train_ahead: TrainAhead = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one study in the foreground, without a service. Ctrl-C pauses it, the same command resumes it."""
     from taskgraft.api.study_files import read_study
 
     with errors_as_exit_codes(as_json):
-        machines = Machines(ray_address, cores, train_ahead)
+        machines = given_machines(ray_address, cores, train_ahead)
         spec = read_study(study_file)  # before the slow import of what trains
         with without_collector():
             from taskgraft.api.cli.live import Terminal

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from taskgraft.api.cli.local import EXIT_CODES, StudyFile
+from taskgraft.api.cli.machines import Cores, RayAddress, TrainAhead
 from taskgraft.api.cli.output import AsJson, console, errors, errors_as_exit_codes, print_json
 from taskgraft.errors import Unavailable
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 Url = Annotated[str, typer.Option(help="The service.", envvar="TASKGRAFT_URL")]
 Token = Annotated[str | None, typer.Option(help="What the service asks for.", envvar="TASKGRAFT_TOKEN")]
-TrainAhead = Annotated[
-    int | None,
-    typer.Option(help="Models trained on free cores before they are asked for, at most at once; 1 by default.", min=0),
-]
 StudyId = Annotated[str, typer.Argument(help="A study's id.", metavar="ID")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -43,8 +40,8 @@ def serve(
     database_url: Annotated[
         str | None, typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
+    ray_address: RayAddress = None,
+    cores: Cores = None,
     train_ahead: TrainAhead = None,
     data_dir: Annotated[Path | None, typer.Option(help="Datasets, features, artifacts, the SQLite file.")] = None,
     datasets_root: Annotated[
@@ -79,8 +76,8 @@ def serve(
 
 def runner(
     database_url: Annotated[str | None, typer.Option(help="The service's database.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="A Ray cluster; a local Ray by default.")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores of this machine that train; all by default.")] = None,
+    ray_address: RayAddress = None,
+    cores: Cores = None,
     train_ahead: TrainAhead = None,
     data_dir: Annotated[Path | None, typer.Option(help="The folder that the service and all workers share.")] = None,
     as_json: AsJson = False,

@@ -16,6 +16,14 @@ from taskgraft.space.matrix import Pair
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
+_EXPECTED_GROUPS = 0.75
+"""Groups that a study tries, by task and halving: 0.7 to 0.8 in simulated studies (docs/tree_search.md)."""
+
+
+def tasks_by_halvings(tasks: int) -> float:
+    """Return the number of tasks times how often they are halved down to single ones: trainings grow about like it."""
+    return tasks * math.log2(max(2, tasks))
+
 
 @dataclass(frozen=True, slots=True)
 class GroupStrategy:
@@ -52,10 +60,13 @@ class GroupStrategy:
         """Return None: what is asked next depends on too much to follow it."""
         return
 
+    def expected_questions(self, spec: StudySpec) -> int:
+        """Return about as many groups as simulated studies of so many tasks took."""
+        return spec.least_repeats * math.ceil(_EXPECTED_GROUPS * tasks_by_halvings(len(spec.tasks)))
+
     def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
         """Return about twice as many groups as it takes to halve the tasks down to single ones, and one per depth."""
-        tasks = len(spec.tasks)
-        groups = math.ceil(2 * tasks * math.log2(max(2, tasks))) + len(spec.depths)
+        groups = math.ceil(2 * tasks_by_halvings(len(spec.tasks))) + len(spec.depths)
         return min(most, spec.least_repeats * groups)
 
     def fewest_models(self, spec: StudySpec) -> Models:

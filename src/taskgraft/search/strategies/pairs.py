@@ -1,18 +1,22 @@
 """Strategies that ask about pairs of tasks: what they share, whatever the depths that they ask about."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reduction_matrix import synthesized_tree
-from taskgraft.search.strategies.depth_rules import Answers, DepthRule
+from taskgraft.search.strategies.depth_rules import NOTHING, Answers, DepthRule
 from taskgraft.search.strategies.open_pairs import OpenPairs, known_answers
 from taskgraft.search.strategies.protocol import Models, OpenCells, Questions, QuestionsLeft
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Pair
 from taskgraft.space.tree import BranchTree, Node
+
+_EVEN = 0.5
+"""Chance that a depth keeps the threshold, before anything is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ class PairStrategy:
         """Return how many questions are left, if pairs to come are like those that were asked."""
         pairs = OpenPairs.of(spec, evidence, self.rule)
         return QuestionsLeft(pairs.most, pairs.likely(), pairs.longest, pairs.most_saved())
+
+    def expected_questions(self, spec: StudySpec) -> int:
+        """Return what pairs and a tree take if each depth is as likely to keep the threshold as to break it."""
+        pairs = len(spec.tasks) * (len(spec.tasks) - 1) // 2
+        asked = math.ceil(pairs * self.rule.expected_questions(tuple(sorted(spec.depths)), NOTHING, _EVEN))
+        return spec.least_repeats * (asked + (len(spec.tasks) > 2))  # the tree of two tasks is a pair that was tried
 
     def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
         """Return all trainings but the baselines."""

@@ -27,7 +27,11 @@ _LONGEST_CROP = 4.0
 
 @dataclass(frozen=True, slots=True)
 class StrategyCost:
-    """What a study would take with one strategy; likely is what simulated studies took, or all that may be asked."""
+    """What a study would take with one strategy.
+
+    Likely is about the mean: of simulated studies, or over all answers about pairs if each depth is as likely to keep
+    the threshold as to break it.
+    """
 
     strategy: Strategy
     trials_at_least: int
@@ -208,8 +212,7 @@ def _likely(spec: StudySpec) -> _Work:
     """Return the work of a study whose questions take as long as is likely, without repairs of its tree."""
     least, most = _least(spec), _most(spec)
     baselines = _Alone.fewest(spec).trials * _with_trunk(spec)
-    asked = strategy_of(spec).likely_questions(spec, most.trials, baselines)
-    trials = min(most.trials, max(least.trials, baselines + asked))
+    trials = min(most.trials, max(least.trials, baselines + strategy_of(spec).expected_questions(spec)))
     if most.trials == least.trials:
         return most
     share = (trials - least.trials) / (most.trials - least.trials)

@@ -70,8 +70,12 @@ class SearchStrategy(Protocol):
         """Return how many questions are still to come; None if only the plan of the whole study bounds them."""
         ...
 
+    def expected_questions(self, spec: StudySpec) -> int:
+        """Return how many trainings answer all questions of a study on average, those of its tree included."""
+        ...
+
     def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
-        """Return how many trainings likely answer all questions, if only the plan bounds them.
+        """Return how many trainings are enough for all questions in nearly every study, if only the plan bounds them.
 
         At most ``most`` trainings are still to come, of which ``baselines`` are baselines.
         """

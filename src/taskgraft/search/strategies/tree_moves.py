@@ -48,14 +48,7 @@ class Moves:
 
     def shared(self, node: Node) -> Floats:
         """Return [n, n] how much every two tasks share, as the share of the tried depths that it reaches."""
-        shared = np.zeros((len(self.place), len(self.place)))
-        for inner in node.walk():
-            if not inner.is_leaf:
-                places = [self.place[task] for task in inner.tasks]
-                reached = sum(depth <= inner.blocks[1] for depth in self.depths)
-                shared[np.ix_(places, places)] = reached / len(self.depths)
-        np.fill_diagonal(shared, 0)
-        return shared
+        return np.searchsorted(self.depths, shared_blocks(node, self.place), side="right") / len(self.depths)
 
     # Tasks leave
 
@@ -159,6 +152,17 @@ def _merged(table: NDArray[_Number], first: int, second: int) -> NDArray[_Number
     table[first] = np.minimum(table[first], table[second])
     table[:, first] = table[first]
     return np.delete(np.delete(table, second, axis=0), second, axis=1)
+
+
+def shared_blocks(node: Node, place: Mapping[str, int]) -> Floats:
+    """Return [n, n] how many blocks every two of n tasks share, by their ``place``; 0 for those outside the node."""
+    shared = np.zeros((len(place), len(place)))
+    for inner in node.walk():
+        if not inner.is_leaf:
+            places = [place[task] for task in inner.tasks]
+            shared[np.ix_(places, places)] = inner.blocks[1]
+    np.fill_diagonal(shared, 0)
+    return shared
 
 
 def starting_at(node: Node, start: int) -> Node:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import side_by_side
-from taskgraft.search.strategies.groups import affinities, whole_group
+from taskgraft.search.strategies.groups import affinities, tasks_by_halvings, whole_group
 from taskgraft.search.strategies.protocol import Models, OpenCells, Questions
 from taskgraft.search.strategies.tree_search import Aim, Answer, State, most_trainings
 from taskgraft.search.study.spec import StudySpec
@@ -16,8 +16,8 @@ from taskgraft.space.matrix import Pair
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
-_LIKELY_TREES = 1.2
-"""Trees that a study takes, by task; about what simulated studies of 5 to 20 tasks took."""
+_EXPECTED_TREES = 0.4
+"""Trees that a study takes after the first, by task and halving, in simulated studies (docs/tree_search.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,13 @@ class TreeStrategy:
         """Return None: what is asked next depends on too much to follow it."""
         return
 
-    def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
+    def expected_questions(self, spec: StudySpec) -> int:
         """Return about as many trees as simulated studies of so many tasks took."""
-        return min(most, spec.least_repeats * math.ceil(_LIKELY_TREES * len(spec.tasks)))
+        return spec.least_repeats * (1 + math.ceil(_EXPECTED_TREES * tasks_by_halvings(len(spec.tasks))))
+
+    def likely_questions(self, spec: StudySpec, most: int, baselines: int) -> int:
+        """Return more than twice as many as is expected."""
+        return min(most, spec.least_repeats * (math.ceil(tasks_by_halvings(len(spec.tasks))) + len(spec.depths)))
 
     def fewest_models(self, spec: StudySpec) -> Models:
         """Return the tree of all tasks, which may be accepted at once."""
