@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.comparison import OURS, PLAIN, REFERENCE, StudyRows, compare, cpu_seconds_ratios
 from benchmarks.growth import KINDS, enumeration, synthesis_growth
 from benchmarks.loop import loop_ratio, matrix_peak_share, study_data, worker_memory
-from benchmarks.studies import STUDIES, load_study
+from benchmarks.studies import MADE_BY_DEFAULT, STUDIES, load_study
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.threads import use_one_thread
 
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
         "--study",
         action="append",
         type=_study,
-        help=f"this study only: {', '.join(STUDIES)} or a file; may be repeated",
+        help=f"this study only: {', '.join(STUDIES)} or a file; may be repeated ({', '.join(MADE_BY_DEFAULT)})",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part only; may be repeated")
     parser.add_argument("--full", action="store_true", help="train all models of the plain program, not a sample")
@@ -82,7 +82,7 @@ def _sample(text: str) -> int:
 def _studies(options: argparse.Namespace, parts: Collection[str]) -> dict[str, StudyRows]:
     """Return each requested study whose recordings are there."""
     out, found = options.out.absolute(), {}
-    for path in options.study or STUDIES.values():
+    for path in options.study or [STUDIES[name] for name in MADE_BY_DEFAULT]:
         name = next((known for known, place in STUDIES.items() if place == path), path.stem)
         try:
             spec = load_study(path, out, options.epochs)

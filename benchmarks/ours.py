@@ -51,7 +51,7 @@ def _outcome(study: Study, trials: Sequence[Trial], stages: list[tuple[float, st
         study.tree["root"],
         study.result.parameters,
         study.result.ar,
-        study.result.verified,
+        study.result.verdict.value,
         tuple(stages),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from taskgraft.search.study.result import FinalVerdict
 from taskgraft.space.matrix import Pair
 
 
@@ -24,10 +25,15 @@ class Outcome:
     parameters: int
     ar: float
     """AR of the final model on the test split."""
-    verified: bool | None
-    """Whether the final model was shown to keep the threshold; None where nobody looked."""
+    verdict: str | None
+    """What the test split says about the final model and the threshold; None where nobody looked."""
     stages: tuple[tuple[float, str], ...] = ()
     """When each stage was first seen (seconds since the epoch, two seconds late at most), and the end."""
+
+    @property
+    def verified(self) -> bool | None:
+        """Whether the final model was shown to keep the threshold; None where nobody looked."""
+        return None if self.verdict is None else self.verdict == FinalVerdict.VERIFIED
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""

@@ -83,7 +83,7 @@ def parameters(outcome: Outcome, spec: StudySpec) -> int | None:
 
 
 def row(cpu_seconds: float) -> SystemRow:
-    outcome = Outcome(3, 9, {("a", "b"): 8}, {}, 100, 0.01, True)
+    outcome = Outcome(3, 9, {("a", "b"): 8}, {}, 100, 0.01, "verified")
     return SystemRow(outcome, Usage(cpu_seconds, 1.0, 1), None)
 
 
