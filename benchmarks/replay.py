@@ -1,6 +1,7 @@
-"""Strategies on published tables of group trainings: how many trainings they take, and how few networks they find.
+"""Strategies on published tables of trainings: how many trainings they take, and what they find.
 
-`python -m benchmarks.replay TABLE.csv [--json]` reads a table with the columns `table`, `group`, `task`,
+`python -m benchmarks.replay TABLE.csv [--json]` reads one of two forms. Pairs by depth: `benchmarks.replay_pairs`.
+Groups: a table with the columns `table`, `group`, `task`,
 `reduction_validation` and `reduction_test`: one row for each task of each group that was trained, tasks joined by `+`.
 Every group stands for one network, so that a tree is a partition of the tasks. The strategies of the product are
 driven by `decide`; each training that they ask for is looked up. What is decided is decided on validation, on the
@@ -12,9 +13,7 @@ over tables, thresholds and orders of the tasks.
 """
 
 import argparse
-import csv
 import json
-import math
 import random
 import statistics
 import sys
@@ -24,22 +23,18 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from benchmarks.worlds import outcomes, settle
+from benchmarks import replay_pairs
+from benchmarks.published import SLACK, TEMPLATE, THRESHOLDS, columns, measured, number, read_rows, study
+from benchmarks.worlds import settle
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.study.spec import MAX_TASKS, StudySpec
+from taskgraft.search.study.spec import MAX_TASKS, Strategy
 from taskgraft.search.study.trial import Training
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 STRATEGIES = ("exhaustive", "groups", "trees")
-THRESHOLDS = (0.02, 0.05, 0.10)
 _ORDERS = 20
-_TEMPLATE = "cnn8"
-_COLUMNS = ("table", "group", "task", "reduction_validation", "reduction_test")
-_SLACK = 1e-9
-"""Taken off every reduction, so that one of exactly the threshold keeps it in spite of rounding."""
-
+COLUMNS = ("table", "group", "task", "reduction_validation", "reduction_test")
 Group = frozenset[str]
 
 
@@ -86,23 +81,14 @@ def read_tables(path: Path) -> list[Table]:
     Raises:
         InvalidInput: the file has another form, a figure is missing, or a group is; the line is named.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput.at(str(path), f"cannot be read: {error}") from None
-    reader = csv.DictReader(lines)
-    if missing := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
-        raise InvalidInput.at("line 1", f"has the columns {', '.join(_COLUMNS)}; missing {', '.join(missing)}")
     rows: dict[str, dict[Group, dict[str, float]]] = {}
-    for row in reader:
-        _read_row(row, f"line {reader.line_num}", rows)
-    if not rows:
-        raise InvalidInput.at("line 2", "a table has one group or more; there is none")
+    for where, row in read_rows(path, COLUMNS):
+        _read_row(row, where, rows)
     return [_table(name, reductions) for name, reductions in rows.items()]
 
 
-def _read_row(row: Mapping[str, str | None], where: str, rows: dict[str, dict[Group, dict[str, float]]]) -> None:
-    table, group, task = (row[column] or "" for column in _COLUMNS[:3])
+def _read_row(row: Mapping[str, str], where: str, rows: dict[str, dict[Group, dict[str, float]]]) -> None:
+    table, group, task = (row[column] for column in COLUMNS[:3])
     members = group.split("+")
     if not table or not all(members) or len(set(members)) != len(members):
         raise InvalidInput.at(
@@ -113,17 +99,7 @@ def _read_row(row: Mapping[str, str | None], where: str, rows: dict[str, dict[Gr
     reductions = rows.setdefault(table, {}).setdefault(frozenset(members), {})
     if task in reductions:
         raise InvalidInput.at(where, f"a task of a group stands in one row; {task!r} of {group!r} has another one")
-    reductions[task] = _number(row["reduction_validation"], where)
-
-
-def _number(text: str | None, where: str) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InvalidInput.at(where, f"reduction_validation is a number; got {text!r}")
-    return value
+    reductions[task] = number(row, "reduction_validation", where)
 
 
 def _table(name: str, reductions: Mapping[Group, Mapping[str, float]]) -> Table:
@@ -152,21 +128,13 @@ def networks(tree: BranchTree) -> list[tuple[str, ...]]:
 
 def replay(table: Table, strategy: str, threshold: float, tasks: Sequence[str]) -> Found:
     """Drive a strategy through a table, its tasks in this order."""
-    trainings, tree = settle(_spec(strategy, threshold, tasks), lambda training: _measure(table, training))
+    trainings, tree = settle(
+        study(strategy, threshold, tasks, [TEMPLATE.depth]), lambda training: _measure(table, training)
+    )
     trained = {frozenset(group) for one in trainings for group in networks(one.tree) if len(group) > 1}
     found = networks(tree)
     assert all(table.keeps(group, threshold) for group in found), "a delivered tree keeps the threshold on validation"
     return Found(len(trained), len(found), len(found) == table.fewest_networks(threshold))
-
-
-def _spec(strategy: str, threshold: float, tasks: Sequence[str]) -> StudySpec:
-    told = [{"name": f"t-{place}", "dataset": "published", "target": "t"} for place in range(len(tasks))]
-    depths = [get_template(_TEMPLATE).depth]
-    spec = StudySpec.parse(
-        {"ar_threshold": threshold, "tasks": told, "template": _TEMPLATE, "depths": depths, "strategy": strategy}
-    )
-    named = [task.model_copy(update={"name": name}) for task, name in zip(spec.tasks, tasks, strict=True)]
-    return spec.model_copy(update={"tasks": tuple(named), "training": spec.training.lasting(1)})
 
 
 def _measure(table: Table, training: Training) -> Measurement:
@@ -174,9 +142,8 @@ def _measure(table: Table, training: Training) -> Measurement:
     metrics: dict[str, float] = {}
     for group in networks(training.tree):
         lost = table.reductions[frozenset(group)] if len(group) > 1 else dict.fromkeys(group, 0.0)
-        metrics |= {task: 1.0 - lost[task] + _SLACK * (len(group) > 1) for task in group}
-    said = dict.fromkeys(training.tasks, outcomes(1.0))
-    return Measurement(metrics, said, 1, 1, 1.0, "published")
+        metrics |= {task: 1.0 - lost[task] + SLACK * (len(group) > 1) for task in group}
+    return measured(metrics)
 
 
 def orders(table: Table, count: int) -> Iterator[tuple[str, ...]]:
@@ -217,26 +184,40 @@ def compare(tables: Sequence[Table], strategies: Sequence[str], count: int) -> d
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__)
-    parser.add_argument("table", type=Path, help="CSV file of group trainings")
-    parser.add_argument("--orders", type=int, default=_ORDERS, help="orders of the tasks (default %(default)s)")
-    parser.add_argument("--strategies", nargs="+", default=STRATEGIES, help="default: %(default)s")
+    parser.add_argument("table", type=Path, help="CSV file of trainings of groups, or of pairs by depth")
+    parser.add_argument("--orders", type=int, default=_ORDERS, help="orders of a group's tasks (default %(default)s)")
+    parser.add_argument("--strategies", nargs="+", help="default: all that the form can answer")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     try:
-        found = compare(read_tables(options.table), options.strategies, max(1, options.orders))
+        if is_of_pairs(options.table):
+            found = replay_pairs.compare(replay_pairs.read_pairs(options.table), options.strategies or list(Strategy))
+        else:
+            found = compare(read_tables(options.table), options.strategies or STRATEGIES, max(1, options.orders))
     except InvalidInput as error:
         print(f"{options.table}: {error}", file=sys.stderr)
         return 2
     if options.json:
         print(json.dumps(found))
-        return 0
-    print("| strategy | trainings | networks | finds the fewest networks |")
-    print("| --- | --- | --- | --- |")
-    for strategy, figures in found.items():
-        print(
-            f"| `{strategy}` | {figures['trainings']:.1f} | {figures['networks']:.2f} | {figures['fewest_found']:.0%} |"
-        )
+    else:
+        _show(found)
     return 0
+
+
+def is_of_pairs(path: Path) -> bool:
+    """Return whether a file has the form of pairs by depth, and not that of groups."""
+    header = columns(path)
+    return set(replay_pairs.COLUMNS) <= header and not set(COLUMNS) <= header
+
+
+def _show(found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print a table of the figures: shares are those whose names end with ``found``."""
+    names = list(next(iter(found.values())))
+    print(f"| strategy | {' | '.join(name.replace('_', ' ') for name in names)} |")
+    print("| --- " * (1 + len(names)) + "|")
+    for strategy, figures in found.items():
+        cells = (f"{value:.0%}" if name.endswith("found") else f"{value:.2f}" for name, value in figures.items())
+        print(f"| `{strategy}` | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
