@@ -1,4 +1,4 @@
-"""A real study whose models start from a trunk: killed, resumed, and taken over as a whole."""
+"""A real search over trees whose models start from a trunk: killed, resumed, and taken over as a whole."""
 
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from tests.faults.studies import lenient_spec, new_folder, open_store, take
 from tests.faults.test_killed_runners import run_until_killed
 
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json")
-TRAINED = (1 + 3 + 2) + (1 + 3 + 1)
-"""Trunk, baselines, the probe of the group and its whole training; with a further seed trunk, baselines and tree."""
+TREE = 1 + 3 + 1
+"""The number of the candidate tree: the trunk and the baselines come before it."""
+TRAINED = TREE + (1 + 3 + 1)
+"""With a further seed of trunk, baselines and tree."""
 
 
 def trunk_spec() -> StudySpec:
     training = {"epochs": 8, "batch_size": 12, "learning_rate": 0.005, "start": "trunk"}
-    return lenient_spec(strategy="groups", training=training)
+    return lenient_spec(strategy="trees", training=training)
 
 
 def bundle(folder: Path, study: str) -> dict[str, bytes]:
@@ -38,7 +40,7 @@ def finish(store: Store, folder: Path, study_id: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_from_its_trunk_and_another_takes_it_over(
+def test_a_search_over_trees_goes_on_from_its_trunk_and_another_takes_it_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, killed = (new_folder(tmp_path / name) for name in ("whole", "killed"))
@@ -48,8 +50,8 @@ def test_a_study_goes_on_from_its_trunk_and_another_takes_it_over(
         undisturbed = bundle(whole, first)
     with open_store(killed) as store:
         study = store.create_study(trunk_spec())[0].id
-        run_until_killed(killed, study, "recorded:1")
-        assert len(store.ledger(study).trials()) == 1
+        run_until_killed(killed, study, f"record:{TREE}")
+        assert len(store.ledger(study).trials()) == TREE - 1
         assert finish(store, killed, study) == 0
         assert bundle(killed, study) == undisturbed
 
