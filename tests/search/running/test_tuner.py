@@ -218,8 +218,9 @@ def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
 def test_the_end_does_not_wait_for_a_job_that_is_not_needed(
     session: None, beeps_data: StudyData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    endless, short = Training(TREES[0], epochs=100_000), Training(TREES[1], epochs=4)
-    driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5)) for one in (endless, short)])
+    # Far longer than the other, but not endless: a worker is busy for a fifteenth of a training before it can end.
+    long, short = Training(TREES[0], epochs=1_500), Training(TREES[1], epochs=4)
+    driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5)) for one in (long, short)])
     driver.needed = lambda job: job.training == short or not driver.measured
     run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert list(driver.measured) == [short]
