@@ -1,4 +1,17 @@
+from collections.abc import Generator
+
 import pytest
+
+from taskgraft.evaluators.memory import keep_for_good, without_collector
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from all that is imported here: it would search it again and again in every test."""
+    with without_collector():
+        collected = yield
+    keep_for_good()
+    return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

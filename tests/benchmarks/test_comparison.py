@@ -27,15 +27,15 @@ from taskgraft.space.cost import tree_cost
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
-from tests.search.corpora import beeps_spec, write_beeps
+from tests.search.corpora import SHORT, beeps_spec, write_beeps
 
 MEASURED = (OURS[0], OURS[-1])
 """Each strategy takes half a minute here, and all go through the same program."""
 
 
 def beeps(root: Path) -> StudySpec:
-    """Two tasks, two depths."""
-    body = beeps_spec().to_plain()
+    """Two tasks, two depths, short trainings."""
+    body = beeps_spec(training=SHORT).to_plain()
     dataset = str(write_beeps(root / "beeps"))
     return StudySpec.parse({**body, "tasks": [{**task, "dataset": dataset} for task in body["tasks"][:2]]})
 

@@ -10,11 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taskgraft.search.running import pipeline
-from taskgraft.search.running.lease import LEASE_SECONDS
-from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.store.ledger import Ledger
-from taskgraft.search.study.trial import Trial
+from taskgraft.evaluators.memory import without_collector
+
+with without_collector():
+    from taskgraft.search.running import pipeline
+    from taskgraft.search.running.lease import LEASE_SECONDS
+    from taskgraft.search.store import Store, sqlite_url
+    from taskgraft.search.store.ledger import Ledger
+    from taskgraft.search.study.trial import Trial
 
 OWNER = "runner"
 DATABASE = "taskgraft.db"

@@ -14,7 +14,7 @@ from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.study import Study
 from tests.faults.dying import DATABASE, OWNER
-from tests.search.corpora import beeps_spec, write_beeps
+from tests.search.corpora import SHORT, beeps_spec, write_beeps
 
 SEARCHED = 3 + 3 + 1
 """At a threshold that every pair keeps: baselines, pairs at the deepest depth, the tree that shares all."""
@@ -24,7 +24,7 @@ TRIALS = SEARCHED + 3 + 1
 
 def lenient_spec(**more: Any) -> StudySpec:
     """Everything fits together on every machine, so that what is trained is known beforehand."""
-    return beeps_spec(**{"ar_threshold": 0.99, "confirm": 1, **more})
+    return beeps_spec(**{"ar_threshold": 0.99, "confirm": 1, "training": SHORT, **more})
 
 
 def new_folder(folder: Path) -> Path:

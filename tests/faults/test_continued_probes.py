@@ -13,8 +13,8 @@ from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
 from tests.evaluators.test_training_state import forge
+from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
-from tests.faults.test_killed_runners import run_until_killed
 
 PROBE = 4
 """The number of the training that is a probe: three baselines come before it, and the whole training of it after."""

@@ -1,13 +1,10 @@
-"""Studies that users stop, whose data change under them, or whose machine gives out."""
+"""Studies that users stop, whose data change under them, or whose database is away."""
 
 import logging
-import os
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
@@ -20,7 +17,7 @@ from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Study
 from taskgraft.space.tasks import Task, TaskKind
 from tests.faults.dying import DATABASE
-from tests.faults.studies import TRIALS, findings, lenient_spec, new_folder, open_store, take, when
+from tests.faults.studies import lenient_spec, new_folder, open_store, take, when
 from tests.search.corpora import write_beeps
 
 LONG = {"epochs": 1500, "batch_size": 12}
@@ -140,33 +137,3 @@ def test_a_database_that_is_away_leaves_the_study_as_it_was(
     again = take(store, study, folder)
     again.lease.stop()
     assert again.run().state is State.QUEUED
-
-
-@pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 64 KiB where studies keep their files."""
-    disk = folder / "studies"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
-    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip() or os.strerror(mounted.returncode)}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-@pytest.mark.slow
-def test_a_full_disk_pauses_the_study_and_it_goes_on_when_there_is_room(
-    folder: Path, store: Store, small_disk: Path, undisturbed: tuple[str, Any, Any]
-) -> None:
-    study = store.create_study(lenient_spec())[0]
-    paused = take(store, study, folder).run()
-    assert paused.state is State.PAUSED
-    assert "No space left on device" in (paused.reason or "")
-    assert store.ledger(study.id).trial_count() < TRIALS
-
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    store.resume_study(study.id)
-    ended = take(store, study, folder).run()
-    assert (ended.state, ended.reason) == (State.SUCCEEDED, None)
-    assert findings(store, ended) == undisturbed

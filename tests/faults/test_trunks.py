@@ -9,8 +9,8 @@ from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.store import Store
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
+from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
-from tests.faults.test_killed_runners import run_until_killed
 
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json")
 TREE = 1 + 3 + 1

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from typer.testing import CliRunner
 
 from taskgraft.api.cli.main import app
+from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study.trial import Trial
 
 PROGRAM = [sys.executable, "-m", "taskgraft"]
 ONE_CORE = ("--cores", "1")
@@ -65,3 +69,23 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def trials_of(store: Store) -> list[Trial]:
+    """What all studies of a store have on record."""
+    return [trial for study in store.list_studies().items for trial in store.ledger(study.id).trials()]
+
+
+def wait_for_trials(
+    database: Path, running: "subprocess.Popen[str]", enough: Callable[[Sequence[Trial]], bool]
+) -> None:
+    """Wait until the record of a program that runs a study is as asked for. The program must not end before."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        while not condition():
+            assert running.poll() is None, "ended too early"
+            time.sleep(0.1)
+
+    wait(database.is_file)
+    with Store(sqlite_url(database)) as store:  # opened once, since that takes much longer than to read
+        wait(lambda: enough(trials_of(store)))

@@ -2,8 +2,8 @@
 
 import signal
 import subprocess
-import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,12 @@ import pytest
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
-from tests.api.cli.commands import ONE_CORE, PROGRAM, process, write
+from tests.api.cli.commands import ONE_CORE, PROGRAM, process, wait_for_trials, write
 from tests.evaluators.tones import write_tones
 
 pytestmark = pytest.mark.slow
 
+DATABASE = "taskgraft-runs/tones/taskgraft.db"
 STUDY = """
 name: tones
 ar_threshold: 0.9
@@ -28,7 +29,7 @@ tasks:
 
 
 def ledger(root: Path) -> tuple[Study, tuple[Trial, ...]]:
-    with Store(sqlite_url(root / "taskgraft-runs/tones/taskgraft.db")) as store:
+    with Store(sqlite_url(root / DATABASE)) as store:
         newest = store.list_studies().items[-1]
         return newest, tuple(store.ledger(newest.id).trials())
 
@@ -36,21 +37,17 @@ def ledger(root: Path) -> tuple[Study, tuple[Trial, ...]]:
 def kill_between_lengths(root: Path) -> None:
     """Start the study, and kill it when a training of the second length has ended."""
     command = [*PROGRAM, "run", "study.yaml", *ONE_CORE]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    ) as running:
         try:
-            while running.poll() is None and len(_epochs(root)) < 2:
-                time.sleep(0.1)
-            assert running.poll() is None, "ended before it could be killed"
+            wait_for_trials(root / DATABASE, running, lambda trials: len(_epochs(trials)) > 1)
         finally:
             running.send_signal(signal.SIGKILL)
 
 
-def _epochs(root: Path) -> set[int | None]:
-    if not (root / "taskgraft-runs/tones/taskgraft.db").is_file():
-        return set()
-    with Store(sqlite_url(root / "taskgraft-runs/tones/taskgraft.db")) as store:
-        studies = store.list_studies().items
-        return {trial.training.epochs for study in studies for trial in store.ledger(study.id).trials()}
+def _epochs(trials: Sequence[Trial]) -> set[int | None]:
+    return {trial.training.epochs for trial in trials}
 
 
 def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path: Path) -> None:

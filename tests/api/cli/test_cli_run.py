@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,18 @@ import soundfile
 import taskgraft as taskgraft_package
 from taskgraft.api.study_files import read_study
 from taskgraft.search.store import Store, sqlite_url
-from tests.api.cli.commands import LIST_HEAVY_MODULES, ONE_CORE, PROGRAM, Said, process, taskgraft, write
+from taskgraft.search.study.trial import Trial
+from tests.api.cli.commands import (
+    LIST_HEAVY_MODULES,
+    ONE_CORE,
+    PROGRAM,
+    Said,
+    process,
+    taskgraft,
+    trials_of,
+    wait_for_trials,
+    write,
+)
 from tests.evaluators.tones import write_tones
 
 pytestmark = pytest.mark.slow
@@ -51,18 +61,18 @@ class Workshop:
         text = HEAD.format(epochs=epochs, threshold=threshold) + "".join(TASKS[:tasks])
         return write(self.root / "my study.yaml", text)
 
-    def trained(self) -> int:
-        """Trainings that the study in the default folder has on record."""
-        database = self.root / "taskgraft-runs" / "tones" / "taskgraft.db"
-        if not database.is_file():
-            return 0
-        with Store(sqlite_url(database)) as store:
-            return sum(len(store.ledger(study.id).trials()) for study in store.list_studies().items)
+    @property
+    def database(self) -> Path:
+        """Of the default folder."""
+        return self.root / "taskgraft-runs" / "tones" / "taskgraft.db"
+
+    def trials(self) -> list[Trial]:
+        """What the study in the default folder has on record."""
+        with Store(sqlite_url(self.database)) as store:
+            return trials_of(store)
 
     def wait_for_a_training(self, running: "subprocess.Popen[str]") -> None:
-        while not self.trained():
-            assert running.poll() is None
-            time.sleep(0.1)
+        wait_for_trials(self.database, running, bool)
 
     def run(self, *arguments: str | Path) -> Said:
         return process("run", "my study.yaml", *ONE_CORE, *arguments, cwd=self.root)
@@ -108,7 +118,7 @@ def finished(root: Path) -> dict[str, Any]:
 
 def seconds_of(workshop: Workshop) -> dict[str, float]:
     """How many seconds each training on record took: no two that are alike take the same."""
-    with Store(sqlite_url(workshop.root / "taskgraft-runs" / "tones" / "taskgraft.db")) as store:
+    with Store(sqlite_url(workshop.database)) as store:
         (study,) = store.list_studies().items
         trials = store.ledger(study.id).trials()
         return {trial.training.key: trial.measurement.seconds for trial in trials if trial.measurement}
@@ -280,7 +290,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
     assert "pausing; what was measured is kept" in err
     paused = Said(running.returncode, out, err)
     assert (paused.code, paused.document["study"]["state"]) == (130, "paused")
-    assert 1 <= workshop.trained() < 4  # two baselines and the pair's probe; its whole training is the fourth
+    assert 1 <= len(workshop.trials()) < 4  # two baselines and the pair's probe; its whole training is the fourth
     before = seconds_of(workshop)
     again = workshop.run("--json")
     assert again.code == 0, again.err

@@ -33,16 +33,23 @@ def processes(program: "subprocess.Popen[str]") -> dict[psutil.Process, str]:
     return {psutil.Process(int(pid)): name for pid, name in json.loads(program.stdout.readline()).items()}
 
 
-@pytest.mark.slow
-def test_a_local_ray_starts_nothing_that_a_study_does_not_use() -> None:
+@pytest.fixture(scope="module")
+def ended() -> dict[psutil.Process, str]:
+    """What a program consisted of that used Ray and ended in order."""
     with started() as program:
-        names = processes(program).values()
+        found = processes(program)
         program.communicate()
-    assert {"gcs_server", "raylet"} <= set(names)
-    others = set(names) - {"gcs_server", "raylet", "sh"}
+    assert program.returncode == 0
+    return found
+
+
+@pytest.mark.slow
+def test_a_local_ray_starts_nothing_that_a_study_does_not_use(ended: dict[psutil.Process, str]) -> None:
+    names = set(ended.values())
+    assert {"gcs_server", "raylet"} <= names
+    others = names - {"gcs_server", "raylet", "sh"}
     assert len(others) <= 2  # Ray's two agents, without which it does not start
     assert not any("worker" in name or "IDLE" in name for name in others)
-    assert program.returncode == 0
 
 
 @pytest.mark.slow
@@ -57,11 +64,8 @@ def test_nothing_is_left_of_a_local_ray_whose_program_is_killed() -> None:
 
 
 @pytest.mark.slow
-def test_the_watcher_of_the_agents_ends_with_the_session() -> None:
-    with started() as program:
-        left = list(processes(program))
-        program.communicate()
-    _, alive = psutil.wait_procs(left, timeout=50)
+def test_the_watcher_of_the_agents_ends_with_the_session(ended: dict[psutil.Process, str]) -> None:
+    _, alive = psutil.wait_procs(list(ended), timeout=50)
     assert not alive
 
 

@@ -218,8 +218,9 @@ def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
 def test_the_end_does_not_wait_for_a_job_that_is_not_needed(
     session: None, beeps_data: StudyData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    endless, short = Training(TREES[0]), Training(TREES[1])
-    lengths = {endless: 100_000, short: 4}
+    # Far longer than the other, but not endless: a worker is busy for a fifteenth of a training before it can end.
+    long, short = Training(TREES[0]), Training(TREES[1])
+    lengths = {long: 1_500, short: 4}
     driver = Queue([Job(one, 0, dict.fromkeys(one.tasks, 0.5), epochs) for one, epochs in lengths.items()])
     driver.needed = lambda job: job.training == short or not driver.measured
     run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
