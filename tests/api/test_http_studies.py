@@ -101,7 +101,7 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     assert (study["progress"]["trials_done"], study["progress"]["trials_planned"]) == (3, 9)
     assert study["trainings"] == {"trained": 1, "taken_over": 2}
     shown = {"tasks": ["gender", "word"], "shared": 4, "repeat": 0, "fraction": 0.25, "seconds": 3.0}
-    assert study["running"] == [shown | {"worker": "worker-1", "ahead": True}]
+    assert study["running"] == [shown | {"worker": "worker-1", "ahead": True, "trunk": False}]
 
 
 def test_a_finished_study_shows_its_result(api: Api) -> None:

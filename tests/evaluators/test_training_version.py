@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "d06b909161ae374942cfefde19cac984a5bb81436111ac74d9006c7b80dfb0dd")
+PINNED = (1, "b2fe5ee848641bc5ec161089776843eb5b8c1e734a0bc72e87c09a88e3973c4a")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),

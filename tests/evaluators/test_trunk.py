@@ -3,6 +3,7 @@ import hashlib
 import pytest
 import torch
 
+from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer, pack_weights, unpack_weights
@@ -58,7 +59,7 @@ def test_a_model_that_starts_from_a_trunk_says_what_the_trunk_says(
     tree: BranchTree, tone_data: StudyData, trunk: Trunk
 ) -> None:
     whole, part = unpack_weights(model_of(WHOLE, tone_data), trunk.weights), model_of(tree, tone_data)
-    trunk.graft_onto(part)
+    graft_trunk(part, trunk)
     features = torch.randn(3, 1, *_shape(tone_data), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected, found = whole(features), part(features)
@@ -74,7 +75,7 @@ def test_a_trainer_starts_from_the_trunk_and_takes_steps_of_its_own(tone_data: S
     tree = BranchTree.flat(["pitch", "tone"], 6, 8)
     trainers = [Trainer(tree, tone_data, SHORT, seed=0, start=trunk) for _ in range(2)]
     grafted = model_of(tree, tone_data)
-    trunk.graft_onto(grafted)
+    graft_trunk(grafted, trunk)
     assert pack_weights(trainers[0].model) == pack_weights(grafted)
     for trainer in trainers:
         while not trainer.finished:
@@ -103,7 +104,7 @@ def test_a_training_goes_on_from_its_state_whatever_it_started_from(tone_data: S
 def test_a_trunk_of_other_tasks_is_refused(tone_data: StudyData, trunk: Trunk) -> None:
     other = Trunk(("pitch", "shape"), trunk.weights)
     with pytest.raises(ValueError, match="not in"):
-        other.graft_onto(model_of(BranchTree.flat(["tone"], 8, 8), tone_data))
+        graft_trunk(model_of(BranchTree.flat(["tone"], 8, 8), tone_data), other)
 
 
 def test_the_digest_tells_weights_and_tasks_apart(trunk: Trunk) -> None:

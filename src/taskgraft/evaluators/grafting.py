@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load as load_tensors
 
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,14 @@ def graft(model: TreeModel, source: Callable[[Sequence[str]], FlatModel]) -> Non
             node, (block, *inner) = nodes[int(place)], rest
             state[name] = source(node.tasks).block(int(block) + node.blocks[0], *inner)
     model.load_state_dict(state)
+
+
+def graft_trunk(model: TreeModel, trunk: Trunk) -> None:
+    """Put the weights of a trunk into a model of some of its tasks: each node takes its blocks, each head its own.
+
+    Raises:
+        ValueError: the model has a task that the trunk has not.
+        RuntimeError: the trunk's blocks or heads have other shapes.
+    """
+    flat = FlatModel.unpacked(trunk.tasks, trunk.weights)
+    graft(model, lambda _: flat)

@@ -17,6 +17,7 @@ from taskgraft.evaluators.affinities import AffinityMeter
 from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.masking import mask_axes_
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
@@ -322,7 +323,7 @@ def _initial_model(tree: BranchTree, data: StudyData, seed: int, start: Trunk | 
         torch.manual_seed(seed)
         model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
     if start:
-        start.graft_onto(model)
+        graft_trunk(model, start)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

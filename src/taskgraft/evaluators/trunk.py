@@ -1,10 +1,7 @@
-"""Trunks: models that share every block among all tasks, and whose weights others start from."""
+"""Trunks: models that share every block among all tasks, and whose weights others start from. Needs no torch."""
 
 import hashlib
 from dataclasses import dataclass, field
-
-from taskgraft.evaluators.grafting import FlatModel, graft
-from taskgraft.evaluators.models.tree_model import TreeModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +19,3 @@ class Trunk:
     def digest(self) -> str:
         """The SHA-256, in hexadecimal, of the tasks and the weights."""
         return hashlib.sha256("\n".join(self.tasks).encode() + b"\n\n" + self.weights).hexdigest()
-
-    def graft_onto(self, model: TreeModel) -> None:
-        """Put the weights into a model of some of the tasks: each of its nodes takes its own blocks, each head its own.
-
-        Raises:
-            ValueError: the model has a task that the trunk has not.
-            RuntimeError: the trunk's blocks or heads have other shapes.
-        """
-        trunk = FlatModel.unpacked(self.tasks, self.weights)
-        graft(model, lambda _: trunk)
