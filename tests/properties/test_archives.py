@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskgraft.errors import InvalidInput
@@ -49,6 +49,7 @@ SOUND = zip_of({"manifest.csv": "path,split\n", "a/b.wav": b"sound" * 9, "c.wav"
     st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=6),
     st.integers(0, len(SOUND)),
 )
+@example([(62, 8), (81, 9)], 0).via("a name before the bytes that reaches into them, and is said to be UTF-8")
 def test_damage_is_told_and_leaves_nothing(changes: list[tuple[int, int]], end: int) -> None:
     """Whatever bytes are changed, or cut off: the files come out right, or there is an error and no folder."""
     content = bytearray(SOUND)

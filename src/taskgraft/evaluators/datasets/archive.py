@@ -136,7 +136,7 @@ def _unpack(reader: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, target
                 if written > entry.size:
                     break
                 file.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise InvalidInput.at(entry.name, f"can't be unpacked: {error}") from error
     if written != entry.size:
         raise InvalidInput.at(entry.name, f"{entry.size:,} bytes were declared; it unpacks to others")
