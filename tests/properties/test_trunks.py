@@ -4,16 +4,19 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
+from taskgraft.search.running.elsewhere import evidence_at
 from taskgraft.search.strategies.plan import plan_trials
 from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
 from taskgraft.search.study.spec import Start, Strategy, StudySpec
 from tests.properties.test_strategy import worlds
+from tests.search.worlds import LENGTHS as LENGTHS_TRIED
 from tests.search.worlds import World, make_spec, simulate
 
 Case = tuple[int, dict[str, Any], World]
@@ -68,17 +71,48 @@ def test_trunks_count_for_the_budget(
     assert len(run.trainings) <= trials
 
 
-@settings(max_examples=25, deadline=None)
-@given(worlds(largest=3), STRATEGIES, REPEATS, st.data())
+@settings(max_examples=40, deadline=None)
+@given(worlds(largest=3), STRATEGIES, REPEATS, LENGTHS, st.data())
 def test_what_is_left_never_falls_short_of_what_comes(
-    case: Case, strategy: Strategy, repeats: object, data: st.DataObject
+    case: Case, strategy: Strategy, repeats: object, epochs: object, data: st.DataObject
 ) -> None:
     tasks, more, world = case
-    spec = with_start(Start.TRUNK, tasks, 5, strategy=strategy, repeats=repeats, confirm=1, **more)
+    world = replace(world, enough=10 if epochs == "auto" else 0)
+    spec = with_start(Start.TRUNK, tasks, epochs, strategy=strategy, repeats=repeats, confirm=1, **more)
     run = simulate(spec, world)
     cut = data.draw(st.integers(0, len(run.trials) - 1))
-    evidence = Evidence(spec, run.trials[:cut])
+    evidence = Evidence(spec, run.trials[:cut], LENGTHS_TRIED)
     decision = decide(spec, evidence, Spent())
     assert isinstance(decision, Ask)
     assert decision.trunks == missing_trunks(decision.trainings, evidence)
     assert len(run.trials) - cut <= trainings_left(spec, evidence, decision).at_most
+
+
+@settings(max_examples=25, deadline=None)
+@given(worlds(largest=3), STRATEGIES, st.sampled_from([0.005, 0.02, 0.05]))
+def test_another_threshold_is_read_off_the_same_trainings_as_from_scratch(
+    case: Case, strategy: Strategy, threshold: float
+) -> None:
+    tasks, more, world = case
+    known = [
+        dict(evidence_at(spec.at_threshold(threshold), simulate(spec, world).trials).facts.known)
+        for spec in (with_start(start, tasks, 5, strategy=strategy, **more) for start in Start)
+    ]
+    assert known[0].keys() == known[1].keys()
+    assert all(known[0][training].metrics == known[1][training].metrics for training in known[0])
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("start", Start)
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_what_only_chose_the_length_is_what_a_study_that_says_it_does_not_train(
+    strategy: Strategy, start: Start, repeats: int
+) -> None:
+    world = World({("a", "b", 8): 0.05, ("a", "b", 6): 0.0}, enough=20)
+    more = {"strategy": strategy, "repeats": repeats, "confirm": 1, "depths": [6, 8]}
+    spec = with_start(start, 2, "auto", **more)
+    run = simulate(spec, world)
+    evidence = Evidence(spec, run.trials, LENGTHS_TRIED)
+    assert evidence.epochs == 20
+    fixed = simulate(with_start(start, 2, 20, **more), world)
+    assert len(run.trainings) - evidence.only_for_length == len(fixed.trainings)

@@ -13,7 +13,7 @@ from taskgraft.search.evidence.level import LevelRepeats
 from taskgraft.search.evidence.sequential import SequentialRepeats
 from taskgraft.search.evidence.trees import components, flat_tree
 from taskgraft.search.study.spec import AUTO, StudySpec
-from taskgraft.search.study.trial import Training, Trial
+from taskgraft.search.study.trial import FIRST_CONFIRMING, Training, Trial
 from taskgraft.space.matrix import Decision
 from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
@@ -97,7 +97,10 @@ class Evidence:
         if not self.length:
             return 0
         repeats = self.spec.most_repeats
-        return sum(training.epochs != self.epochs or training.repeat >= repeats for training in self.facts.known)
+        ended = (*self.facts.known, *self.facts.trunks)
+        return sum(
+            training.epochs != self.epochs or repeats <= training.repeat < FIRST_CONFIRMING for training in ended
+        )
 
     # The trainings that decide about a tree
 

@@ -5,7 +5,7 @@ Pure functions on plain values. Equations, assumptions and measured error rates:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -94,9 +94,8 @@ class Estimate:
 
     def ahead(self, repeats: int, deviations: float) -> "Estimate":
         """Return what it may be after more repeats of both models that move it by so many deviations (eq. 15)."""
-        model, baseline = self.model.grown(repeats), self.baseline.grown(repeats)
-        settled = self.variance - (self.clips.of_mean + model.of_mean + baseline.of_mean)
-        return Estimate(self.reduction + deviations * math.sqrt(settled), self.clips, model, baseline)
+        later = replace(self, model=self.model.grown(repeats), baseline=self.baseline.grown(repeats))
+        return replace(later, reduction=self.reduction + deviations * math.sqrt(self.variance - later.variance))
 
 
 def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:

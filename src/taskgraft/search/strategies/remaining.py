@@ -45,7 +45,8 @@ def trainings_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
     """Count what may still be asked for, as of ``decision``, which follows from ``evidence``."""
     trunks = len(decision.trunks)
     left = _models_left(spec, evidence, replace(decision, trunks=(), at_least=decision.at_least - trunks))
-    return replace(left, at_most=left.at_most + trunks, baselines=left.baselines + trunks)
+    uncounted = 0 if left.length.at_most else trunks  # the choice of a length counts its own
+    return replace(left, at_most=left.at_most + uncounted, baselines=left.baselines + trunks)
 
 
 def _models_left(spec: StudySpec, evidence: Evidence, decision: Ask) -> Left:
