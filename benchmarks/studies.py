@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 STUDIES: Mapping[str, Path] = MappingProxyType(
     {"speech": HERE / "bench-speech.yaml", "recorded": HERE / "bench-recorded.yaml", "ten": HERE / "bench-ten.yaml"}
 )
-MADE_BY_DEFAULT = ("speech", "recorded")
+STUDIES_BY_DEFAULT = ("speech", "recorded")
 """Studies of `make bench`; the others take too long for it."""
 _OTHER_SEEDS = 1_000
 """How far the reference's seeds lie from the study's: it must not repeat the very trainings that it judges."""
