@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import OURS, PLAIN, REFERENCE, StudyRows, compare, cpu_seconds_ratios
+from benchmarks.comparison import KNOWN, OURS, PLAIN, REFERENCE, StudyRows, compare, cpu_seconds_ratios
 from benchmarks.growth import KINDS, enumeration, synthesis_growth
 from benchmarks.loop import loop_ratio, matrix_peak_share, study_data, worker_memory
 from benchmarks.studies import STUDIES, STUDIES_BY_DEFAULT, load_study
@@ -22,7 +22,7 @@ from taskgraft.evaluators.threads import use_one_thread
 
 LOOP, SYNTHESIS = "loop", "synthesis"
 MADE_BY_DEFAULT = (*OURS, PLAIN, LOOP, SYNTHESIS)
-PARTS = (REFERENCE, *MADE_BY_DEFAULT)
+PARTS = (REFERENCE, *OURS, KNOWN, PLAIN, LOOP, SYNTHESIS)
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parts = options.only or (PARTS if options.full else MADE_BY_DEFAULT)
     started = time.monotonic()
     found = cpu_seconds_ratios([])
-    if {REFERENCE, *OURS, PLAIN} & set(parts):
+    if {REFERENCE, *OURS, KNOWN, PLAIN} & set(parts):
         studies = _studies(options, parts)
         found = cpu_seconds_ratios(studies.values())
         found["studies"] = {name: rows.to_json() for name, rows in studies.items()}

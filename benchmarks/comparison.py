@@ -1,4 +1,4 @@
-"""The same study by the plain program and by three strategies of ours, each measured from outside."""
+"""The same study by the plain program and by strategies of ours, each measured from outside."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ ROOT = Path(__file__).parents[1]
 PLAIN, REFERENCE = "plain", "reference"
 OURS = (Strategy.BISECTION.value, Strategy.GROUPS.value, Strategy.TREES.value)
 """Our programs are named after the strategy of the study."""
+KNOWN = "known"
+"""The program `trees` if the ledger already has the baselines."""
 _TRAINING_STAGES = ("baselines", "pairs", "verification")
 
 
@@ -52,9 +56,19 @@ class SystemRow:
             "parameters": self.outcome.parameters,
             "ar_test": self.outcome.ar,
             "verified": self.outcome.verified,
+            "cpu_seconds_by_stage": self._by_stage(),
             "all_cores_train_in_search": self._share_with_busy_cores(_TRAINING_STAGES[:2]),
             "all_cores_train_in_training": self._share_with_busy_cores(_TRAINING_STAGES),
         }
+
+    def _by_stage(self) -> dict[str, float]:
+        """Return the CPU seconds from the beginning of each stage to that of the next; ours only."""
+        used: dict[str, float] = {}
+        for (begin, stage), (end, _) in pairwise(self.outcome.stages):
+            used[stage] = round(
+                used.get(stage, 0.0) + self.usage.cpu_seconds_by(end) - self.usage.cpu_seconds_by(begin), 1
+            )
+        return used
 
     def _share_with_busy_cores(self, stages: Collection[str]) -> float | None:
         """Return the share of the time that every core trains, from the first worker at work to the end of the stages.
@@ -110,7 +124,7 @@ def cpu_seconds_ratios(studies: Iterable[StudyRows]) -> dict[str, dict[str, Any]
     studies = list(studies)
     ratios: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
-    for name in OURS:
+    for name in (*OURS, KNOWN):
         both = [study.rows for study in studies if {PLAIN, name} <= study.rows.keys()]
         if both:
             plain, ours = (sum((rows[one].cost for rows in both), Estimate(0.0)) for one in (PLAIN, name))
@@ -130,12 +144,13 @@ def compare(
     folder.mkdir(parents=True, exist_ok=True)
     reference = _reference(spec, folder, repeats, run=REFERENCE in parts)
     rows: dict[str, SystemRow | SampledRow] = {}
-    for name in (*OURS, PLAIN):
+    for name in (*OURS, KNOWN, PLAIN):
         if name in parts:
             if name == PLAIN and sample:
                 rows[name] = sample_plain(spec, folder / name, sample)
             else:
-                outcome, usage = run_program(name, spec, folder / name)
+                run = run_with_known_baselines if name == KNOWN else partial(run_program, name)
+                outcome, usage = run(spec, folder / name)
                 held = agreement(outcome.depths, reference.depths) if reference else None
                 rows[name] = SystemRow(outcome, usage, held)
             (folder / f"{name}.json").write_text(json.dumps(rows[name].to_json(), indent=1) + "\n")
@@ -145,7 +160,7 @@ def compare(
 def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False) -> tuple[Outcome, Usage]:
     """Run one program in a process of its own, in an empty folder; ``again`` goes on with what the folder holds.
 
-    A program is the plain one, a strategy of ours, or the reference, which runs the study as it stands.
+    A program is the plain one, a strategy of ours, or one that runs the study as it stands.
 
     Raises:
         ProgramFailed: it ended with an error.
@@ -155,6 +170,18 @@ def run_program(name: str, spec: StudySpec, folder: Path, *, again: bool = False
     body = spec.to_plain() | ({"strategy": name} if name in OURS else {})
     usage = _run("plain" if name == PLAIN else "ours", body, folder)
     return Outcome.read(folder / "outcome.json"), usage
+
+
+def run_with_known_baselines(spec: StudySpec, folder: Path) -> tuple[Outcome, Usage]:
+    """Run `trees` if a study before it, which is not measured, has trained the baselines and nothing else.
+
+    Raises:
+        ProgramFailed: one of the two ended with an error.
+    """
+    body = spec.to_plain()
+    baselines = {"strategy": Strategy.BISECTION.value, "budget": {"trials": len(spec.tasks)}}
+    run_program(KNOWN, StudySpec.parse({**body, **baselines}), folder)
+    return run_program(KNOWN, StudySpec.parse({**body, "strategy": Strategy.TREES.value}), folder, again=True)
 
 
 def sample_plain(spec: StudySpec, folder: Path, size: int) -> SampledRow:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.agreement import evidence_depths
 from benchmarks.outcome import Outcome
+from benchmarks.studies import digest
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
@@ -30,7 +31,7 @@ def run(spec: StudySpec, folder: Path) -> Outcome:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with Store(sqlite_url(folder / "taskgraft.db")) as store:
-        study, _ = store.create_study(spec, idempotency_key=_OWNER)
+        study, _ = store.create_study(spec, idempotency_key=digest(spec))
         stages: list[tuple[float, str]] = []
         if study.state is not State.SUCCEEDED:
             study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
@@ -43,9 +44,10 @@ def run(spec: StudySpec, folder: Path) -> Outcome:
 def _outcome(study: Study, trials: Sequence[Trial], stages: list[tuple[float, str]]) -> Outcome:
     if study.result is None or study.tree is None:
         raise RuntimeError(f"the study ended {study.state.value}: {study.reason}")
-    steps = sum(trial.measurement.own_steps for trial in trials if trial.measurement)
+    trained = [trial for trial in trials if not trial.taken_over_from]
+    steps = sum(trial.measurement.own_steps for trial in trained if trial.measurement)
     return Outcome(
-        len(trials),
+        len(trained),
         steps,
         evidence_depths(study.spec, trials),
         study.tree["root"],

@@ -31,6 +31,8 @@ class Look:
     """Seconds since the epoch."""
     busy_workers: int
     """Ray workers that used at least 80 % of a core since the look before."""
+    cpu_seconds: float = 0.0
+    """What all processes have used up to now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Usage:
     peak_bytes: int
     """Largest sum of the processes' proportional set sizes: memory that several of them map counts once."""
     looks: tuple[Look, ...] = ()
+
+    def cpu_seconds_by(self, at: float) -> float:
+        """Return what all processes had used at the last look before a time (in seconds since the epoch)."""
+        return max((look.cpu_seconds for look in self.looks if look.at <= at), default=0.0)
 
     def share_with_busy_workers(self, workers: int, start: float, end: float) -> float:
         """Return the share (0..1) of looks between two times (in seconds since the epoch) with so many busy workers."""
@@ -106,7 +112,7 @@ class _Sampler:
         busy = sum(self._took(process) >= enough and _is_worker(process) for process in list(self._alive))
         if len(self._looks) % _MEMORY_EVERY == 0:
             self._peak = max(self._peak, sum(map(_proportional_bytes, self._alive)))
-        self._looks.append(Look(time.time(), busy))
+        self._looks.append(Look(time.time(), busy, sum(self._used.values())))
 
     def _took(self, process: psutil.Process) -> float:
         """Return CPU seconds since the last look; a process that ended is not looked at again."""
