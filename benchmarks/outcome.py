@@ -56,7 +56,7 @@ class PlainSample:
     """A random sample of the plain program's trainings."""
 
     strata: Mapping[str, tuple[Sequence[float], int]]
-    """Baselines and pairs: CPU seconds of each sampled training, and how many trainings there are."""
+    """Baselines, pairs within a dataset and across: CPU seconds of each sampled training, and how many there are."""
 
     @property
     def cpu_seconds(self) -> float:

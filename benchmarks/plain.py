@@ -61,6 +61,7 @@ _WARM_UP = 0.1
 _MAX_EVALUATIONS = 15
 _EVALUATED_AT_ONCE = 32
 _MAX_CROP_SECONDS = 4.0
+_BASELINES = "baselines"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,7 +314,7 @@ class Sweep:
     def run(self) -> Outcome:
         """Run the whole study. The AR of its tree is measured on the test split; nothing is verified."""
         names = self._spec.task_names
-        alone = self._train("baselines", self._alone())
+        alone = self._train(_BASELINES, self._alone())
         references = {name: alone[name][f"validation_{name}"] for name in names}
         matrix = ReductionMatrix(names, self._pairs(references))
         tree = synthesize(matrix, self._spec.ar_threshold, self._study.template, self._spec.decision)
@@ -328,14 +329,23 @@ class Sweep:
         return Outcome(self.trials, steps, depths, tree.to_json(), int(parameters), ar, None)
 
     def sample(self, size: int) -> PlainSample:
-        """Train ``size`` models of the sweep, drawn at random: two baselines, else pairs."""
+        """Train about ``size`` models of the sweep, drawn at random from each stratum: two of it at least."""
         random = np.random.default_rng(self._study.seed)
-        sampled = {}
-        for name, trees in {"baselines": self._alone(), "pairs": self._together()}.items():
-            drawn = random.choice(list(trees), min(len(trees), 2 if name == "baselines" else size - 2), replace=False)
-            ended = self._train(name, {model: trees[model] for model in drawn.tolist()}, test=name == "baselines")
+        sampled, strata = {}, self._strata()
+        for name, trees in strata.items():
+            wanted = 2 if name == _BASELINES else max(2, (size - 2) // (len(strata) - 1))
+            drawn = random.choice(list(trees), min(len(trees), wanted), replace=False)
+            ended = self._train(name, {model: trees[model] for model in drawn.tolist()}, test=name == _BASELINES)
             sampled[name] = ([report["cpu_seconds"] for report in ended.values()], len(trees))
         return PlainSample(sampled)
+
+    def _strata(self) -> dict[str, dict[str, BranchTree]]:
+        """Return the models of the sweep: a pair whose tasks lie in two datasets sees twice as many clips a step."""
+        strata = {_BASELINES: self._alone()}
+        for model, tree in self._together().items():
+            datasets = len({self._study.tasks[task].corpus for task in tree.tasks})
+            strata.setdefault(f"pairs-of-{datasets}", {})[model] = tree
+        return strata
 
     def _alone(self) -> dict[str, BranchTree]:
         return {name: BranchTree.flat((name,), self._depth, self._depth) for name in self._spec.task_names}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,6 +122,27 @@ def test_no_job_is_asked_for_before_there_is_a_core_for_it(
     run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert len(driver.measured) == 3
     assert driver.open_before == [0, 1, 1]
+
+
+@dataclass
+class Waves(Queue):
+    """A driver that wants two trainings at a time, and nothing while any of them is under way, and shortly after."""
+
+    ended: float = 0.0
+
+    def next_job(self) -> Job | None:
+        if len(self.open_before) % 2 == 0 and len(self.open_before) > len(self.measured):
+            self.ended = time.monotonic()
+        return None if time.monotonic() < self.ended + 0.5 else super().next_job()
+
+
+def test_workers_that_are_free_at_the_same_time_are_both_kept(
+    session: None, beeps_data: StudyData, tmp_path: Path
+) -> None:
+    driver = Waves(jobs(epochs=60))
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert driver.open_before == [0, 1, 0, 1]
+    assert len({measured.worker for measured in driver.measured.values()}) == 2
 
 
 def test_a_training_that_raises_is_told_with_its_reason_and_the_others_go_on(

@@ -12,7 +12,7 @@ from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.search.worlds import World, finished, make_spec, outcomes
 
-CLIPS = {"a": 100, "b": 100, "c": 100, "d": 20_000, "e": 20_000}
+CLIPS = {"a": 100, "b": 100, "c": 100, "d": 5_000, "e": 5_000}
 
 
 def measured(accuracies: Mapping[str, float]) -> Measurement:
@@ -21,7 +21,7 @@ def measured(accuracies: Mapping[str, float]) -> Measurement:
 
 
 def test_repair_spares_a_part_whose_interval_keeps_the_threshold_though_it_loses_more() -> None:
-    """{a,b,c} lose 1.25 % on 100 clips, {d,e} 1.5 % on 20,000: only the first may lose more than 2 %."""
+    """{a,b,c} lose 1.25 % on 100 clips, {d,e} 1.5 % on 5,000: only the first may lose more than 2 %."""
     spec = make_spec(5, depths=[8], decision="confident")
     groups = (BranchTree.flat("abc", 8, 8), BranchTree.flat("de", 8, 8))
     trainings = {Training(BranchTree.flat((task,), 8, 8)): measured({task: 0.8}) for task in CLIPS}

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import ray
 from ray import tune
 from ray.exceptions import RayError
+from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
+from ray.tune.utils.object_cache import _ObjectCache
 
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
@@ -34,6 +36,8 @@ if TYPE_CHECKING:  # workers import this module, and do without what makes jobs 
 _RETRIES = 2
 """How often a training is started again when its worker died; one that raised would only raise again."""
 _ONE_CORE_EACH = Workers()
+_CACHE = "_ObjectCache"
+"""Tune's name for its cache of workers without a job."""
 
 
 class Driver(Protocol):
@@ -241,6 +245,36 @@ class _StopWhenAsked(Stopper):
         return {}
 
 
+class _IdleWorkers(_ObjectCache):
+    """Tune's cache of workers without a job, which keeps two of them.
+
+    Tune's own keeps one if no job waits. If both workers of a machine with two cores end together, it would stop
+    one of them, and start another for the next job: two CPU seconds each time. No more than two are kept, since idle
+    workers hold cores that other studies of a cluster may wait for.
+    """
+
+    class _Room(Counter[Any]):
+        def __missing__(self, key: Any) -> int:
+            return 2
+
+    def __init__(self, may_keep_one: bool = True) -> None:
+        super().__init__(may_keep_one)  # type: ignore[no-untyped-call]
+        self._max_num_objects = self._Room()
+
+
+@contextmanager
+def _keeping_idle_workers() -> Iterator[None]:
+    """Let Tune keep them: there is no setting for it. A version of Tune without this cache starts them again."""
+    before = vars(tune_controller).get(_CACHE)
+    if before is not None:
+        setattr(tune_controller, _CACHE, _IdleWorkers)
+    try:
+        yield
+    finally:
+        if before is not None:
+            setattr(tune_controller, _CACHE, before)
+
+
 def run_jobs(
     driver: Driver, data: StudyData, schedule: Schedule, folder: Path, workers: Workers = _ONE_CORE_EACH
 ) -> None:
@@ -257,7 +291,7 @@ def run_jobs(
     trainable = tune.with_parameters(_Worker, data=data, schedule=schedule, device=workers.device)
     worker = tune.with_resources(trainable, workers.resources)
     try:
-        with _folder(folder), _quiet():
+        with _folder(folder), _quiet(), _keeping_idle_workers():
             tune.Tuner(
                 worker,
                 tune_config=tune.TuneConfig(
