@@ -258,7 +258,7 @@ class _IdleWorkers(_ObjectCache):
             return 2
 
     def __init__(self, may_keep_one: bool = True) -> None:
-        super().__init__(may_keep_one)  # type: ignore[no-untyped-call]
+        super().__init__(may_keep_one)
         self._max_num_objects = self._Room()
 
 
