@@ -188,7 +188,7 @@ def rows(strategy: str, tasks: int, workers: Sequence[int], seeds: int) -> Itera
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ahead", description=__doc__)
-    parser.add_argument("--strategies", nargs="+", default=["groups", "bisection", "adaptive"])
+    parser.add_argument("--strategies", nargs="+", default=["groups", "trees", "bisection", "adaptive"])
     parser.add_argument("--tasks", nargs="+", type=int, default=[5, 10])
     parser.add_argument("--workers", nargs="+", type=int, default=[2, 4, 8, 16])
     parser.add_argument("--seeds", type=int, default=4, help="studies of each world (default %(default)s)")

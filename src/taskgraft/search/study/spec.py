@@ -72,6 +72,11 @@ class Strategy(StrEnum):
         return self in (Strategy.GROUPS, Strategy.TREES)
 
     @property
+    def moves_those_that_lose(self) -> bool:
+        """Whether the question after a tree that broke the threshold hangs on which of its tasks lose."""
+        return self is Strategy.TREES
+
+    @property
     def accepts_on_a_level(self) -> bool:
         """Whether a point estimate keeps the threshold only with a margin for its noise."""
         return self is Strategy.TREES
