@@ -32,7 +32,7 @@ from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 _CLIPS = 400

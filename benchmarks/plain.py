@@ -54,7 +54,7 @@ from taskgraft.search.study.spec import StudySpec, TrainingSpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
 from taskgraft.space.tree import BranchTree
 
 _WARM_UP = 0.1
@@ -96,7 +96,7 @@ class PlainStudy:
 
 def read_plain_study(prepared: PreparedStudy) -> PlainStudy:
     """Read labels and headers, and measure the normalisation: one pass over all training clips."""
-    spec, template = prepared.spec, get_template(prepared.spec.template)
+    spec, template = prepared.spec, prepared.spec.encoder
     recordings = {name: Recordings.of(corpus, template.front_end) for name, corpus in prepared.corpora.items()}
     per_second = template.front_end.frames_per_second
     labels = {one.task.name: Labels.of(one, recordings[one.corpus].lengths, per_second) for one in prepared.labelled}

@@ -22,7 +22,8 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
 from taskgraft.evaluators.features import SILENCE, LogMel
 from taskgraft.evaluators.windows import cut_windows
-from taskgraft.space.template import FrontEnd, Template
+from taskgraft.space.front_ends import FrontEnd
+from taskgraft.space.template import Template
 
 Item = tuple[Tensor, dict[str, Tensor]]
 """Log-mel [1, f, t] of one crop, and the target of each task: [] for clip tasks, [s] for frames tasks."""

@@ -12,7 +12,7 @@ from benchmarks.worlds import outcomes
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 
 THRESHOLDS = (0.02, 0.05, 0.10)
 TEMPLATE = get_template("cnn8")

@@ -18,7 +18,7 @@ from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.search.study.trial import Training, Trial
 from taskgraft.space.matrix import Pair
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 
 
 @dataclass(frozen=True)

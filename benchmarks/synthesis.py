@@ -21,7 +21,7 @@ from taskgraft.space.instance import read_instance
 from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.oracle import all_trees
 from taskgraft.space.synthesis import Synthesis, synthesize, synthesize_graph
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 Graph = nx.Graph

@@ -26,7 +26,6 @@ from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.training_length import Gain, SeedSpreads
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import AUTO, StudySpec
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
 _SEED = 2_000
@@ -82,7 +81,7 @@ def train(spec: StudySpec, lengths: Sequence[int], seeds: int, out: Path, worker
 def said(spec: StudySpec, question: Question, out: Path) -> Outcomes:
     """Train one baseline, and return what its best checkpoint says on validation."""
     task, epochs, seed = question
-    depth = get_template(spec.template).depth
+    depth = spec.encoder.depth
     schedule = schedule_of(_open_length(spec), epochs)
     trainer = Trainer(BranchTree.flat((task,), depth, depth), _data(spec, out), schedule, _SEED + seed)
     while not trainer.finished:

@@ -18,7 +18,7 @@ from taskgraft.search.strategies.tree_effort import Effort
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.cost import tree_cost
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 DEPTHS = (4, 5, 6, 7, 8)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from taskgraft.search.study.spec import StudySpec
     from taskgraft.space.matrix import ReductionMatrix
     from taskgraft.space.synthesis import synthesize
-    from taskgraft.space.template import get_template
+    from taskgraft.space.templates.registry import get_template
     from taskgraft.space.tree import BranchTree
 
     __version__: str
@@ -57,7 +57,7 @@ _HOMES = MappingProxyType(
         "taskgraft.search.study.spec": ("StudySpec",),
         "taskgraft.space.matrix": ("ReductionMatrix",),
         "taskgraft.space.synthesis": ("synthesize",),
-        "taskgraft.space.template": ("get_template",),
+        "taskgraft.space.templates.registry": ("get_template",),
         "taskgraft.space.tree": ("BranchTree",),
     }
 )

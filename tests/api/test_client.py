@@ -20,7 +20,7 @@ from taskgraft.api.client import AsyncClient, Client
 from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
 from taskgraft.search.study.states import Stage, State
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body, serving
 

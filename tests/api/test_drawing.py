@@ -11,7 +11,7 @@ from taskgraft.api.drawing import describe, draw_tree
 from taskgraft.errors import InvalidInput
 from taskgraft.space.document import tree_document
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 CNN8 = get_template("cnn8")

@@ -10,7 +10,7 @@ import pytest
 from taskgraft.api.app import create_app
 from taskgraft.api.settings import Settings
 from taskgraft.search.store import Store
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from tests.api.conftest import Api, serving
 from tests.postgres import postgres_server
 
@@ -23,7 +23,9 @@ def test_templates_tell_what_can_be_asked_for(api: Api) -> None:
         "summary": cnn8.summary,
         "blocks": 8,
         "default_depths": [4, 5, 6, 7, 8],
+        "kinds": ["clip", "frames"],
         "encoder_parameters": sum(block.parameters for block in cnn8.blocks),
+        "encoder_macs_per_second": 4_949_100,
         "sample_rate": 16_000,
     }
 

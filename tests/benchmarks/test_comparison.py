@@ -27,7 +27,7 @@ from benchmarks.studies import digest, reference_of
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.search.corpora import SHORT, beeps_spec, write_beeps
 

@@ -17,7 +17,7 @@ from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import write_tones
 

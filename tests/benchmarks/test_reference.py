@@ -21,7 +21,7 @@ from taskgraft.search.running.jobs import Job
 from taskgraft.search.study.spec import Strategy
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.search.worlds import finished, make_spec, measurement
 

@@ -1,5 +1,6 @@
 """A bundle of a model that has learned tones, and what it was made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.document import tree_document
+from taskgraft.space.template import Template
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.tones import RATE, TEMPLATE, load_tones, write_tones
+from tests.evaluators.tones import TEMPLATE, load_tones, write_tones
 
 TARGETS = {"pitch": "pitch", "relu": "shape", "waveform": "tone"}
 """Names that the exporters use for their own values as well must not confuse them."""
-STUDY = {
+SCHEDULE = Schedule(20, 8, 3e-3)
+STUDY: dict[str, Any] = {
     "name": "tones",
     "ar_threshold": 0.02,
     "tasks": [{"name": name, "dataset": "tones", "target": target} for name, target in TARGETS.items()],
@@ -40,12 +43,14 @@ class Exported:
         return self.corpus / f"{place}.wav"
 
 
-def export_tones(root: Path) -> Exported:
+def export_tones(
+    root: Path, template: Template = TEMPLATE, targets: Mapping[str, str] = TARGETS, schedule: Schedule = SCHEDULE
+) -> Exported:
     """Train on tones of one to three windows, and export."""
     manifest = write_tones(root / "corpus")
-    tasks = [(name, "tones", target) for name, target in TARGETS.items()]
-    data = load_tones({"tones": manifest}, tasks, root / "cache", clip_seconds=0.4)
-    model = _train(BranchTree.flat(list(TARGETS), 5, 8), data)
+    tasks = [(name, "tones", target) for name, target in targets.items()]
+    data = load_tones({"tones": manifest}, tasks, root / "cache", clip_seconds=0.4, template=template)
+    model = _train(BranchTree.flat(list(targets), template.depth - 3, template.depth), data, schedule)
     folder = root / "bundle"
     folder.mkdir()
     corpus = read_corpus(manifest)
@@ -53,16 +58,16 @@ def export_tones(root: Path) -> Exported:
         folder,
         model=model,
         data=data,
-        tree_document=tree_document(model.tree, TEMPLATE, 0.02, [data.tasks[name].task for name in TARGETS]),
+        tree_document=tree_document(model.tree, template, 0.02, [data.tasks[name].task for name in targets]),
         metrics=report(model, data),
-        study=STUDY,
-        examples=[read_audio(corpus.audio(clip), RATE) for clip in range(5, 48, 6)],
+        study={**STUDY, "tasks": [task for task in STUDY["tasks"] if task["name"] in targets]},
+        examples=[read_audio(corpus.audio(clip), template.front_end.sample_rate) for clip in range(5, 48, 6)],
     )
     return Exported(folder, model, data, manifest.parent)
 
 
-def _train(tree: BranchTree, data: StudyData) -> TreeModel:
-    trainer = Trainer(tree, data, Schedule(20, 8, 3e-3), seed=0)
+def _train(tree: BranchTree, data: StudyData, schedule: Schedule) -> TreeModel:
+    trainer = Trainer(tree, data, schedule, seed=0)
     while not trainer.finished:
         trainer.advance()
     return trainer.model.eval()

@@ -7,7 +7,7 @@ from taskgraft.evaluators.assembly import assemble_model
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.training import pack_weights
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 CNN8 = get_template("cnn8")

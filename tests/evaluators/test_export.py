@@ -71,7 +71,8 @@ def test_labels_and_preprocessing_say_how_to_ask_and_read_the_answer(exported: E
         "waveform": {"kind": "frames", "labels": ["absent", "present"], "event": "tone"},
     }
     form = read(exported, "preprocessing.json")
-    assert form["front_end"] == {"sample_rate": 16000, "window": 400, "hop": 160, "fft": 512, "bands": 64}
+    log_mel = {"kind": "logmel", "sample_rate": 16000, "window": 400, "hop": 160, "fft": 512, "bands": 64}
+    assert form["front_end"] == log_mel
     assert (form["crop"], form["samples"], form["time_step_seconds"]) == (40, 6400, 0.04)
     np.testing.assert_allclose(form["normalisation"]["mean"], exported.data.normalisation.mean.flatten(), rtol=1e-6)
 

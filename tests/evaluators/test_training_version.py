@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "b2fe5ee848641bc5ec161089776843eb5b8c1e734a0bc72e87c09a88e3973c4a")
+PINNED = (1, "f174504ffed07994f4cf7bd55c5cbd506eb6a5b96b5393d1311b9d70ebefb167")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/batches.py": (),
@@ -19,6 +19,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
     "evaluators/grafting.py": (),
+    "evaluators/inputs.py": (),
     "evaluators/losses.py": (),
     "evaluators/masking.py": (),
     "evaluators/metrics.py": (

@@ -13,7 +13,8 @@ from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.datasets.targets import task_targets
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
 
 RATE = 16_000
 TEMPLATE = get_template("cnn8")
@@ -62,6 +63,7 @@ def load_tones(
     tasks: Sequence[tuple[str, str, str]],
     cache: Path,
     clip_seconds: float | None = None,
+    template: Template = TEMPLATE,
 ) -> StudyData:
     """The data of a study whose ``tasks`` are (name, dataset, target); the target ``tone`` is an event."""
     corpora = {name: read_corpus(manifest) for name, manifest in manifests.items()}
@@ -70,4 +72,4 @@ def load_tones(
         for name, dataset, target in tasks
     ]
     fingerprints = {name: fingerprint(corpus) for name, corpus in corpora.items()}
-    return load_study_data(corpora, fingerprints, labelled, TEMPLATE, cache, clip_seconds)
+    return load_study_data(corpora, fingerprints, labelled, template, cache, clip_seconds)

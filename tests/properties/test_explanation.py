@@ -16,7 +16,7 @@ from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.trial import Training
 from taskgraft.space.branching import Reason, describe_branching
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from tests.search.curves import CurveWorld, cases, drive
 from tests.search.worlds import World, make_spec, measurement, simulate
 

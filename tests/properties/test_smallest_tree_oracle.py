@@ -15,7 +15,8 @@ from taskgraft.space.instance import read_instance
 from taskgraft.space.matrix import Cell, ReductionMatrix
 from taskgraft.space.oracle import smallest_tree
 from taskgraft.space.synthesis import Synthesis, synthesize, synthesize_graph
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 CNN8 = get_template("cnn8")

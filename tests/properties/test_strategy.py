@@ -22,7 +22,7 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.search.worlds import Run, World, finished, make_spec, measurement, simulate
 

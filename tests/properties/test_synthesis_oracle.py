@@ -12,7 +12,7 @@ from taskgraft.space.cost import tree_cost
 from taskgraft.space.matrix import Cell, ReductionMatrix
 from taskgraft.space.oracle import exhaustive_tree, smallest_inside, splits
 from taskgraft.space.synthesis import synthesize, synthesize_graph
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 CNN8 = get_template("cnn8")

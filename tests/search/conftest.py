@@ -4,7 +4,7 @@ import pytest
 
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.search.study.preparation import prepare
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from tests.search.corpora import beeps_spec, write_beeps
 
 

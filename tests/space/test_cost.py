@@ -6,7 +6,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import Cost, independent_parameters, tree_cost
 from taskgraft.space.synthesis import first_splits
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.space import paper
 

@@ -9,7 +9,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import independent_parameters
 from taskgraft.space.document import read_tree_document, tree_document
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.space import paper
 

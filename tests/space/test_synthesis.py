@@ -11,7 +11,7 @@ from taskgraft.space.cost import tree_cost
 from taskgraft.space.matrix import Cell, Decision, ReductionMatrix
 from taskgraft.space.oracle import exhaustive_tree
 from taskgraft.space.synthesis import first_splits, synthesize, synthesize_graph
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
 from tests.space import paper
 

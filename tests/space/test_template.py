@@ -6,44 +6,67 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import InvalidInput
+from taskgraft.space.front_ends import LogMel
+from taskgraft.space.heads import AttentionHead, BiGruHead, GruHead, MeanHead, MlpHead, PoolHead, StepHead
+from taskgraft.space.layers import Flatten
 from taskgraft.space.tasks import Task, TaskKind
-from taskgraft.space.template import TEMPLATES, AttentionHead, ConvBlock, FrontEnd, GruHead, Template, get_template
+from taskgraft.space.template import Block, Template, conv_block
+from taskgraft.space.templates.registry import TEMPLATES, get_template
 
 HEADS = {TaskKind.CLIP: AttentionHead(4), TaskKind.FRAMES: GruHead(4)}
-BLOCKS = (ConvBlock(1, 2, stride=(2, 2)), ConvBlock(2, 3))
+BLOCKS = (conv_block(1, 2, stride=(2, 2)), conv_block(2, 3))
 
 
 def small(**changes: Any) -> Template:
-    values: dict[str, Any] = {"name": "small", "front_end": FrontEnd(), "blocks": BLOCKS, "heads": HEADS}
+    values: dict[str, Any] = {"name": "small", "front_end": LogMel(), "blocks": BLOCKS, "heads": HEADS}
     return Template(**(values | changes))
 
 
 def test_a_block_counts_its_weights_and_its_normalisation() -> None:
-    block = ConvBlock(2, 3, kernel=(3, 5), stride=(2, 1))
+    block = conv_block(2, 3, kernel=(3, 5), stride=(2, 1))
     assert block.parameters == 3 * 5 * 2 * 3 + 2 * 3
-    assert block.output_shape((7, 10)) == (4, 10)
-    assert block.macs((7, 10)) == 4 * 10 * 3 * 5 * 2 * 3
+    assert block.output_shape((2, 7, 10)) == (3, 4, 10)
+    assert block.macs((2, 7, 10)) == 4 * 10 * 3 * 5 * 2 * 3
 
 
 def test_heads_count_by_hand() -> None:
+    shape = (5, 2, 7)
     # attention: 10 -> 4 with bias, 4 -> 1 with bias, 4 -> 3 with bias
-    assert AttentionHead(4).parameters(10, 3) == 44 + 5 + 15
-    assert AttentionHead(4).macs(10, 7, 3) == 7 * (40 + 4 + 4) + 12
+    assert AttentionHead(4).parameters(shape, 3) == 44 + 5 + 15
+    assert AttentionHead(4).macs(shape, 3) == 7 * (40 + 4 + 4) + 12
     # GRU: three gates of 4 x 10 input and 4 x 4 recurrent weights, two biases each; 4 -> 1 with bias
-    assert GruHead(4).parameters(10, 1) == 3 * (40 + 16 + 8) + 5
-    assert GruHead(4).macs(10, 7, 1) == 7 * (3 * (40 + 16) + 4)
+    assert GruHead(4).parameters(shape, 1) == 3 * (40 + 16 + 8) + 5
+    assert GruHead(4).macs(shape, 1) == 7 * (3 * (40 + 16) + 4)
+    # two directions; the second layer sees both of the first; 8 -> 3 with bias, twice if it is pooled
+    gates = 2 * (3 * (40 + 16 + 8) + 3 * (32 + 16 + 8))
+    assert BiGruHead(4).parameters(shape, 3) == gates + 27
+    assert BiGruHead(4, pooled=True).parameters(shape, 3) == gates + 54
+    assert BiGruHead(4, layers=1).macs(shape, 3) == 7 * (2 * 3 * (40 + 16) + 24)
+    assert (PoolHead().parameters(shape, 3), PoolHead().macs(shape, 3)) == (21, 5 * 2 * 7 * 3)
+    assert (MeanHead().parameters(shape, 3), MeanHead().macs(shape, 3)) == (33, 7 * 30)
+    assert (StepHead().parameters(shape, 1), StepHead().macs(shape, 1)) == (11, 7 * 10)
+    assert (MlpHead(4).parameters(shape, 3), MlpHead(4).macs(shape, 3)) == (44 + 15, 40 + 12)
 
 
 def test_shapes_follow_the_strides() -> None:
     template = small()
     assert template.depth == 2
-    assert template.shapes(101) == [(64, 101), (32, 51), (32, 51)]
+    assert template.shapes(101) == [(1, 64, 101), (2, 32, 51), (3, 32, 51)]
     assert template.features == 3 * 32
     assert template.time_stride == 2
 
 
 def test_a_head_is_chosen_by_kind() -> None:
     assert small().head(Task("a", TaskKind.FRAMES)) == HEADS[TaskKind.FRAMES]
+
+
+def test_a_kind_without_a_head_is_refused() -> None:
+    template = small(heads={TaskKind.CLIP: AttentionHead(4)})
+    with pytest.raises(InvalidInput, match="small has no head for frames tasks"):
+        template.head(Task("a", TaskKind.FRAMES))
+    flat = small(blocks=(*BLOCKS, Block((Flatten(),))), heads={TaskKind.CLIP: AttentionHead(4)})
+    with pytest.raises(InvalidInput, match="no time axis behind its blocks"):
+        flat.head(Task("a", TaskKind.FRAMES))
 
 
 def test_default_depths_are_the_upper_half_and_never_0() -> None:
@@ -55,9 +78,10 @@ def test_default_depths_are_the_upper_half_and_never_0() -> None:
     "changes",
     [
         {"blocks": ()},
-        {"blocks": (ConvBlock(2, 3),)},
-        {"blocks": (ConvBlock(1, 2), ConvBlock(3, 2))},
-        {"heads": {TaskKind.CLIP: AttentionHead(4)}},
+        {"blocks": (conv_block(2, 3),)},
+        {"blocks": (conv_block(1, 2), conv_block(3, 2))},
+        {"heads": {}},
+        {"blocks": (*BLOCKS, Block((Flatten(),)))},
     ],
 )
 def test_an_illegal_template_cannot_be_made(changes: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from taskgraft.search.study.study import Progress, RunningTrial, Study
 from taskgraft.search.study.trial import Trial, TrialState
 from taskgraft.space.branching import Reason
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
+from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
 
 Fraction = Annotated[float, Field(description="a fraction: 0.02 = 2 %")]
@@ -380,7 +381,9 @@ class TemplateView(BaseModel):
     summary: str
     blocks: int
     default_depths: tuple[int, ...]
+    kinds: tuple[TaskKind, ...]
     encoder_parameters: int
+    encoder_macs_per_second: int
     sample_rate: int
 
     @classmethod
@@ -391,7 +394,9 @@ class TemplateView(BaseModel):
             summary=template.summary,
             blocks=template.depth,
             default_depths=template.default_depths,
-            encoder_parameters=sum(block.parameters for block in template.blocks),
+            kinds=tuple(template.heads),
+            encoder_parameters=template.encoder_parameters,
+            encoder_macs_per_second=template.macs_per_second,
             sample_rate=template.front_end.sample_rate,
         )
 

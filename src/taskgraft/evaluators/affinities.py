@@ -61,7 +61,7 @@ def gradients(model: TreeModel, data: StudyData, batch: Batch) -> dict[str, Tens
     shared = list(model.nodes["0"].parameters())
     device = shared[0].device
     batch = batch.on(device)
-    features = data.normalisation.on(device)(batch.features).contiguous(memory_format=torch.channels_last)
+    features = data.input_module(device)(batch.features).contiguous(memory_format=torch.channels_last)
     found = {}
     for name, scores in model(features, batch.rows).items():
         loss = task_loss(data.tasks[name], scores, batch.targets[name])

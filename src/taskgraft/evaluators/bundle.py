@@ -5,11 +5,11 @@ Written by `export`, read by `prediction`. No torch.
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator, model_validator
 
 from taskgraft.evaluators.datasets.audio import MAX_RATE, MAX_SECONDS, MIN_RATE
+from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.tasks import TaskKind
-from taskgraft.space.template import FrontEnd
 
 TREE = "tree.json"
 WEIGHTS = "model.safetensors"
@@ -40,12 +40,18 @@ class BandStatistics(_Value):
 class Preprocessing(_Value):
     """What the model expects of a waveform, and what it does with it first."""
 
-    front_end: FrontEnd
+    front_end: AnyFrontEnd = Field(discriminator="kind")
     crop: int = Field(gt=0, description="log-mel frames of one window")
     time_stride: int = Field(gt=0, description="log-mel frames of one time step of a frames task")
     log_floor: float = Field(gt=0, description="added to mel energies before their logarithm is taken")
     normalisation: BandStatistics
     padding: str = PADDING
+
+    @field_validator("front_end", mode="before")
+    @classmethod
+    def _of_a_kind(cls, given: object) -> object:
+        """Read what was written before there were kinds."""
+        return {"kind": "logmel", **given} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -71,7 +71,7 @@ def _platform() -> dict[str, Any]:
 def _template(data: StudyData) -> list[Any]:
     template = data.template
     heads = {kind.value: [type(head).__name__, asdict(head)] for kind, head in template.heads.items()}
-    return [asdict(template.front_end), [asdict(block) for block in template.blocks], heads]
+    return [asdict(template.front_end), [block.to_plain() for block in template.blocks], heads]
 
 
 def _task(task: TaskData, corpus: int) -> list[Any]:

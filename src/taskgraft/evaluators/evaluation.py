@@ -28,11 +28,11 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
     parts: dict[str, list[_Part]] = {task.task.name: [] for task in tasks}
     model.eval()
     device = next(model.parameters()).device
-    normalisation = data.normalisation.on(device)
+    prepared = data.input_module(device)
     with torch.inference_mode():
         for batch, clips, fresh in evaluation_batches(data, tasks, split):
             there = batch.on(device)
-            scores = model(_channels_last(normalisation(there.features)), there.rows)
+            scores = model(_channels_last(prepared(there.features)), there.rows)
             for name, score in scores.items():
                 parts[name].append((clips, score.float().cpu(), batch.targets[name], fresh))
     return {task.task.name: _outcomes(task, parts[task.task.name]) for task in tasks}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -21,7 +22,7 @@ from taskgraft.errors import Fault, InvalidInput, Unavailable
 from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.manifest import Corpus
-from taskgraft.space.template import FrontEnd
+from taskgraft.space.front_ends import Mel
 
 FLOOR = 1e-6
 SILENCE = float(np.log(FLOOR))
@@ -33,18 +34,21 @@ _MAPPED_PACKS = 64
 class LogMel(nn.Module):
     """Waveform [n, samples] -> log-mel [n, f, t] with ``front_end.frames(samples)`` frames, or the first ``frames``."""
 
-    def __init__(self, front_end: FrontEnd, frames: int | None = None) -> None:
+    def __init__(self, front_end: Mel, frames: int | None = None) -> None:
         super().__init__()
         self.front_end = front_end
         self.frames = frames
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate=front_end.sample_rate,
-            n_fft=front_end.fft,
-            win_length=front_end.window,
-            hop_length=front_end.hop,
-            n_mels=front_end.bands,
-            pad_mode="constant",
-        )
+        with warnings.catch_warnings():
+            # Where bands are as narrow as published, the lowest may lie between two frequencies: they are silent.
+            warnings.filterwarnings("ignore", "At least one mel filterbank")
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                sample_rate=front_end.sample_rate,
+                n_fft=front_end.fft,
+                win_length=front_end.window,
+                hop_length=front_end.hop,
+                n_mels=front_end.bands,
+                pad_mode="constant",
+            )
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return the natural logarithm of mel energies, never below `SILENCE`."""
@@ -112,7 +116,7 @@ def _mapped(path: Path) -> NDArray[np.float16]:
 def build_pack(
     corpus: Corpus,
     fingerprint: str,
-    front_end: FrontEnd,
+    front_end: Mel,
     cache: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> FeaturePack:
@@ -138,20 +142,20 @@ def build_pack(
     return FeaturePack.open(folder)
 
 
-def _write_pack(corpus: Corpus, front_end: FrontEnd, folder: Path, progress: Callable[[float], None]) -> None:
+def _write_pack(corpus: Corpus, front_end: Mel, folder: Path, progress: Callable[[float], None]) -> None:
     lengths = np.zeros(len(corpus.paths), np.int32)
     raw = folder / "frames.raw"
     with raw.open("wb") as file:
-        file.write(np.full(front_end.bands, SILENCE, np.float16).tobytes())
+        file.write(np.full(front_end.rows, SILENCE, np.float16).tobytes())
         for clip, frames in enumerate(_clip_frames(corpus, front_end)):
             lengths[clip] = len(frames)
             file.write(frames.tobytes())
             progress((clip + 1) / len(lengths))
-    _as_npy(raw, folder / "frames.npy", (1 + int(lengths.sum(dtype=np.int64)), front_end.bands))
+    _as_npy(raw, folder / "frames.npy", (1 + int(lengths.sum(dtype=np.int64)), front_end.rows))
     np.save(folder / "lengths.npy", lengths)
 
 
-def _clip_frames(corpus: Corpus, front_end: FrontEnd) -> Iterator[NDArray[np.float16]]:
+def _clip_frames(corpus: Corpus, front_end: Mel) -> Iterator[NDArray[np.float16]]:
     """Yield log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
     log_mel = LogMel(front_end)
     faults: list[Fault] = []

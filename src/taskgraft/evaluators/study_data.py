@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
 from taskgraft.evaluators.features import FeaturePack, Normalisation, build_pack, measure_normalisation
+from taskgraft.evaluators.inputs import build_input
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
 _MAX_CLASS_WEIGHT = 10.0
 _FITTING = 0.95
 _MAX_CROP_SECONDS = 4.0
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +53,10 @@ class StudyData:
     normalisation: Normalisation
     crop: int
     """Log-mel frames of a training crop: a multiple of the template's time stride."""
+
+    def input_module(self, device: torch.device = _CPU) -> nn.Module:
+        """Return the module that makes the first block's input of a batch's features, on a device."""
+        return build_input(self.template.front_end, self.normalisation.on(device))
 
     @property
     def epoch_clips(self) -> int:
@@ -149,7 +157,13 @@ def _part_of(progress: Callable[[float], None], start: float, share: float) -> C
 
 
 def _crop(template: Template, lengths: Sequence[NDArray[np.int32]], clip_seconds: float | None) -> int:
-    """Crop length in frames: what was asked for, or what 95 % of the clips of every corpus fit into, at most 4 s."""
+    """Return the length of a crop in frames.
+
+    That is the only one that the front end takes; else what was asked for, or what 95 % of the clips of every corpus
+    fit into, at most 4 s.
+    """
+    if template.front_end.crop:
+        return template.front_end.crop
     per_second = template.front_end.frames_per_second
     longest = max(float(np.quantile(one, _FITTING)) for one in lengths)
     frames = clip_seconds * per_second if clip_seconds else min(longest, _MAX_CROP_SECONDS * per_second)

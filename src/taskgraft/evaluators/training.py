@@ -117,7 +117,7 @@ class Trainer:
         self._schedule = schedule
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
-        self._normalisation = data.normalisation.on(self._precision.device)
+        self._input = data.input_module(self._precision.device)
         self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
         self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
@@ -173,7 +173,7 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         batch = batch.on(self._precision.device)
-        features = self._normalisation(batch.features)  # [n, 1, f, t]
+        features = self._input(batch.features)  # [n, 1, f, t]
         mask_axes_(features, self._schedule.masking, self._masking)
         with self._precision.autocast():
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)

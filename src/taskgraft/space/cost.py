@@ -37,8 +37,7 @@ def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None
 
 def independent_parameters(template: Template, tasks: Sequence[Task]) -> int:
     """Return the parameters of one model per task: what a tree is compared with."""
-    encoder = sum(block.parameters for block in template.blocks)
-    return sum(encoder + _head_parameters(task, template) for task in tasks)
+    return sum(template.encoder_parameters + _head_parameters(task, template) for task in tasks)
 
 
 def _tasks_of(tree: BranchTree, tasks: Iterable[Task]) -> list[Task]:
@@ -53,18 +52,13 @@ def _block_parameters(node: Node, template: Template) -> int:
 
 
 def _block_macs(node: Node, template: Template) -> int:
-    shapes = template.shapes(_frames(template))
+    shapes = template.shapes(template.frames)
     return sum(template.blocks[index].macs(shapes[index]) for index in range(*node.blocks))
 
 
 def _head_parameters(task: Task, template: Template) -> int:
-    return template.head(task).parameters(template.features, task.outputs)
+    return template.head(task).parameters(template.shapes(template.frames)[-1], task.outputs)
 
 
 def _head_macs(task: Task, template: Template) -> int:
-    _, steps = template.shapes(_frames(template))[-1]
-    return template.head(task).macs(template.features, steps, task.outputs)
-
-
-def _frames(template: Template) -> int:
-    return round(template.front_end.frames_per_second)
+    return template.head(task).macs(template.shapes(template.frames)[-1], task.outputs)

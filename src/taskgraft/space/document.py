@@ -8,7 +8,8 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.matrix import check_threshold
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import SCHEMA, BranchTree
 
 
@@ -37,6 +38,7 @@ def tree_document(
     return {
         "schema": SCHEMA,
         "template": template.name,
+        **({} if template.width == 1 else {"width": template.width}),
         "ar_threshold": threshold,
         "root": tree.to_json(),
         "encoder_parameters": cost.encoder_parameters,
@@ -57,7 +59,7 @@ def read_tree_document(document: object) -> TreeDocument:
         raise InvalidInput.at("", f"a tree document is an object; got {document!r:.80}")
     if faults := list(_faults(document)):
         raise InvalidInput(faults)
-    template = get_template(document["template"])
+    template = get_template(document["template"], document.get("width", 1.0))
     return TreeDocument(
         BranchTree.from_json(document.get("root"), template.depth),
         template,
@@ -72,6 +74,9 @@ def _faults(document: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("schema", f"{SCHEMA!r}; got {document.get('schema')!r:.80}")
     if not isinstance(document.get("template"), str):
         yield Fault("template", f"the name of a template; got {document.get('template')!r:.80}")
+    width = document.get("width", 1.0)
+    if not isinstance(width, int | float) or isinstance(width, bool) or not 0 < width <= 1:
+        yield Fault("width", f"a number above 0 and at most 1; got {width!r:.80}")
     threshold = document.get("ar_threshold")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold < 1:
         yield Fault("ar_threshold", f"a number of at least 0 and below 1; got {threshold!r:.80}")

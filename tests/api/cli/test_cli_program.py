@@ -17,7 +17,7 @@ from tests.space import paper
 COMMANDS = (
     *("demo", "serve", "runner", "run", "plan", "submit", "status", "watch"),
     *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
-    *("synthesize", "size", "predict", "datasets"),
+    *("synthesize", "size", "templates", "predict", "datasets"),
 )
 
 

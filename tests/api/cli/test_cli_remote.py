@@ -13,7 +13,7 @@ import yaml
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
 from taskgraft.space.document import tree_document
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.cli.commands import taskgraft, write
 from tests.api.conftest import DEPTH, Api, body

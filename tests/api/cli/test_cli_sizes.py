@@ -10,7 +10,7 @@ import pytest
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.document import tree_document
 from taskgraft.space.oracle import exhaustive_tree
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.cli.commands import taskgraft, write
 from tests.evaluators.datasets.corpora import sound_corpus

@@ -8,7 +8,7 @@ from taskgraft.api.cli.output import console
 from taskgraft.api.cli.text import show_outcome, show_tree
 from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.document import tree_document
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 STUDY: dict[str, Any] = {

@@ -8,7 +8,7 @@ from taskgraft.api.cli.demo import demo_study
 from taskgraft.api.study_files import read_study
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.space.template import get_template
+from taskgraft.space.templates.registry import get_template
 from tests.api.cli.commands import write
 from tests.evaluators.datasets.corpora import write_lines, write_tone
 

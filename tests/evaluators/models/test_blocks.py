@@ -1,28 +1,94 @@
+"""Modules of blocks and heads have the shapes, parameters and multiply-accumulates of their specifications."""
+
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from taskgraft.evaluators.models.blocks import build_block
-from taskgraft.space.template import ConvBlock
-from tests.evaluators.tones import TEMPLATE
+from taskgraft.evaluators.models.heads import build_head
+from taskgraft.space import layers
+from taskgraft.space.heads import AttentionHead, BiGruHead, GruHead, Head, MeanHead, MlpHead, PoolHead, StepHead
+from taskgraft.space.template import Block, Template, conv_block
+from taskgraft.space.templates.registry import TEMPLATES, get_template
+
+EVERY = pytest.mark.parametrize("template", TEMPLATES.values(), ids=lambda template: template.name)
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@EVERY
+@pytest.mark.parametrize("width", [1.0, 0.3])
+@pytest.mark.parametrize("strides", [1, 2, 3, 13])
+def test_blocks_are_as_their_specifications_say(template: Template, width: float, strides: int) -> None:
+    """On torch's device without numbers, which knows shapes and counts operations only."""
+    template = get_template(template.name, width)
+    frames = strides * template.time_stride
+    shapes = template.shapes(frames)
+    with torch.device("meta"):
+        picture = torch.randn(2, *shapes[0])
+        for spec, before, behind in zip(template.blocks, shapes, shapes[1:], strict=False):
+            block = build_block(spec)
+            with FlopCounterMode(display=False) as counter:
+                picture = block(picture)
+            assert picture.shape == (2, *behind)
+            assert parameters(block) == spec.parameters
+            assert counter.get_total_flops() == 2 * 2 * spec.macs(before), "two clips, a product and a sum each"
+    assert not template.keeps_time or shapes[-1][2] == strides
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 7, 100, 101])
-def test_blocks_have_the_shapes_and_parameters_of_their_specifications(frames: int) -> None:
-    picture = torch.randn(2, 1, TEMPLATE.front_end.bands, frames)
-    for spec, shape in zip(TEMPLATE.blocks, TEMPLATE.shapes(frames)[1:], strict=True):
-        block = build_block(spec).eval()
-        picture = block(picture)
-        assert picture.shape == (2, spec.out_channels, *shape)
-        assert sum(parameter.numel() for parameter in block.parameters()) == spec.parameters
+def test_same_padding_rounds_up(frames: int) -> None:
+    template = TEMPLATES["cnn8"]
+    picture = torch.randn(2, 1, template.front_end.bands, frames)
+    for spec, shape in zip(template.blocks, template.shapes(frames)[1:], strict=True):
+        picture = build_block(spec).eval()(picture)
+        assert picture.shape == (2, *shape)
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 5), (5, 3)])
 def test_kernel_and_stride_are_of_bands_and_frames_in_this_order(kernel: tuple[int, int]) -> None:
-    spec = ConvBlock(1, 2, kernel=kernel, stride=(2, 1))
-    assert build_block(spec)(torch.randn(3, 1, 9, 6)).shape == (3, 2, *spec.output_shape((9, 6))) == (3, 2, 5, 6)
+    spec = conv_block(1, 2, kernel=kernel, stride=(2, 1))
+    assert build_block(spec)(torch.randn(3, 1, 9, 6)).shape == (3, *spec.output_shape((1, 9, 6))) == (3, 2, 5, 6)
 
 
 def test_blocks_put_out_nothing_below_zero() -> None:
-    picture = build_block(ConvBlock(1, 4))(torch.randn(3, 1, 9, 6))
+    picture = build_block(conv_block(1, 4))(torch.randn(3, 1, 9, 6))
     assert picture.min() == 0
     assert picture.max() > 0
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [AttentionHead(4), PoolHead(), MeanHead(), StepHead(), GruHead(4), BiGruHead(4), BiGruHead(4, 1), MlpHead(4)],
+    ids=repr,
+)
+def test_heads_are_as_their_specifications_say(spec: Head) -> None:
+    shape, is_of_steps = (5, 2, 7), isinstance(spec, StepHead | GruHead | BiGruHead)
+    outputs = 1 if is_of_steps else 3
+    head = build_head(spec, shape, outputs)
+    with FlopCounterMode(display=False) as counter:
+        scores = head(torch.randn(2, *shape))
+    assert scores.shape == ((2, shape[2]) if is_of_steps else (2, outputs))
+    assert parameters(head) == spec.parameters(shape, outputs)
+    weighing = 2 * 7 * 4 if isinstance(spec, AttentionHead) else 0  # the weighted sum is no product of matrices
+    assert counter.get_total_flops() == 2 * (2 * spec.macs(shape, outputs) - weighing)
+
+
+def test_a_residual_whose_last_scale_is_0_is_its_shortcut() -> None:
+    block = build_block(TEMPLATES["resnet-deep"].blocks[2]).eval()
+    (last,) = [module for name, module in block.named_modules() if name.endswith("body.4")]
+    assert isinstance(last, nn.BatchNorm2d)
+    nn.init.zeros_(last.weight)
+    picture = torch.rand(2, 16, 8, 9)
+    torch.testing.assert_close(block(picture), picture)
+
+
+def test_global_response_norm_weighs_channels_by_their_norm() -> None:
+    block = build_block(Block((layers.GlobalResponseNorm(),)))
+    picture = torch.tensor([[[[3.0, 4.0]], [[0.0, 15.0]]]])  # norms 5 and 15, their mean 10
+    torch.testing.assert_close(block(picture), picture)
+    nn.init.ones_(block[0].gamma)  # type: ignore[index]
+    torch.testing.assert_close(block(picture), picture * torch.tensor([1.5, 2.5]).reshape(1, 2, 1, 1))

@@ -114,17 +114,17 @@ def test_scores_have_one_number_per_class_or_per_time_step() -> None:
 
 def test_frames_head_looks_at_the_past_only() -> None:
     head = build(NESTED).heads[NAMES.index("c")]
-    steps = torch.randn(2, 9, TEMPLATE.features)
-    changed = steps.clone()
-    changed[:, 5:] += 1.0
-    torch.testing.assert_close(head(changed)[:, :5], head(steps)[:, :5])
-    assert not torch.allclose(head(changed)[:, 5:], head(steps)[:, 5:])
+    encoded = torch.randn(2, *TEMPLATE.shapes(36)[-1])
+    changed = encoded.clone()
+    changed[..., 5:] += 1.0
+    torch.testing.assert_close(head(changed)[:, :5], head(encoded)[:, :5])
+    assert not torch.allclose(head(changed)[:, 5:], head(encoded)[:, 5:])
 
 
 def test_clip_head_does_not_mind_the_order_of_the_steps() -> None:
     head = build(NESTED).heads[NAMES.index("a")]
-    steps = torch.randn(2, 9, TEMPLATE.features)
-    torch.testing.assert_close(head(steps.flip(1)), head(steps), atol=1e-5, rtol=1e-4)
+    encoded = torch.randn(2, *TEMPLATE.shapes(36)[-1])
+    torch.testing.assert_close(head(encoded.flip(3)), head(encoded), atol=1e-5, rtol=1e-4)
 
 
 def test_other_tasks_than_the_trees_are_refused() -> None:

@@ -17,6 +17,7 @@ from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.strategies.tree_moves import Moves
 from taskgraft.search.strategies.tree_search import Aim, Answer, most_trainings
 from taskgraft.search.study.trial import Training
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.search.worlds import World, finished, make_spec, simulate
 
@@ -83,7 +84,7 @@ def answer(node_tasks: tuple[str, ...], lost: dict[str, float]) -> Answer:
 
 
 def test_with_one_depth_the_tasks_that_lose_leave_together() -> None:
-    state = Aim(tuple("abcde"), (8,), "cnn8", 0.02).start()
+    state = Aim(tuple("abcde"), (8,), get_template("cnn8"), 0.02).start()
     assert state.question is not None
     state = state.after(answer(state.question.tasks, {"b": 0.05, "d": 0.04}))
     waiting = {node.tasks for node in state.waiting}
@@ -92,7 +93,7 @@ def test_with_one_depth_the_tasks_that_lose_leave_together() -> None:
 
 def test_a_task_that_disturbs_all_others_is_left_apart() -> None:
     """Whoever shares anything with e loses 6 %; all others fit."""
-    state, trained = Aim(tuple("abcdef"), DEPTHS, "cnn8", 0.02).start(), 0
+    state, trained = Aim(tuple("abcdef"), DEPTHS, get_template("cnn8"), 0.02).start(), 0
     while (node := state.question) is not None:
         lost = dict.fromkeys(node.tasks, 0.06) if "e" in node.tasks else {}
         state, trained = state.after(answer(node.tasks, lost)), trained + 1
@@ -103,7 +104,7 @@ def test_a_task_that_disturbs_all_others_is_left_apart() -> None:
 
 def test_a_joint_depth_is_found_if_only_deeper_sharing_hurts() -> None:
     """All tasks fit up to block 6, and none does beyond."""
-    state = Aim(tuple("abcd"), DEPTHS, "cnn8", 0.02).start()
+    state = Aim(tuple("abcd"), DEPTHS, get_template("cnn8"), 0.02).start()
     while (node := state.question) is not None:
         deep = {task for inner in node.walk() if not inner.is_leaf and inner.blocks[1] > 6 for task in inner.tasks}
         state = state.after(answer(node.tasks, dict.fromkeys(deep, 0.06)))

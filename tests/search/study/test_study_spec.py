@@ -62,7 +62,7 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(ar_threshold=None), "ar_threshold", ["number", "got None"]),
         ({"tasks": [task()]}, "ar_threshold", ["is required"]),
         ({"ar_threshold": 0}, "tasks", ["is required"]),
-        (study(template="cnn9"), "template", ["there is cnn8", "got 'cnn9'"]),
+        (study(template="cnn9"), "template", ["there is", "cnn8", "got 'cnn9'"]),
         (study(depths=[4, 9]), "depths", ["cnn8 has 8 blocks", "got [4, 9]"]),
         (study(depths=[4, 4]), "depths", ["once", "got [4, 4]"]),
         (study(depths=[]), "depths", ["one depth or more; leave this out", "got []"]),
@@ -153,7 +153,7 @@ def test_the_default_depths_are_no_part_of_the_schema_as_an_empty_list() -> None
 
 def test_long_values_are_cut_in_messages() -> None:
     (fault,) = faults(study(template="x" * 5000))
-    assert len(fault.message) < 200
+    assert len(fault.message) < 300
 
 
 @pytest.mark.parametrize(("repeats", "smallest"), [(1, 3), (2, 6), ("auto", 6)])
@@ -212,3 +212,28 @@ def test_only_a_study_that_says_its_epochs_can_give_them() -> None:
     assert TrainingSpec(epochs=7).given_epochs == 7
     with pytest.raises(InvalidInput, match=r"training.epochs: .*got auto"):
         _ = TrainingSpec().given_epochs
+
+
+def test_a_template_answers_the_kinds_of_task_that_it_has_heads_for() -> None:
+    (fault,) = faults(study(task("a"), task("b", kind="frames"), task("c", kind="frames"), template="vgg11"))
+    assert fault.where == "template"
+    assert "vgg11 answers clip tasks only, and b, c is of another kind" in fault.message
+    assert "cnn8" in fault.message
+    assert "cp-mobile," not in fault.message
+    assert StudySpec.parse(study(template="vgg11")).depths == (4, 5, 6, 7, 8, 9)
+
+
+def test_a_template_with_crops_of_one_length_takes_no_other() -> None:
+    (fault,) = faults(study(template="alexnet", training={"clip_seconds": 2.0}))
+    assert fault.where == "training"
+    assert fault.message.startswith("clip_seconds: alexnet takes crops of 16.384 s only: leave it out")
+
+
+def test_a_width_makes_the_template_narrower() -> None:
+    spec = StudySpec.parse(study(template="vgg11", width=0.125))
+    assert spec.encoder.width == 0.125
+    assert spec.encoder.encoder_parameters < StudySpec.parse(study(template="vgg11")).encoder.encoder_parameters / 50
+    assert StudySpec.parse(spec.to_plain()) == spec
+    for width in (0, -1, 1.5, "wide", math.nan):
+        (fault,) = faults(study(width=width))
+        assert fault.where == "width"

@@ -1,4 +1,4 @@
-"""Commands that need no service: run, plan, synthesize, size, predict, datasets check."""
+"""Commands that need no service: run, plan, synthesize, size, templates, predict, datasets check."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs, so that the others and --help start at once
 import signal
@@ -118,6 +118,17 @@ def size(
             return
         for name, value in sizes.items():
             console.print(f"{name.replace('_', ' ')}: {count(value)}")
+
+
+def templates(as_json: AsJson = False) -> None:
+    """List the encoders that studies may ask for: their sizes, beside published ones."""
+    from taskgraft.api.cli.encoders import show_templates, templates_as_plain
+
+    with errors_as_exit_codes(as_json):
+        if as_json:
+            print_json(templates_as_plain())
+        else:
+            show_templates()
 
 
 def predict(

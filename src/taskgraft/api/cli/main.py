@@ -38,6 +38,7 @@ for command in (
     remote.download,
     local.synthesize,
     local.size,
+    local.templates,
     local.predict,
 ):
     app.command()(command)

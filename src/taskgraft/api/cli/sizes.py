@@ -12,7 +12,8 @@ from taskgraft.space.document import TreeDocument, read_tree_document, tree_docu
 from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.synthesis import Synthesis, synthesize
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 _MAX_PAIRS_BYTES = 16 << 20
@@ -49,7 +50,10 @@ def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
         written = read_tree_document(document)
         tree = written.tree if shared is None else _flat(written.tree.tasks, shared, written.template)
         return _sizes(tree, written.template, tasks) if tasks else _sizes_as_written(tree, written, shared)
-    template = get_template(str(document.get("template", "cnn8")))
+    width = document.get("width", 1.0)
+    if not isinstance(width, int | float):
+        raise InvalidInput.at("width", f"a number above 0 and at most 1; got {width!r:.80}")
+    template = get_template(str(document.get("template", "cnn8")), float(width))
     tasks = tasks or tasks_of(document, file)
     return _sizes(_flat([task.name for task in tasks], shared or 0, template), template, tasks)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from taskgraft.api.context import StoreDep, problems
 from taskgraft.api.schemas import Health, TemplateList, TemplateView
 from taskgraft.errors import Unavailable
-from taskgraft.space.template import TEMPLATES
+from taskgraft.space.templates.registry import TEMPLATES
 
 router = APIRouter(tags=["service"])
 

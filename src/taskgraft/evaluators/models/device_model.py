@@ -19,7 +19,7 @@ class DeviceModel(nn.Module):
         super().__init__()
         self.samples = data.crop * data.template.front_end.hop
         self.log_mel = LogMel(data.template.front_end, frames=data.crop)
-        self.normalisation = data.normalisation
+        self.normalisation = data.input_module()  # of other front ends than log-mel, more than that
         self.tree = tree
         self._kinds = [data.tasks[name].task.kind for name in tree.tree.tasks]
 
@@ -28,7 +28,7 @@ class DeviceModel(nn.Module):
 
         Of each class [n, k] for clip tasks; that the event is there, [n, s], for frames tasks.
         """
-        features = self.normalisation(self.log_mel(waveform).unsqueeze(1))  # [n, 1, f, t]
+        features = self.normalisation(self.log_mel(waveform).unsqueeze(1))
         scores = self.tree(features).values()
         return tuple(
             torch.softmax(score, dim=1) if kind is TaskKind.CLIP else torch.sigmoid(score)

@@ -1,12 +1,16 @@
-"""Heads: from the last block's output to the answer of one task.
+"""Heads: from the last block's output to the answer of one task, one builder per kind of head specification.
 
-Notation: ``n`` clips, ``s`` time steps, ``d`` features per step, ``h`` hidden units, ``k`` classes.
+Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``s`` time steps, ``d`` features per step (c * f), ``h`` hidden
+units, ``k`` classes. Every module takes [n, c, f, s]; those of clip tasks give [n, k], those of frames tasks [n, s].
 """
+
+from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
 
-from taskgraft.space.template import AttentionHead, Head
+from taskgraft.space import heads
+from taskgraft.space.layers import Shape
 
 
 class TemporalAttention(nn.Module):
@@ -18,11 +22,51 @@ class TemporalAttention(nn.Module):
         self.score = nn.Linear(hidden, 1)
         self.classify = nn.Linear(hidden, classes)
 
-    def forward(self, steps: Tensor) -> Tensor:
-        """Class scores (logits) [n, k] for steps [n, s, d]."""
-        hidden = torch.tanh(self.project(steps))  # [n, s, h]
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Class scores (logits) [n, k]."""
+        hidden = torch.tanh(self.project(_steps(encoded)))  # [n, s, h]
         attention = torch.softmax(self.score(hidden), dim=1)  # [n, s, 1]
         scores: Tensor = self.classify((attention * hidden).sum(dim=1))  # [n, k]
+        return scores
+
+
+class Pooled(nn.Module):
+    """Scores of every band and step, of which the mean is taken."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.classify = nn.Conv2d(channels, classes, 1, bias=False)
+        self.normalise = nn.BatchNorm2d(classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Class scores (logits) [n, k]."""
+        scores: Tensor = self.normalise(self.classify(encoded)).mean((2, 3))
+        return scores
+
+
+class MeanScores(nn.Module):
+    """Classifies every time step; the mean of the scores counts."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.classify = nn.Linear(features, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Class scores (logits) [n, k]."""
+        scores: Tensor = self.classify(_steps(encoded)).mean(1)
+        return scores
+
+
+class StepScores(nn.Module):
+    """Says for every time step whether the event is there, from that step alone."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.detect = nn.Linear(features, 1)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Scores (logits) [n, s]."""
+        scores: Tensor = self.detect(_steps(encoded)).squeeze(-1)
         return scores
 
 
@@ -34,15 +78,83 @@ class RecurrentFrames(nn.Module):
         self.recur = nn.GRU(features, hidden, batch_first=True)
         self.detect = nn.Linear(hidden, 1)
 
-    def forward(self, steps: Tensor) -> Tensor:
-        """Scores (logits) [n, s] for steps [n, s, d]."""
-        hidden, _ = self.recur(steps)  # [n, s, h]
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Scores (logits) [n, s]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
         scores: Tensor = self.detect(hidden).squeeze(-1)  # [n, s]
         return scores
 
 
-def build_head(spec: Head, features: int, outputs: int) -> nn.Module:
-    """The module of a head specification, for ``features`` numbers per time step."""
-    if isinstance(spec, AttentionHead):
-        return TemporalAttention(features, spec.hidden, outputs)
-    return RecurrentFrames(features, spec.hidden)
+class BidirectionalFrames(nn.Module):
+    """Says for every time step whether the event is there, from all steps."""
+
+    def __init__(self, features: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.recur = nn.GRU(features, hidden, layers, batch_first=True, bidirectional=True)
+        self.detect = nn.Linear(2 * hidden, 1)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Scores (logits) [n, s]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
+        scores: Tensor = self.detect(hidden).squeeze(-1)
+        return scores
+
+
+class Perceptron(nn.Module):
+    """Classifies the mean of the time steps through a hidden layer."""
+
+    def __init__(self, features: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(features, hidden)
+        self.classify = nn.Linear(hidden, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Class scores (logits) [n, k]."""
+        scores: Tensor = self.classify(torch.relu(self.project(_steps(encoded).mean(1))))
+        return scores
+
+
+@singledispatch
+def build_head(spec: heads.Head, shape: Shape, outputs: int) -> nn.Module:
+    """Return the module of a head's specification, behind an encoder that ends with ``shape``."""
+    raise NotImplementedError(f"no module is known for {type(spec).__name__}, {shape}, {outputs}")
+
+
+@build_head.register
+def _(spec: heads.AttentionHead, shape: Shape, outputs: int) -> nn.Module:
+    return TemporalAttention(shape[0] * shape[1], spec.hidden, outputs)
+
+
+@build_head.register
+def _(_: heads.PoolHead, shape: Shape, outputs: int) -> nn.Module:
+    return Pooled(shape[0], outputs)
+
+
+@build_head.register
+def _(_: heads.MeanHead, shape: Shape, outputs: int) -> nn.Module:
+    return MeanScores(shape[0] * shape[1], outputs)
+
+
+@build_head.register
+def _(_: heads.StepHead, shape: Shape, outputs: int) -> nn.Module:
+    return StepScores(shape[0] * shape[1])
+
+
+@build_head.register
+def _(spec: heads.GruHead, shape: Shape, outputs: int) -> nn.Module:
+    return RecurrentFrames(shape[0] * shape[1], spec.hidden)
+
+
+@build_head.register
+def _(spec: heads.BiGruHead, shape: Shape, outputs: int) -> nn.Module:
+    return BidirectionalFrames(shape[0] * shape[1], spec.hidden, spec.layers)
+
+
+@build_head.register
+def _(spec: heads.MlpHead, shape: Shape, outputs: int) -> nn.Module:
+    return Perceptron(shape[0] * shape[1], spec.hidden, outputs)
+
+
+def _steps(encoded: Tensor) -> Tensor:
+    """[n, c, f, s] -> [n, s, c * f]: all that the encoder says about one time step, side by side."""
+    return encoded.permute(0, 3, 1, 2).flatten(2)

@@ -1,6 +1,6 @@
 """The tree module: a branch tree over tasks, as one torch network.
 
-Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``t`` frames, ``s`` time steps, ``d`` features per step.
+Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``t`` frames, ``s`` time steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,9 @@ class TreeModel(nn.Module):
         for place, node in enumerate(self._order):
             blocks = (build_block(template.blocks[block]) for block in range(*node.blocks))
             self.nodes[str(place)] = nn.Sequential(*blocks)
+        encoded = template.shapes(template.frames)[-1]
         self.heads = nn.ModuleList(
-            build_head(template.head(by_name[name]), template.features, by_name[name].outputs) for name in tree.tasks
+            build_head(template.head(by_name[name]), encoded, by_name[name].outputs) for name in tree.tasks
         )
 
     def forward(self, features: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -60,7 +61,7 @@ class TreeModel(nn.Module):
             outputs = self.nodes[str(place)](inputs)
             if node.is_leaf:
                 name = node.tasks[0]
-                scores[name] = self.heads[self.tree.tasks.index(name)](_steps(outputs))
+                scores[name] = self.heads[self.tree.tasks.index(name)](outputs)
             pending.extend((child, outputs, present) for child in self._children[place] if self._asked(child, rows))
         return {task: scores[task] for task in self.tree.tasks if task in scores}
 
@@ -86,8 +87,3 @@ def _select(inputs: Tensor, present: Tensor | None, wanted: Tensor | None) -> tu
     if present is None:
         return (inputs if len(wanted) == len(inputs) else inputs[wanted]), wanted
     return inputs[torch.searchsorted(present, wanted)], wanted
-
-
-def _steps(encoded: Tensor) -> Tensor:
-    """[n, c, f, s] -> [n, s, c * f]: all that the encoder says about one time step, side by side."""
-    return encoded.permute(0, 3, 1, 2).flatten(2)

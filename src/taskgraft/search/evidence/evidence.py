@@ -15,7 +15,6 @@ from taskgraft.search.evidence.trees import components, flat_tree
 from taskgraft.search.study.spec import AUTO, StudySpec
 from taskgraft.search.study.trial import FIRST_CONFIRMING, Training, Trial
 from taskgraft.space.matrix import Decision
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
 
@@ -40,7 +39,7 @@ class Evidence:
     def __init__(self, spec: StudySpec, trials: Iterable[Trial] = (), lengths: Sequence[int] = ()) -> None:
         self.spec = spec
         self.facts = Facts()
-        self._depth = get_template(spec.template).depth
+        self._depth = spec.encoder.depth
         self._baselines = {task: flat_tree((task,), self._depth, self._depth) for task in spec.task_names}
         self._at_chance: dict[str, bool] = {}
         self.judge: Judge = _judge_of(spec)(spec, self.facts.known, self._baselines, self.training)

@@ -9,7 +9,6 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Trial
 from taskgraft.space.matrix import Cell, Decision, ReductionMatrix
 from taskgraft.space.synthesis import synthesize
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
 
@@ -76,6 +75,4 @@ def decisive(matrix: ReductionMatrix, threshold: float, decision: Decision) -> R
 def synthesized_tree(evidence: Evidence) -> BranchTree:
     """Return the tree that follows from the decisive part of the matrix: the one way from a study to its tree."""
     spec = evidence.spec
-    return synthesize(
-        decisive_matrix(evidence), spec.ar_threshold, get_template(spec.template), spec.decision, spec.synthesis
-    )
+    return synthesize(decisive_matrix(evidence), spec.ar_threshold, spec.encoder, spec.decision, spec.synthesis)

@@ -7,14 +7,13 @@ from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import flat_tree
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
-from taskgraft.space.template import get_template
 
 
 def trunk_of(training: Training, spec: StudySpec) -> Training | None:
     """Return the trunk that a training starts from; None if it starts from scratch, as a trunk does itself."""
     if training.is_trunk or not spec.training.has_trunk:
         return None
-    depth = get_template(spec.template).depth
+    depth = spec.encoder.depth
     tree = flat_tree(spec.task_names, depth, depth)
     return replace(training, tree=tree, is_probe=False, is_trunk=True)
 

@@ -45,7 +45,7 @@ from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
 
 _log = logging.getLogger(__name__)
 _BUILDING = ".artifacts-"
@@ -279,7 +279,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
         prepared.corpora,
         fingerprints,
         prepared.labelled,
-        get_template(prepared.spec.template),
+        prepared.spec.encoder,
         feature_cache(data_dir),
         prepared.spec.training.clip_seconds,
     )

@@ -13,7 +13,6 @@ from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import Decision, Pair
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 
@@ -53,7 +52,7 @@ def tree_form(
 
     The baselines must be known.
     """
-    document = tree_document(tree, get_template(spec.template), spec.ar_threshold, tasks)
+    document = tree_document(tree, spec.encoder, spec.ar_threshold, tasks)
     return document | explanation(spec, evidence, tree)
 
 

@@ -13,7 +13,6 @@ from taskgraft.search.strategies.protocol import Models, OpenCells, Questions
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Pair
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 _EXPECTED_GROUPS = 0.75
@@ -33,7 +32,7 @@ class GroupStrategy:
         """Return the groups to be tried next; all of them wait for the baselines."""
         if not evidence.has_baselines(spec.task_names):
             return Questions((), min(1, len(spec.tasks) - 1), 0, lambda: None)
-        blocks = get_template(spec.template).depth
+        blocks = spec.encoder.depth
         if not evidence.tasks_above_chance():
             return Questions((), 0, 0, lambda: side_by_side((), spec.task_names, blocks))
         grouping = _grouping(spec, evidence, blocks)
@@ -118,7 +117,7 @@ def whole_group(spec: StudySpec, evidence: Evidence) -> BranchTree | None:
     The baselines must be known.
     """
     tasks = evidence.tasks_above_chance()
-    return flat_tree(tasks, max(spec.depths), get_template(spec.template).depth) if len(tasks) > 2 else None
+    return flat_tree(tasks, max(spec.depths), spec.encoder.depth) if len(tasks) > 2 else None
 
 
 def affinities(spec: StudySpec, evidence: Evidence) -> Mapping[Pair, float]:

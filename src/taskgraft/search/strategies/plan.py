@@ -15,7 +15,7 @@ from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
 from taskgraft.search.study.spec import AUTO, TRUNK_SHARE, Strategy, StudySpec, TaskSpec
 from taskgraft.space.cost import independent_parameters, tree_cost
-from taskgraft.space.template import Template, get_template
+from taskgraft.space.template import Template
 from taskgraft.space.tree import BranchTree
 
 _MACS_PER_SECOND = 4.5e9
@@ -83,7 +83,7 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     """
     if outline.waiting:
         raise Conflict(f"{', '.join(outline.waiting)} is still being checked: ask again when it is ready")
-    template = get_template(spec.template)
+    template = spec.encoder
     workers = workers or usable_cores()
     least, most = _least(spec), _most(spec)
     resolution = tuple(_resolution(task, outline) for task in outline.outlines)

@@ -17,7 +17,6 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
 from taskgraft.space.cost import tree_cost
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree
 
 
@@ -205,7 +204,7 @@ def _notes(spec: StudySpec, evidence: Evidence, questions: Questions) -> Iterato
 
 def _best_so_far(spec: StudySpec, evidence: Evidence) -> BranchTree:
     """Return the trees that save most of what was trained and meets the threshold, side by side."""
-    template = get_template(spec.template)
+    template = spec.encoder
     alone = tree_cost(evidence.baseline(spec.task_names[0]), template).encoder_parameters
 
     def saved(tree: BranchTree) -> int:

@@ -37,6 +37,6 @@ class Effort:
 
 def block_efforts(template: Template) -> list[float]:
     """Return what the blocks of a baseline take of a training, by their MACs."""
-    shapes = template.shapes(round(template.front_end.frames_per_second))
+    shapes = template.shapes(template.frames)
     macs = [block.macs(shape) for block, shape in zip(template.blocks, shapes, strict=False)]
     return [(1 - TASK_EFFORT) * mac / sum(macs) for mac in macs]

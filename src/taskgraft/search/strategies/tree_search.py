@@ -17,7 +17,7 @@ from taskgraft.search.statistics.disturbance import NOISE, Disturbance, Seen, pr
 from taskgraft.search.strategies.tree_effort import Effort
 from taskgraft.search.strategies.tree_moves import Moves
 from taskgraft.space.matrix import Pair
-from taskgraft.space.template import get_template
+from taskgraft.space.template import Template
 from taskgraft.space.tree import Node
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Aim:
 
     tasks: tuple[str, ...]
     depths: tuple[int, ...]
-    template: str
+    template: Template
     threshold: float
 
     def start(self) -> "State":
@@ -186,8 +186,8 @@ class State:
 
 @lru_cache(maxsize=32)
 def _first_state(aim: Aim) -> State:
-    moves = Moves({task: place for place, task in enumerate(aim.tasks)}, aim.depths, get_template(aim.template).depth)
-    known = _Known(aim, moves, Effort(get_template(aim.template)))
+    moves = Moves({task: place for place, task in enumerate(aim.tasks)}, aim.depths, aim.template.depth)
+    known = _Known(aim, moves, Effort(aim.template))
     joint = moves.flat(aim.tasks, 0, aim.depths[-1])
     return State(known, (), (joint,), int(_TRIES * len(aim.tasks)), most_trainings(len(aim.tasks)))
 

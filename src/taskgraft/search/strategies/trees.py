@@ -13,7 +13,6 @@ from taskgraft.search.strategies.tree_search import Aim, Answer, State, most_tra
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Pair
-from taskgraft.space.template import get_template
 from taskgraft.space.tree import BranchTree, Node
 
 _EXPECTED_TREES = 0.4
@@ -28,7 +27,7 @@ class TreeStrategy:
         """Return the tree to be trained next; it waits for the baselines."""
         if not evidence.has_baselines(spec.task_names):
             return Questions((), min(1, len(spec.tasks) - 1), 0, lambda: None)
-        state, blocks = _state(spec, evidence), get_template(spec.template).depth
+        state, blocks = _state(spec, evidence), spec.encoder.depth
         asked = state.question if state else None
         if asked is not None:
             ready = evidence.unanswered(BranchTree(asked, blocks))
@@ -87,8 +86,8 @@ def _state(spec: StudySpec, evidence: Evidence) -> State | None:
     tasks = evidence.tasks_above_chance()
     if len(tasks) < 2:
         return None
-    depths, blocks = tuple(sorted(spec.depths)), get_template(spec.template).depth
-    state = Aim(tasks, depths, spec.template, spec.ar_threshold).start()
+    depths, blocks = tuple(sorted(spec.depths)), spec.encoder.depth
+    state = Aim(tasks, depths, spec.encoder, spec.ar_threshold).start()
     told = tuple(affinities(spec, evidence).items())
     while (asked := state.question) is not None and evidence.is_known(tree := BranchTree(asked, blocks)):
         state = state.after(_answer(evidence, tree, told))

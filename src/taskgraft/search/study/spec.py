@@ -26,7 +26,8 @@ from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
 from taskgraft.space.tasks import MAX_NAME, NAME_RULE, TaskKind, is_valid_name
-from taskgraft.space.template import TEMPLATES, get_template
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import TEMPLATES, get_template
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
@@ -241,6 +242,7 @@ class StudySpec(_Value):
     ar_threshold: _Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     template: str = "cnn8"
+    width: _Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
     depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field(
         default=(),
         validate_default=True,
@@ -282,9 +284,17 @@ class StudySpec(_Value):
 
     @field_validator("template")
     @classmethod
-    def _template(cls, name: str) -> str:
+    def _template(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse an unknown name, and a template without a head for a kind of task that the study has."""
         if name not in TEMPLATES:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
+        heads = TEMPLATES[name].heads
+        if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in heads]:
+            kinds, able = " and ".join(heads), [one for one in TEMPLATES if set(TaskKind) <= set(TEMPLATES[one].heads)]
+            raise ValueError(
+                f"{name} answers {kinds} tasks only, and {', '.join(others)} is of another kind; "
+                f"take it out, or use {', '.join(able)}"
+            )
         return name
 
     @field_validator("depths", mode="before")
@@ -300,7 +310,7 @@ class StudySpec(_Value):
     def _depths(cls, depths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if "template" not in info.data:
             return depths
-        template = get_template(info.data["template"])
+        template = get_template(info.data["template"])  # its width changes no depth
         if len(set(depths)) != len(depths):
             raise ValueError("each depth is tried once")
         if max(depths, default=0) > template.depth:
@@ -318,8 +328,12 @@ class StudySpec(_Value):
 
     @field_validator("training")
     @classmethod
-    def _has_tasks_to_share(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
-        """Refuse a trunk of one task: what starts from it would be the same model."""
+    def _fits_tasks_and_template(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse a trunk of one task, and a length of crops that the template does not have."""
+        template = TEMPLATES.get(info.data.get("template", ""))
+        if template and template.front_end.crop and training.clip_seconds:
+            seconds = template.front_end.crop / template.front_end.frames_per_second
+            raise ValueError(f"clip_seconds: {template.name} takes crops of {seconds:g} s only: leave it out")
         if training.has_trunk and len(info.data.get("tasks", ())) == 1:
             raise ValueError("start: trunk takes 2 tasks or more, and this study has 1: leave it out")
         return training
@@ -396,6 +410,11 @@ class StudySpec(_Value):
     def baseline_repeats(self) -> int:
         """How often every baseline is trained at least."""
         return BASELINE_REPEATS if self.repeats == AUTO else int(self.repeats)
+
+    @property
+    def encoder(self) -> Template:
+        """The template, as wide as the study wants it."""
+        return get_template(self.template, float(self.width))
 
     @property
     def task_names(self) -> tuple[str, ...]:

@@ -1,0 +1,97 @@
+"""Front ends: how a waveform becomes what the first block sees, as plain values.
+
+Each kind makes rows of numbers for every frame, which are computed once per corpus and kept, and of these the shape
+``(channels, bands, frames)`` of an input. `evaluators/front_ends.py` has the torch module of each kind. Lengths are in
+samples if nothing else is said.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from taskgraft.space.layers import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEnd:
+    """What all kinds have: a sample rate, and a frame for every ``hop`` samples."""
+
+    sample_rate: int = 16_000
+    hop: int = 160
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames in one second of audio."""
+        return self.sample_rate / self.hop
+
+    @property
+    def rows(self) -> int:
+        """Numbers of each frame that are kept."""
+        raise NotImplementedError
+
+    @property
+    def crop(self) -> int | None:
+        """Frames of a crop, if the front end takes no other length."""
+        return None
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames ``samples`` samples of audio touch."""
+        raise NotImplementedError
+
+    def shape(self, frames: int) -> Shape:
+        """Return what the first block sees of a crop of so many frames."""
+        return 1, self.rows, frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mel(FrontEnd):
+    """Natural logarithms of mel energies, and what is made of them.
+
+    The last frame of a clip is the last one whose window still touches the clip: whatever is padded behind a clip
+    gives frames of pure silence, so padding the waveform and padding the frames are the same thing.
+    """
+
+    window: int = 400
+    fft: int = 512
+    bands: int = 64
+
+    @property
+    def rows(self) -> int:
+        """Numbers of each frame that are kept."""
+        return self.bands
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames ``samples`` samples of audio touch."""
+        return -(-(samples + self.fft // 2) // self.hop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogMel(Mel):
+    """Log-mel, each band scaled by its mean and deviation over the training clips."""
+
+    kind: Literal["logmel"] = "logmel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture(Mel):
+    """Log-mel of one length as a square picture, as networks for photographs take it.
+
+    Clips are cut or filled up to ``length`` frames. Between its smallest and largest number, a crop is scaled to
+    0..255, resized to ``side`` in both directions by bicubic interpolation, and becomes ``(x / 255 - 0.5) / 0.225``.
+    """
+
+    length: int = 512
+    side: int = 224
+    kind: Literal["picture"] = "picture"
+
+    @property
+    def crop(self) -> int:
+        """Frames of a crop."""
+        return self.length
+
+    def shape(self, frames: int) -> Shape:
+        """Return the picture's shape."""
+        return 1, self.side, self.side
+
+
+AnyFrontEnd = LogMel | Picture
+"""All kinds, told apart by ``kind``."""

@@ -1,0 +1,56 @@
+"""`cnn` and `crnn`: one encoder, for scenes and for events; sizes from a study of both (2024), layout ours."""
+
+from taskgraft.space.front_ends import LogMel
+from taskgraft.space.heads import AttentionHead, BiGruHead
+from taskgraft.space.published import Published
+from taskgraft.space.tasks import TaskKind
+from taskgraft.space.template import Block, Template, conv_block
+from taskgraft.space.templates.width import scaled
+
+_CHANNELS = (12, 28, 28, 32, 32, 32, 32, 28)
+_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1))
+_SCENE = LogMel(window=2048, fft=2048, bands=128)
+_ATTENTION, _POOLED = AttentionHead(hidden=24), BiGruHead(hidden=128, pooled=True)
+_SOURCE, _CLASSES = "joint scene classification and sound event detection, 2024", 10
+
+
+def _encoder(width: float) -> tuple[Block, ...]:
+    channels = (1, *(scaled(one, width) for one in _CHANNELS))
+    layout = zip(channels, channels[1:], _STRIDES, strict=False)
+    return tuple(conv_block(before, after, stride=stride) for before, after, stride in layout)
+
+
+def cnn(width: float = 1.0) -> Template:
+    """Return the template for scenes."""
+    return Template(
+        name="cnn",
+        width=width,
+        front_end=_SCENE,
+        blocks=_encoder(width),
+        heads={TaskKind.CLIP: _ATTENTION},
+        published=(Published("10 scenes", ((_ATTENTION, _CLASSES),), 100, 60_000, 29_000_000, _SOURCE),),
+        summary="8 convolutional blocks on 128 log-mel bands; 54k parameters per encoder, one time step per 40 ms",
+    )
+
+
+def crnn(width: float = 1.0) -> Template:
+    """Return the template for events, and scenes beside them."""
+    return Template(
+        name="crnn",
+        width=width,
+        front_end=_SCENE,
+        blocks=_encoder(width),
+        heads={TaskKind.CLIP: _ATTENTION, TaskKind.FRAMES: BiGruHead(hidden=128)},
+        published=(
+            Published("10 events", ((_POOLED, _CLASSES),), 100, 628_000, 43_000_000, _SOURCE),
+            Published(
+                "10 scenes and 10 events",
+                ((_ATTENTION, _CLASSES), (_POOLED, _CLASSES)),
+                frames=100,
+                parameters=633_500,
+                macs=43_200_000,
+                source=_SOURCE,
+            ),
+        ),
+        summary="the encoder of cnn with two bidirectional recurrent layers behind it for every task about time steps",
+    )
