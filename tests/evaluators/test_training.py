@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.augmentation import mask_axes_
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.features import Normalisation
-from taskgraft.evaluators.masking import mask_axes_
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel

@@ -11,9 +11,10 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "f174504ffed07994f4cf7bd55c5cbd506eb6a5b96b5393d1311b9d70ebefb167")
+PINNED = (1, "d3fe8e67a6d9ccaeb8ab21c77fed9910d5d96f4ac8e0243abe3331cb9c63bf56")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
+    "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),
@@ -21,7 +22,6 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/grafting.py": (),
     "evaluators/inputs.py": (),
     "evaluators/losses.py": (),
-    "evaluators/masking.py": (),
     "evaluators/metrics.py": (
         "ClassCounts",
         "METRICS",

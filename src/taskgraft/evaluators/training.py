@@ -11,20 +11,22 @@ import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from taskgraft.errors import InvalidInput, TrainingFailed
 from taskgraft.evaluators.affinities import AffinityMeter
+from taskgraft.evaluators.augmentation import Mixed, mask_axes_, mix_clips_, mix_styles_
 from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.losses import joint_loss
-from taskgraft.evaluators.masking import mask_axes_
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import measure, reductions
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.precision import Precision
+from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
@@ -59,13 +61,17 @@ _MAX_EVALUATIONS = 15
 class Schedule:
     """How long and how fast to train. An epoch goes through the largest training split of the study.
 
-    ``masking`` is the largest share of the bands, and of the frames, that a mask covers.
+    ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
+    Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not.
     """
 
     epochs: int
     batch_size: int
     learning_rate: float
     masking: float = 0.15
+    masking_width: MaskWidth = MaskWidth.UNIFORM
+    mixup: float = 0.0
+    mixstyle: float = 0.0
 
     def steps(self, clips: int) -> int:
         """Return the optimiser steps for a largest training split of ``clips`` clips."""
@@ -174,10 +180,10 @@ class Trainer:
     def _train_step(self, batch: Batch) -> None:
         batch = batch.on(self._precision.device)
         features = self._input(batch.features)  # [n, 1, f, t]
-        mask_axes_(features, self._schedule.masking, self._masking)
+        mixed = self._augment(features, batch)
         with self._precision.autocast():
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
-        loss = joint_loss(self._tasks, scores, batch.targets)
+        loss = self._loss(scores, batch.targets, mixed)
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
@@ -186,6 +192,23 @@ class Trainer:
         self._scaler.update()
         self._rate.step()
         self._step += 1
+
+    def _augment(self, features: Tensor, batch: Batch) -> Mixed | None:
+        """Change the features in place; return which clips were mixed, if they were."""
+        schedule, mixed = self._schedule, None
+        if schedule.mixstyle:
+            mix_styles_(features, schedule.mixstyle, self._masking)
+        if schedule.mixup:
+            mixed = mix_clips_(features, batch, schedule.mixup, self._masking)
+        mask_axes_(features, schedule.masking, self._masking, schedule.masking_width)
+        return mixed
+
+    def _loss(self, scores: Mapping[str, Tensor], targets: Mapping[str, Tensor], mixed: Mixed | None) -> Tensor:
+        loss = joint_loss(self._tasks, scores, targets)
+        if mixed is None:
+            return loss
+        others = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
+        return mixed.share * loss + (1 - mixed.share) * joint_loss(self._tasks, scores, others)
 
     def _evaluate(self) -> None:
         outcomes = evaluate(self.model, self._data, Split.VALIDATION)

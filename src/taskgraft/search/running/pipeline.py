@@ -292,7 +292,15 @@ def schedule_of(spec: StudySpec, epochs: int | None = None) -> Schedule:
         InvalidInput: the study leaves it open, and ``epochs`` are not given.
     """
     training = spec.training
-    return Schedule(epochs or training.given_epochs, training.batch_size, training.learning_rate, training.masking)
+    return Schedule(
+        epochs or training.given_epochs,
+        training.batch_size,
+        training.learning_rate,
+        training.masking,
+        training.masking_width,
+        training.mixup,
+        training.mixstyle,
+    )
 
 
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
@@ -174,6 +175,18 @@ class TrainingSpec(_Value):
     loss_weighting: Literal["sum"] = "sum"
     masking: _Number = Field(
         default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked"
+    )
+    masking_width: MaskWidth = Field(
+        default=MaskWidth.UNIFORM, description="uniform: masks are drawn from 0 to that share wide; fixed: just so wide"
+    )
+    mixup: _Number = Field(
+        default=0.0, ge=0, le=1, description="mixes clips and their losses by shares of Beta(mixup, mixup); 0: does not"
+    )
+    mixstyle: _Number = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="chance that clips of a batch mix the mean and deviation of each band",
     )
     clip_seconds: _Number | None = Field(
         default=None,
