@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.fft import dct
 
 from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators._torchaudio import torchaudio
@@ -18,8 +19,10 @@ from taskgraft.evaluators.features import (
     FeaturePack,
     LogMel,
     build_pack,
+    build_rows,
     measure_normalisation,
 )
+from taskgraft.space.front_ends import PRESETS, Mfcc
 from tests.evaluators.tones import TEMPLATE, write_tones
 
 FRONT_END = TEMPLATE.front_end
@@ -165,3 +168,23 @@ def test_normalisation_of_digital_silence_stays_finite(tmp_path: Path) -> None:
     np.save(tmp_path / "lengths.npy", np.array([5], np.int32))
     normalisation = measure_normalisation([(FeaturePack.open(tmp_path), np.array([0], np.int32))])
     assert torch.isfinite(normalisation(torch.zeros(1, 1, 64, 3))).all()
+
+
+def test_mel_coefficients_are_the_cosine_transform_of_log_mel() -> None:
+    spec = PRESETS["mfcc"]
+    assert isinstance(spec, Mfcc)
+    waveform = torch.randn(2, 4_000, generator=torch.Generator().manual_seed(0))
+    found, bands = build_rows(spec)(waveform), LogMel(spec)(waveform).numpy()
+    assert found.shape == (2, 40, spec.frames(4_000))
+    np.testing.assert_allclose(found.numpy(), dct(bands, type=2, norm="ortho", axis=1)[:, :40], atol=2e-4)
+
+
+def test_padding_the_waveform_and_padding_the_rows_is_the_same_for_every_kind() -> None:
+    for name, spec in PRESETS.items():
+        rows = build_rows(spec)
+        waveform = torch.randn(1, spec.sample_rate // 2, generator=torch.Generator().manual_seed(1))
+        short, padded = rows(waveform), rows(torch.nn.functional.pad(waveform, (0, spec.sample_rate)))
+        silence = rows(torch.zeros(1, spec.hop))[:, :, :1]
+        behind = padded.shape[2] - short.shape[2]
+        assert behind > 10
+        torch.testing.assert_close(padded, torch.cat([short, silence.expand(-1, -1, behind)], 2), msg=name)

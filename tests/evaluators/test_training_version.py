@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "d3fe8e67a6d9ccaeb8ab21c77fed9910d5d96f4ac8e0243abe3331cb9c63bf56")
+PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

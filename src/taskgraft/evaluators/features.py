@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, singledispatch
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from taskgraft.errors import Fault, InvalidInput, Unavailable
 from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.manifest import Corpus
+from taskgraft.space import front_ends
 from taskgraft.space.front_ends import Mel
 
 FLOOR = 1e-6
@@ -57,6 +58,34 @@ class LogMel(nn.Module):
         padded = nn.functional.pad(waveform, (0, max(0, frames * self.front_end.hop - samples)))
         mel: Tensor = self.mel(padded)
         return torch.log(mel[..., :frames] + FLOOR)
+
+
+class MelCoefficients(nn.Module):
+    """Waveform [n, samples] -> the first coefficients of the cosine transform of log-mel [n, c, t]."""
+
+    transform: Tensor
+
+    def __init__(self, front_end: front_ends.Mfcc, frames: int | None = None) -> None:
+        super().__init__()
+        self.log_mel = LogMel(front_end, frames)
+        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.bands, norm="ortho")
+        self.register_buffer("transform", transform.T)  # [c, f]
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Return as many frames as log-mel has."""
+        coefficients: Tensor = self.transform @ self.log_mel(waveform)
+        return coefficients
+
+
+@singledispatch
+def build_rows(front_end: Mel, frames: int | None = None) -> nn.Module:
+    """Return the module that makes the rows of a front end: waveform [n, samples] -> [n, rows, t]."""
+    return LogMel(front_end, frames)
+
+
+@build_rows.register
+def _(front_end: front_ends.Mfcc, frames: int | None = None) -> nn.Module:
+    return MelCoefficients(front_end, frames)
 
 
 class Normalisation(nn.Module):
@@ -146,7 +175,7 @@ def _write_pack(corpus: Corpus, front_end: Mel, folder: Path, progress: Callable
     lengths = np.zeros(len(corpus.paths), np.int32)
     raw = folder / "frames.raw"
     with raw.open("wb") as file:
-        file.write(np.full(front_end.rows, SILENCE, np.float16).tobytes())
+        file.write(_silence(front_end).tobytes())
         for clip, frames in enumerate(_clip_frames(corpus, front_end)):
             lengths[clip] = len(frames)
             file.write(frames.tobytes())
@@ -155,9 +184,15 @@ def _write_pack(corpus: Corpus, front_end: Mel, folder: Path, progress: Callable
     np.save(folder / "lengths.npy", lengths)
 
 
+def _silence(front_end: Mel) -> NDArray[np.float16]:
+    """Return the row of a frame of pure silence."""
+    row: NDArray[np.float16] = build_rows(front_end)(torch.zeros(front_end.hop))[:, 0].numpy().astype(np.float16)
+    return row
+
+
 def _clip_frames(corpus: Corpus, front_end: Mel) -> Iterator[NDArray[np.float16]]:
     """Yield log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
-    log_mel = LogMel(front_end)
+    rows = build_rows(front_end)
     faults: list[Fault] = []
     for clip in range(len(corpus)):
         try:
@@ -165,7 +200,7 @@ def _clip_frames(corpus: Corpus, front_end: Mel) -> Iterator[NDArray[np.float16]
         except InvalidInput as error:  # go on, to report all of them at once
             faults.extend(error.faults)
             continue
-        frames: NDArray[np.float16] = log_mel(waveform).T.numpy().astype(np.float16, order="C")
+        frames: NDArray[np.float16] = rows(waveform).T.numpy().astype(np.float16, order="C")
         yield frames
     if faults:
         raise InvalidInput(faults)

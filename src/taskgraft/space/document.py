@@ -6,6 +6,7 @@ from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.matrix import check_threshold
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
@@ -38,7 +39,7 @@ def tree_document(
     return {
         "schema": SCHEMA,
         "template": template.name,
-        **({} if template.width == 1 else {"width": template.width}),
+        **_other_than_full(template),
         "ar_threshold": threshold,
         "root": tree.to_json(),
         "encoder_parameters": cost.encoder_parameters,
@@ -47,6 +48,15 @@ def tree_document(
             None if tasks is None else independent_parameters(template, [named[name] for name in tree.tasks])
         ),
     }
+
+
+def _other_than_full(template: Template) -> dict[str, Any]:
+    """Return the width of a narrower encoder, and the name of another front end."""
+    width = {} if template.width == 1 else {"width": template.width}
+    front_end = template.front_end
+    if front_end == get_template(template.name).front_end:
+        return width
+    return {**width, "front_end": next(name for name, preset in PRESETS.items() if preset == front_end)}
 
 
 def read_tree_document(document: object) -> TreeDocument:
@@ -59,7 +69,7 @@ def read_tree_document(document: object) -> TreeDocument:
         raise InvalidInput.at("", f"a tree document is an object; got {document!r:.80}")
     if faults := list(_faults(document)):
         raise InvalidInput(faults)
-    template = get_template(document["template"], document.get("width", 1.0))
+    template = get_template(document["template"], document.get("width", 1.0), document.get("front_end"))
     return TreeDocument(
         BranchTree.from_json(document.get("root"), template.depth),
         template,
@@ -77,6 +87,9 @@ def _faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     width = document.get("width", 1.0)
     if not isinstance(width, int | float) or isinstance(width, bool) or not 0 < width <= 1:
         yield Fault("width", f"a number above 0 and at most 1; got {width!r:.80}")
+    front_end = document.get("front_end")
+    if not (front_end is None or isinstance(front_end, str)):
+        yield Fault("front_end", f"the name of a front end; got {front_end!r:.80}")
     threshold = document.get("ar_threshold")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold < 1:
         yield Fault("ar_threshold", f"a number of at least 0 and below 1; got {threshold!r:.80}")

@@ -5,7 +5,9 @@ Each kind makes rows of numbers for every frame, which are computed once per cor
 samples if nothing else is said.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from taskgraft.space.layers import Shape
@@ -72,6 +74,19 @@ class LogMel(Mel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mfcc(Mel):
+    """The first coefficients of the cosine transform of log-mel, scaled as log-mel is."""
+
+    coefficients: int = 40
+    kind: Literal["mfcc"] = "mfcc"
+
+    @property
+    def rows(self) -> int:
+        """Numbers of each frame that are kept."""
+        return self.coefficients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture(Mel):
     """Log-mel of one length as a square picture, as networks for photographs take it.
 
@@ -93,5 +108,16 @@ class Picture(Mel):
         return 1, self.side, self.side
 
 
-AnyFrontEnd = LogMel | Picture
+AnyFrontEnd = LogMel | Mfcc | Picture
 """All kinds, told apart by ``kind``."""
+
+PRESETS: Mapping[str, AnyFrontEnd] = MappingProxyType(
+    {
+        "default": LogMel(),
+        "scene": LogMel(window=2_048, fft=2_048, bands=128),
+        "cp-mobile": LogMel(sample_rate=32_000, window=3_072, hop=500, fft=4_096, bands=256),
+        "emotion-image": Picture(window=2_048, hop=512, fft=2_048, bands=512),
+        "mfcc": Mfcc(),
+    }
+)
+"""Front ends that a study may ask for by name (docs/templates.md says where they come from)."""

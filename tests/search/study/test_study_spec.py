@@ -226,7 +226,7 @@ def test_a_template_answers_the_kinds_of_task_that_it_has_heads_for() -> None:
 def test_a_template_with_crops_of_one_length_takes_no_other() -> None:
     (fault,) = faults(study(template="alexnet", training={"clip_seconds": 2.0}))
     assert fault.where == "training"
-    assert fault.message.startswith("clip_seconds: alexnet takes crops of 16.384 s only: leave it out")
+    assert fault.message.startswith("clip_seconds: the front end takes crops of 16.384 s only: leave it out")
 
 
 def test_a_width_makes_the_template_narrower() -> None:
@@ -237,3 +237,14 @@ def test_a_width_makes_the_template_narrower() -> None:
     for width in (0, -1, 1.5, "wide", math.nan):
         (fault,) = faults(study(width=width))
         assert fault.where == "width"
+
+
+def test_a_front_end_that_the_template_cannot_take_is_refused_with_the_reason() -> None:
+    spec = StudySpec.parse(study(front_end="mfcc"))
+    assert spec.encoder.front_end.rows == 40
+    assert StudySpec.parse(spec.to_plain()) == spec
+    (fault,) = faults(study(template="transformer-s", front_end="scene"))
+    assert fault.where == "front_end"
+    assert "transformer-s can't take 'scene': positions are for" in fault.message
+    (fault,) = faults(study(front_end="loud"))
+    assert "no front end 'loud'; there is default" in fault.message

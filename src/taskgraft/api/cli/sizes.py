@@ -53,7 +53,8 @@ def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
     width = document.get("width", 1.0)
     if not isinstance(width, int | float):
         raise InvalidInput.at("width", f"a number above 0 and at most 1; got {width!r:.80}")
-    template = get_template(str(document.get("template", "cnn8")), float(width))
+    front_end = document.get("front_end")
+    template = get_template(str(document.get("template", "cnn8")), float(width), front_end and str(front_end))
     tasks = tasks or tasks_of(document, file)
     return _sizes(_flat([task.name for task in tasks], shared or 0, template), template, tasks)
 

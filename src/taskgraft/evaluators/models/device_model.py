@@ -6,7 +6,7 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames, ``s`` time steps, ``k`` classe
 import torch
 from torch import Tensor, nn
 
-from taskgraft.evaluators.features import LogMel
+from taskgraft.evaluators.features import build_rows
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tasks import TaskKind
@@ -18,7 +18,7 @@ class DeviceModel(nn.Module):
     def __init__(self, tree: TreeModel, data: StudyData) -> None:
         super().__init__()
         self.samples = data.crop * data.template.front_end.hop
-        self.log_mel = LogMel(data.template.front_end, frames=data.crop)
+        self.log_mel = build_rows(data.template.front_end, frames=data.crop)
         self.normalisation = data.input_module()  # of other front ends than log-mel, more than that
         self.tree = tree
         self._kinds = [data.tasks[name].task.kind for name in tree.tree.tasks]

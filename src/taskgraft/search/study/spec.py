@@ -256,6 +256,7 @@ class StudySpec(_Value):
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     template: str = "cnn8"
     width: _Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
+    front_end: str | None = Field(None, description="another front end than the template's, by name")
     depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field(
         default=(),
         validate_default=True,
@@ -310,6 +311,17 @@ class StudySpec(_Value):
             )
         return name
 
+    @field_validator("front_end")
+    @classmethod
+    def _front_end(cls, name: str | None, info: ValidationInfo) -> str | None:
+        """Refuse an unknown name, and what the template can't take."""
+        if name is not None and "template" in info.data:
+            try:
+                get_template(info.data["template"], float(info.data.get("width", 1.0)), name)
+            except InvalidInput as error:
+                raise ValueError(error.faults[0].message) from None
+        return name
+
     @field_validator("depths", mode="before")
     @classmethod
     def _one_depth_or_more(cls, depths: object) -> object:
@@ -343,10 +355,11 @@ class StudySpec(_Value):
     @classmethod
     def _fits_tasks_and_template(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         """Refuse a trunk of one task, and a length of crops that the template does not have."""
-        template = TEMPLATES.get(info.data.get("template", ""))
-        if template and template.front_end.crop and training.clip_seconds:
-            seconds = template.front_end.crop / template.front_end.frames_per_second
-            raise ValueError(f"clip_seconds: {template.name} takes crops of {seconds:g} s only: leave it out")
+        if {"template", "front_end"} <= info.data.keys():
+            front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
+            if front_end.crop and training.clip_seconds:
+                seconds = front_end.crop / front_end.frames_per_second
+                raise ValueError(f"clip_seconds: the front end takes crops of {seconds:g} s only: leave it out")
         if training.has_trunk and len(info.data.get("tasks", ())) == 1:
             raise ValueError("start: trunk takes 2 tasks or more, and this study has 1: leave it out")
         return training
@@ -427,7 +440,7 @@ class StudySpec(_Value):
     @property
     def encoder(self) -> Template:
         """The template, as wide as the study wants it."""
-        return get_template(self.template, float(self.width))
+        return get_template(self.template, float(self.width), self.front_end)
 
     @property
     def task_names(self) -> tuple[str, ...]:

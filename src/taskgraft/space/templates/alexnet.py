@@ -3,11 +3,12 @@
 Its table prints kernels of 3x3 for the fifth convolution; its size follows from 4x4 only.
 """
 
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.layers import Convolution, Dropout, Flatten, Linear, MaxPool, Relu
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Block, Template
-from taskgraft.space.templates.vgg11 import EMOTION_IMAGE, HEAD, SOURCE
+from taskgraft.space.templates.vgg11 import HEAD, SOURCE
 from taskgraft.space.templates.width import scaled
 
 _POOL = MaxPool((3, 3), (2, 2))
@@ -20,7 +21,7 @@ def alexnet(width: float = 1.0) -> Template:
     return Template(
         name="alexnet",
         width=width,
-        front_end=EMOTION_IMAGE,
+        front_end=PRESETS["emotion-image"],
         blocks=(
             Block((Convolution(1, first, (11, 11), (4, 4), (2, 2), bias=True), Relu(), _POOL)),
             Block((Convolution(first, second, (5, 5), bias=True), Relu(), _POOL)),

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from taskgraft.space.front_ends import LogMel
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import BiGruHead, PoolHead
 from taskgraft.space.layers import AveragePool, BatchNorm, Convolution, Layer, Relu, Residual
 from taskgraft.space.published import Published
@@ -31,7 +31,7 @@ def cp_mobile(width: float = 1.0) -> Template:
     return Template(
         name="cp-mobile",
         width=width,
-        front_end=LogMel(sample_rate=32_000, window=3_072, hop=500, fft=4_096, bands=256),
+        front_end=PRESETS["cp-mobile"],
         blocks=_blocks(_LAYOUT, width),
         heads={TaskKind.CLIP: PoolHead()},
         published=(
@@ -54,7 +54,7 @@ def cp_mobile_rnn(width: float = 1.0) -> Template:
     return Template(
         name="cp-mobile-rnn",
         width=width,
-        front_end=LogMel(window=2048, fft=2048, bands=128),
+        front_end=PRESETS["scene"],
         blocks=_blocks((*_LAYOUT, *_FURTHER), width),
         heads={TaskKind.CLIP: PoolHead(), TaskKind.FRAMES: BiGruHead(hidden=128)},
         published=(

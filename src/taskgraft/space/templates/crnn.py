@@ -1,6 +1,6 @@
 """`cnn` and `crnn`: one encoder, for scenes and for events; sizes from a study of both (2024), layout ours."""
 
-from taskgraft.space.front_ends import LogMel
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import AttentionHead, BiGruHead
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import TaskKind
@@ -9,7 +9,6 @@ from taskgraft.space.templates.width import scaled
 
 _CHANNELS = (12, 28, 28, 32, 32, 32, 32, 28)
 _STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1))
-_SCENE = LogMel(window=2048, fft=2048, bands=128)
 _ATTENTION, _POOLED = AttentionHead(hidden=24), BiGruHead(hidden=128, pooled=True)
 _SOURCE, _CLASSES = "joint scene classification and sound event detection, 2024", 10
 
@@ -25,7 +24,7 @@ def cnn(width: float = 1.0) -> Template:
     return Template(
         name="cnn",
         width=width,
-        front_end=_SCENE,
+        front_end=PRESETS["scene"],
         blocks=_encoder(width),
         heads={TaskKind.CLIP: _ATTENTION},
         published=(Published("10 scenes", ((_ATTENTION, _CLASSES),), 100, 60_000, 29_000_000, _SOURCE),),
@@ -38,7 +37,7 @@ def crnn(width: float = 1.0) -> Template:
     return Template(
         name="crnn",
         width=width,
-        front_end=_SCENE,
+        front_end=PRESETS["scene"],
         blocks=_encoder(width),
         heads={TaskKind.CLIP: _ATTENTION, TaskKind.FRAMES: BiGruHead(hidden=128)},
         published=(

@@ -1,10 +1,12 @@
 """The templates by name. A new one is a file in this folder and a line here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
 from taskgraft.errors import InvalidInput
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.template import Template
 from taskgraft.space.templates.alexnet import alexnet
 from taskgraft.space.templates.cnn8 import cnn8
@@ -37,14 +39,28 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType({name: family(1.0) for name
 
 
 @lru_cache(64)
-def get_template(name: str, width: float = 1.0) -> Template:
-    """Return the template of that name, with ``width`` (0..1) times its channels.
+def get_template(name: str, width: float = 1.0, front_end: str | None = None) -> Template:
+    """Return the template of that name, with ``width`` (0..1) times its channels, and behind another front end.
 
     Raises:
-        InvalidInput: there is none, and the message lists those there are; another width.
+        InvalidInput: there is none, and the message lists those there are; another width; no such front end, or one
+            that the template can't take.
     """
     if name not in TEMPLATES:
         raise InvalidInput.at("template", f"no template {name!r}; there is {', '.join(sorted(TEMPLATES))}")
     if not 0 < width <= 1:
         raise InvalidInput.at("width", f"a width is above 0 and at most 1; got {width!r}")
-    return TEMPLATES[name] if width == 1 else _FAMILIES[name](width)
+    template = TEMPLATES[name] if width == 1 else _FAMILIES[name](width)
+    return template if front_end is None else _behind(template, front_end)
+
+
+def _behind(template: Template, front_end: str) -> Template:
+    if front_end not in PRESETS:
+        raise InvalidInput.at("front_end", f"no front end {front_end!r}; there is {', '.join(PRESETS)}")
+    if PRESETS[front_end] == template.front_end:
+        return template
+    try:
+        return replace(template, front_end=PRESETS[front_end])
+    except InvalidInput as error:
+        why = "; ".join(fault.message for fault in error.faults)
+        raise InvalidInput.at("front_end", f"{template.name} can't take {front_end!r}: {why}") from None

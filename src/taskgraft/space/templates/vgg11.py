@@ -5,7 +5,7 @@ The first fully connected layer is a block: the three tasks of that study share 
 
 from itertools import pairwise
 
-from taskgraft.space.front_ends import Picture
+from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import MlpHead
 from taskgraft.space.layers import BatchNorm, Convolution, Dropout, Flatten, Layer, Linear, MaxPool, Relu
 from taskgraft.space.published import Published
@@ -13,8 +13,6 @@ from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.width import scaled
 
-EMOTION_IMAGE = Picture(window=2_048, hop=512, fft=2_048, bands=512)
-"""As in the study of emotions, which does not say its sample rate; 16 kHz is that of its recordings."""
 HEAD = MlpHead(hidden=512)
 SOURCE = "multi-task learning of emotions, speakers and gender, 2021"
 _CHANNELS = (64, 128, 256, 256, 512, 512, 512, 512)
@@ -56,7 +54,7 @@ def _template(
     return Template(
         name=name,
         width=width,
-        front_end=EMOTION_IMAGE,
+        front_end=PRESETS["emotion-image"],
         blocks=tuple(blocks),
         heads={TaskKind.CLIP: HEAD},
         summary=summary,
