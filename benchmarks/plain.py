@@ -50,7 +50,8 @@ from taskgraft.evaluators.metrics import accuracy_reduction, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import TaskData, balanced_weights
 from taskgraft.search.study.preparation import PreparedStudy, prepare
-from taskgraft.search.study.spec import StudySpec, TrainingSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.synthesis import synthesize

@@ -24,7 +24,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.evaluators.training import Trainer
 from taskgraft.evaluators.trunk import Trunk
-from taskgraft.search.study.spec import Start, TrainingSpec
+from taskgraft.search.study.training_spec import Start, TrainingSpec
 from taskgraft.space.tree import BranchTree
 
 Metrics = Mapping[str, float]

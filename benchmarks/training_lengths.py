@@ -24,8 +24,9 @@ from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.running.pipeline import load_data, schedule_of
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.training_length import Gain, SeedSpreads
+from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.preparation import prepare
-from taskgraft.search.study.spec import AUTO, StudySpec
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.tree import BranchTree
 
 _SEED = 2_000

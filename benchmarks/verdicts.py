@@ -19,7 +19,8 @@ from benchmarks.comparison import SystemRow, run_program
 from benchmarks.outcome import Outcome
 from benchmarks.processes import Usage
 from benchmarks.studies import STUDIES, load_study
-from taskgraft.search.study.spec import Start, Strategy, StudySpec
+from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.study.training_spec import Start
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from taskgraft.search.running.elsewhere import evidence_at
 from taskgraft.search.strategies.plan import plan_trials
 from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
-from taskgraft.search.study.spec import Start, Strategy, StudySpec
+from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.study.training_spec import Start
 from tests.properties.test_strategy import worlds
 from tests.search.worlds import LENGTHS as LENGTHS_TRIED
 from tests.search.worlds import World, make_spec, simulate

@@ -22,10 +22,11 @@ from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.preparation import PreparedStudy, prepare
 from taskgraft.search.study.result import Result
-from taskgraft.search.study.spec import AUTO, StudySpec
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.space.document import read_tree_document

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.study.spec import MAX_TASKS, Start, Strategy, StudySpec, TrainingSpec
+from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
+from taskgraft.search.study.training_spec import Start, TrainingSpec
 from taskgraft.space.matrix import Decision
 
 

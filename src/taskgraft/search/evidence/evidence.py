@@ -12,7 +12,8 @@ from taskgraft.search.evidence.length import LengthSearch
 from taskgraft.search.evidence.level import LevelRepeats
 from taskgraft.search.evidence.sequential import SequentialRepeats
 from taskgraft.search.evidence.trees import components, flat_tree
-from taskgraft.search.study.spec import AUTO, StudySpec
+from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import FIRST_CONFIRMING, Training, Trial
 from taskgraft.space.matrix import Decision
 from taskgraft.space.tree import BranchTree

@@ -21,7 +21,8 @@ from taskgraft.search.statistics.training_length import (
     is_doubling_worth,
     training_lengths,
 )
-from taskgraft.search.study.spec import AUTO, StudySpec
+from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 

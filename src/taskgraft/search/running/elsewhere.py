@@ -8,7 +8,8 @@ from taskgraft.evaluators.replay import replay
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
-from taskgraft.search.study.spec import AUTO, BudgetSpec, StudySpec
+from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.spec import BudgetSpec, StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
 _Recorded = Mapping[tuple[object, int], list[Measurement]]

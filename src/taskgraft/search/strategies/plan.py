@@ -11,9 +11,11 @@ from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
 from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
 from taskgraft.search.strategies.registry import strategy_of
+from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import AUTO, TRUNK_SHARE, Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.spec import Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.training_spec import TRUNK_SHARE
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template
 from taskgraft.space.tree import BranchTree

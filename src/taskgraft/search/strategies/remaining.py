@@ -14,7 +14,8 @@ from taskgraft.search.strategies.plan import plan_trials
 from taskgraft.search.strategies.protocol import QuestionsLeft
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
-from taskgraft.search.study.spec import AUTO, BudgetSpec, StudySpec
+from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.spec import BudgetSpec, StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.space.tree import BranchTree
 

@@ -4,15 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
-    Strict,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -22,7 +18,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.recipe import MaskWidth
+from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
+from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
@@ -32,26 +29,15 @@ from taskgraft.space.templates.registry import TEMPLATES, get_template
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
-AUTO: Final = "auto"
 MAX_TASKS = 64
 MAX_GIVEN_REPEATS = 20
 MAX_CONFIRM = 20
-MAX_EPOCHS = 10_000
 BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
-TRUNK_SHARE = 4
-"""A trunk takes one of so many parts of a training's steps, every model that starts from it the others."""
 MAX_REPEATS = 6
 """Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
-
-
-class Start(StrEnum):
-    """What the weights of a model are before its first step."""
-
-    SCRATCH = "scratch"
-    """Drawn by the seed."""
-    TRUNK = "trunk"
-    """Those of one model for each seed, which shared every block among all tasks for a quarter of the steps."""
+_repeats = WholeOrAuto(MAX_GIVEN_REPEATS)
+_Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
 
 
 class Strategy(StrEnum):
@@ -102,46 +88,13 @@ class Strategy(StrEnum):
         return self in (Strategy.EXHAUSTIVE, Strategy.TREES)
 
 
-def _a_number(value: object) -> object:
-    if isinstance(value, bool | str | bytes):  # pydantic would read them as numbers
-        raise ValueError("is a number")
-    return value
-
-
-class _WholeOrAuto:
-    """Reads a whole number from 1 to ``largest``, or ``auto``, and describes them as JSON schema."""
-
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-
-    def read(self, value: object) -> object:
-        if value == AUTO or (type(value) is int and 1 <= value <= self._largest):
-            return value
-        raise ValueError(f"a whole number from 1 to {self._largest}, or {AUTO}")
-
-    def schema(self) -> dict[str, Any]:
-        whole = {"type": "integer", "minimum": 1, "maximum": self._largest}
-        return {"anyOf": [whole, {"type": "string", "const": AUTO}]}
-
-
-_Whole = Annotated[int, Strict()]
-_repeats, _epochs = _WholeOrAuto(MAX_GIVEN_REPEATS), _WholeOrAuto(MAX_EPOCHS)
-_Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
-_Epochs = Annotated[int | Literal["auto"], PlainValidator(_epochs.read), WithJsonSchema(_epochs.schema())]
-_Number = Annotated[float, BeforeValidator(_a_number)]
-
-
 def _at_least_one_if_given(schema: dict[str, Any]) -> None:
     """Describe a list whose default is not the empty list that stands for it in the model."""
     schema["minItems"] = 1
     del schema["default"]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TaskSpec(_Value):
+class TaskSpec(Value):
     """One question of a study: which column of which dataset."""
 
     name: str
@@ -158,89 +111,14 @@ class TaskSpec(_Value):
         return name
 
 
-class TrainingSpec(_Value):
-    """How every model of a study is trained; the same number of steps is planned for each, so that they compare."""
-
-    epochs: _Epochs = Field(
-        default=AUTO,
-        description="passes over the largest training split of the study; auto: as many as the baselines ask for",
-    )
-    start: Start = Field(
-        default=Start.SCRATCH,
-        description="scratch, or trunk: for each seed, all models go on from one that was trained on all tasks",
-    )
-    batch_size: _Whole = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
-    learning_rate: _Number = Field(default=0.001, gt=0, le=1)
-    algorithm: Literal["soft"] = "soft"
-    loss_weighting: Literal["sum"] = "sum"
-    masking: _Number = Field(
-        default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked"
-    )
-    masking_width: MaskWidth = Field(
-        default=MaskWidth.UNIFORM, description="uniform: masks are drawn from 0 to that share wide; fixed: just so wide"
-    )
-    mixup: _Number = Field(
-        default=0.0, ge=0, le=1, description="mixes clips and their losses by shares of Beta(mixup, mixup); 0: does not"
-    )
-    mixstyle: _Number = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="chance that clips of a batch mix the mean and deviation of each band",
-    )
-    clip_seconds: _Number | None = Field(
-        default=None,
-        gt=0.1,
-        le=30,
-        description="length of a training crop; by default what 95 % of the clips fit into, at most 4 s",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="what models are trained on; auto: a GPU if Ray has one when the study first starts"
-    )
-    models_per_gpu: _Whole = Field(default=4, ge=1, le=64, description="trainings that share one GPU")
-
-    @field_validator("start")
-    @classmethod
-    def _is_long_enough(cls, start: Start, info: ValidationInfo) -> Start:
-        """Refuse a trunk that would leave nothing to the models that start from it."""
-        if start is Start.TRUNK and info.data.get("epochs") == 1:
-            raise ValueError("a trunk and what starts from it take 2 epochs or more, and training.epochs is 1")
-        return start
-
-    @property
-    def has_trunk(self) -> bool:
-        """Whether models start from a trunk."""
-        return self.start is Start.TRUNK
-
-    def split(self, epochs: int) -> tuple[int, int]:
-        """Return how many of so many epochs the trunk takes, if there is one, and how many each model that follows."""
-        trunk = max(1, round(epochs / TRUNK_SHARE)) if self.has_trunk else 0
-        return trunk, max(1, epochs - trunk)
-
-    @property
-    def given_epochs(self) -> int:
-        """The epochs that the study says.
-
-        Raises:
-            InvalidInput: it leaves them open.
-        """
-        if self.epochs == AUTO:
-            raise InvalidInput.at("training.epochs", f"is a whole number when a model is trained; got {AUTO}")
-        return self.epochs
-
-    def lasting(self, epochs: int) -> Self:
-        """Return the same training, of so many epochs."""
-        return self.model_copy(update={"epochs": epochs})
-
-
-class BudgetSpec(_Value):
+class BudgetSpec(Value):
     """Where to stop asking; null means no limit. Baselines are trained in any case.
 
     ``trials`` counts what this study trains; what it takes over from other studies is free.
     """
 
-    trials: _Whole | None = Field(default=None, ge=1)
-    seconds: _Number | None = Field(default=None, gt=0)
+    trials: Whole | None = Field(default=None, ge=1)
+    seconds: Number | None = Field(default=None, gt=0)
 
     @property
     def is_limited(self) -> bool:
@@ -248,16 +126,16 @@ class BudgetSpec(_Value):
         return self.trials is not None or self.seconds is not None
 
 
-class StudySpec(_Value):
+class StudySpec(Value):
     """A study as a user writes it."""
 
     name: str = "study"
-    ar_threshold: _Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
+    ar_threshold: Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     template: str = "cnn8"
-    width: _Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
+    width: Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
     front_end: str | None = Field(None, description="another front end than the template's, by name")
-    depths: tuple[Annotated[_Whole, Field(ge=1)], ...] = Field(
+    depths: tuple[Annotated[Whole, Field(ge=1)], ...] = Field(
         default=(),
         validate_default=True,
         description="by default the template's upper half",
@@ -267,10 +145,10 @@ class StudySpec(_Value):
     synthesis: Synthesis = Synthesis.RECURSIVE
     decision: Decision = Decision.POINT
     repeats: _Repeats = Field(1, description="seeds of every training; auto: more if the answer is open")
-    confirm: _Whole = Field(
+    confirm: Whole = Field(
         0, ge=0, le=MAX_CONFIRM, description="further seeds that the chosen tree and its baselines are trained with"
     )
-    seed: _Whole = Field(0, ge=0, lt=2**31)
+    seed: Whole = Field(0, ge=0, lt=2**31)
     training: TrainingSpec = TrainingSpec()
     budget: BudgetSpec = BudgetSpec()
 

@@ -1,0 +1,45 @@
+"""Kinds of fields that the parts of a study have, read strictly: a text is no number."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict
+
+AUTO: Final = "auto"
+
+
+class Value(BaseModel):
+    """A part of a study: never changed, and without any other field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _a_number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):  # pydantic would read them as numbers
+        raise ValueError("is a number")
+    return value
+
+
+class WholeOrAuto:
+    """Reads a whole number from 1 to ``largest``, or ``auto``, and describes them as JSON schema."""
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+
+    def read(self, value: object) -> object:
+        """Return the value as it is.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if value == AUTO or (type(value) is int and 1 <= value <= self._largest):
+            return value
+        raise ValueError(f"a whole number from 1 to {self._largest}, or {AUTO}")
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of both."""
+        whole = {"type": "integer", "minimum": 1, "maximum": self._largest}
+        return {"anyOf": [whole, {"type": "string", "const": AUTO}]}
+
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, BeforeValidator(_a_number)]
