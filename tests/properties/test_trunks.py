@@ -53,7 +53,9 @@ def test_a_trunk_comes_once_before_everything_that_starts_from_it_and_changes_no
     trunks = [training for training in run.trainings if training.is_trunk]
     assert len(set(trunks)) == len(trunks)
     assert {training for training in run.trainings if not training.is_trunk} == set(scratch.trainings)
-    assert {trunk_of(training, spec) for training in scratch.trainings} == set(trunks)
+    needed = {trunk_of(training, spec) for training in scratch.trainings}
+    assert needed <= set(trunks)
+    assert needed == set(trunks) or repeats == "auto"  # which may find an answer while a trunk for it is trained
     for place, training in enumerate(run.trainings):
         assert training.is_trunk or trunk_of(training, spec) in run.trainings[:place]
     assert len(run.trainings) <= plan_trials(spec)[1]
