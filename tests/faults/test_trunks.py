@@ -54,6 +54,8 @@ def test_a_search_over_trees_goes_on_from_its_trunk_and_another_takes_it_over(
         assert len(store.ledger(study).trials()) == TREE - 1
         assert finish(store, killed, study) == 0
         assert bundle(killed, study) == undisturbed
+        card = (artifacts_dir(killed, study) / "README.md").read_text()
+        assert "The tree and the baselines that it is held against started from one model of all tasks" in card
 
         def start(*_: object) -> None:
             raise AssertionError("there is nothing to train")

@@ -31,7 +31,7 @@ def write_card(
         f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}\n\n"
         f"How sure the reduction is (one-sided bounds, 95 %):\n\n{_bounds(names, metrics)}",
         f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
-        f"once, at the end.\n\n{_data(names, metrics)}{_length(metrics)}",
+        f"once, at the end.\n\n{_data(names, metrics)}{_length(metrics)}{_start(study)}",
         f"## Limits\n\n{_limits(preprocessing, tasks)}",
         f"## How to load it\n\n{_loading(preprocessing, tasks, metrics)}",
     ]
@@ -175,6 +175,16 @@ def _length(metrics: Mapping[str, Any]) -> str:
     table = _table(["epochs", "twice as long gains", "seeds add to clips", "finding"], rows)
     why = "" if length["chosen"] else ", since the budget ended before the length was found"
     return f"\n\nTrained for {length['epochs']} epochs{why}. What each length showed, for its worst task:\n\n{table}"
+
+
+def _start(study: Mapping[str, Any]) -> str:
+    """Return what models started from; empty if each was trained from its own first weights."""
+    if study.get("training", {}).get("start") != "trunk":
+        return ""
+    return (
+        "\n\nThe tree and the baselines that it is held against started from one model of all tasks, which took a "
+        "quarter of the steps (`training.start: trunk`)."
+    )
 
 
 def _worst(tasks: Mapping[str, Mapping[str, float]], figure: str) -> str:
