@@ -101,7 +101,7 @@ class TaskSpec(Value):
     dataset: str = Field(min_length=1, max_length=1024)
     target: str = Field(min_length=1, max_length=256)
     kind: TaskKind = TaskKind.CLIP
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_precision"] = "accuracy"
 
     @field_validator("name")
     @classmethod
