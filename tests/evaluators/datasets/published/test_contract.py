@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.api.client.upload import upload_chunks
+from taskgraft.evaluators.datasets import layout, table
 from taskgraft.evaluators.datasets.archive import extract
 from taskgraft.evaluators.datasets.check import check_manifest, check_tables
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
@@ -100,6 +101,24 @@ def test_linked_folders_are_not_followed(reader: Published, tmp_path: Path) -> N
     left = check_tables(root)
     clips = [] if left.fault_count else read_corpus(root).paths
     assert not [path for path in clips if (root / path).is_relative_to(folder)]
+
+
+@every_corpus
+def test_the_lists_are_bounded_together(reader: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = COPIES[reader.name](tmp_path)
+    total = sum(path.stat().st_size for path in find_layout(root).files)
+    monkeypatch.setattr(layout, "MAX_LIST_BYTES", total - 1)
+    (fault,) = faults_of(lambda: read_corpus(root))
+    assert fault.message == f"the lists have at most {total - 1:,} bytes; got {total:,}"
+
+
+@every_corpus
+def test_each_list_is_bounded_as_a_table_is(reader: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = COPIES[reader.name](tmp_path)
+    monkeypatch.setattr(table, "MAX_BYTES", 10)
+    wheres = {fault.where for fault in faults_of(lambda: read_corpus(root)) if "at most 10 bytes" in fault.message}
+    assert wheres
+    assert wheres <= set(find_layout(root).tables)
 
 
 @pytest.fixture(scope="module")
