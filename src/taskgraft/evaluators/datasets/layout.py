@@ -39,7 +39,7 @@ class Layout:
 
 
 def find_layout(path: Path) -> Layout:
-    """Return the layout of a manifest, or of a folder that holds one.
+    """Return the layout of a manifest, or of a folder that holds one or is a copy of a published corpus.
 
     Raises:
         InvalidInput: ``path`` does not exist, or the folder has no manifest, more than one, or a link out of it.

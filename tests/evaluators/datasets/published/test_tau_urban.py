@@ -36,6 +36,14 @@ def test_clips_in_no_list_are_left_out_and_told(tmp_path: Path) -> None:
     assert set(report.labels["device"].counts[Split.TRAIN]) == {"a", "s1"}
 
 
+def test_a_device_that_only_the_test_has_is_told(tmp_path: Path) -> None:
+    root = tau_urban(tmp_path)
+    append(root / TEST, "audio/bus-oslo-7-0-s6.wav\tbus")
+    report = check_tables(root)
+    assert report.ok
+    assert "label column 'device' can't be a target: train never shows what test has: 's6'" in report.warnings
+
+
 def test_the_test_list_does_without_labels(tmp_path: Path) -> None:
     before = splits(read_corpus(tau_urban(tmp_path)))
     (tmp_path / TEST).unlink()
