@@ -106,7 +106,9 @@ def _check_bytes(layout: Layout) -> None:
     """Check the lists of a corpus together: each is bounded as a table, but there may be many."""
     total = sum(path.stat().st_size for path in layout.files if path.is_file())
     if total > MAX_LIST_BYTES:
-        raise MalformedInput.at(layout.root.name, f"the lists have at most {MAX_LIST_BYTES:,} bytes; got {total:,}")
+        raise MalformedInput.at(
+            layout.root.absolute().name, f"the lists have at most {MAX_LIST_BYTES:,} bytes; got {total:,}"
+        )
 
 
 def _read(root: Path, name: str, faults: FaultLog) -> Table:

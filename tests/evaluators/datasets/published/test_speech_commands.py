@@ -43,6 +43,13 @@ def test_a_recording_without_a_speaker_in_its_name(tmp_path: Path) -> None:
     assert found(faults, root.name, "a clip is called SPEAKER_nohash_NUMBER.wav; got 'yes/mine.wav'")
 
 
+def test_a_folder_that_is_given_as_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = speech_commands(tmp_path)
+    write_tone(root / "yes" / "mine.wav")
+    monkeypatch.chdir(root)
+    assert [fault.where for fault in check_tables(Path()).faults] == [root.name]
+
+
 def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     root = speech_commands(tmp_path)
     try:

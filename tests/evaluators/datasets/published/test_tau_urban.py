@@ -32,7 +32,7 @@ def test_clips_in_no_list_are_left_out_and_told(tmp_path: Path) -> None:
     report = check_tables(tau_urban(tmp_path))
     assert report.ok
     assert report.clips == 24
-    assert "1 clips of meta.csv are in no list of the fold, and are left out" in report.warnings
+    assert "clips of meta.csv that are in no list of the fold are left out: 1" in report.warnings
     assert set(report.labels["device"].counts[Split.TRAIN]) == {"a", "s1"}
 
 

@@ -73,4 +73,4 @@ def _unknown_ages(tables: Sequence[Table]) -> list[str]:
     if not unknown:
         return []
     shown = ", ".join(f"{age!r:.40}" for age, _ in unknown.most_common(_MAX_NAMED))
-    return [f"{unknown.total():,} clips have an age that is no known decade, so no age_group: {shown}"]
+    return [f"clips whose age is no known decade ({shown}) have no age_group: {unknown.total():,}"]

@@ -59,10 +59,10 @@ class Desed:
             elif (listed := _read_list(folder, name, audio, faults)) is not None:
                 found.append(listed)
         events = sorted({event for listed in found for heard in listed.heard.values() for event in heard})
-        check_cells(folder.root.name, sum(len(listed.lines) for listed in found), len(events))
+        check_cells(folder.name, sum(len(listed.lines) for listed in found), len(events))
         clips = join_lists(folder, [_clip_table(listed, events) for listed in found], faults, notes)
         segments = [listed.segments for listed in found if listed.segments is not None]
-        return ClipTables(clips, join_tables(folder.root.name, segments) if segments else None)
+        return ClipTables(clips, join_tables(folder.name, segments) if segments else None)
 
 
 def _audio_folder(name: str, held: Collection[str]) -> str | None:

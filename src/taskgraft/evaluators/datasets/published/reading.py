@@ -40,6 +40,11 @@ class Folder:
         """Return the folder with the files that it holds now."""
         return cls(root, frozenset(walk(root)))
 
+    @property
+    def name(self) -> str:
+        """The folder's own name, even if it was given as ``.``."""
+        return self.root.absolute().name
+
     def read_tabs(self, name: str, required: Sequence[str], faults: FaultLog) -> Table | None:
         """Return a table whose cells are separated by tabs; None if it can't be read, which is logged."""
         table = self._read(name, lambda path, log: read_tabs(path, required, log), faults)
@@ -58,7 +63,7 @@ class Folder:
             faults.add(where, str(error))
             return None
         if plain not in self.names:
-            faults.add(where, f"a list names clips that are there; {plain!r} is not below {self.root.name}")
+            faults.add(where, f"a list names clips that are there; {plain!r} is not below {self.name}")
             return None
         return plain
 
@@ -99,8 +104,8 @@ class Published(Protocol):
 
 def join_lists(folder: Folder, lists: Sequence[Table], faults: FaultLog, notes: Sequence[str] = ()) -> Table:
     """Return the clips of all lists as one table, with the splits that are not official drawn from those that are."""
-    empty = Table(folder.root.name, {PATH: []}, [])
-    table = lists[0] if len(lists) == 1 else join_tables(folder.root.name, lists or [empty])
+    empty = Table(folder.name, {PATH: []}, [])
+    table = lists[0] if len(lists) == 1 else join_tables(folder.name, lists or [empty])
     return replace(_with_all_splits(table, faults), notes=(*table.notes, *notes))
 
 

@@ -31,7 +31,7 @@ class SpeechCommands:
         listed: dict[str, str] = {}
         lists = [_read_list(folder, name, clips, listed, faults) for name in tables]
         rest = [path for path in clips if path not in listed]
-        train = _table(folder.root.name, rest, [0] * len(rest), clips, Split.TRAIN)
+        train = _table(folder.name, rest, [0] * len(rest), clips, Split.TRAIN)
         return ClipTables(join_lists(folder, [train, *lists], faults))
 
 
@@ -44,9 +44,9 @@ def _find_clips(folder: Folder, faults: FaultLog) -> dict[str, str]:
             continue
         speaker, mark, _ = path.stem.partition(_AFTER_SPEAKER)
         if not is_text(name):
-            faults.add(folder.root.name, f"names of files are UTF-8; got {os.fsencode(name)!r:.300}")
+            faults.add(folder.name, f"names of files are UTF-8; got {os.fsencode(name)!r:.300}")
         elif not (speaker and mark):
-            faults.add(folder.root.name, f"a clip is called SPEAKER{_AFTER_SPEAKER}NUMBER.wav; got {name!r:.300}")
+            faults.add(folder.name, f"a clip is called SPEAKER{_AFTER_SPEAKER}NUMBER.wav; got {name!r:.300}")
         else:
             clips[name] = speaker
     return clips

@@ -35,7 +35,7 @@ class TauUrban:
             _read_list(folder, name, split, described, splits, faults)
         clips = _select(folder, meta, splits, faults)
         left_out = len(meta.lines) - sum(name in splits for name in meta.columns["filename"])
-        notes = [f"{left_out:,} clips of {_META} are in no list of the fold, and are left out"] if left_out else []
+        notes = [f"clips of {_META} that are in no list of the fold are left out: {left_out:,}"] if left_out else []
         return ClipTables(join_lists(folder, [clips], faults, notes))
 
 
