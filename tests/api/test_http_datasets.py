@@ -9,6 +9,7 @@ import pytest
 from taskgraft.search.study.states import State
 from tests.api.datasets import EVENTS, Datasets, dataset_service, errors, study_of, wait_until
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines, write_tone
+from tests.evaluators.datasets.published.copies import desed
 from tests.evaluators.datasets.zips import zip_folder, zip_of
 
 ONE_EACH = {split: {"cat": 1, "dog": 1} for split in ("train", "validation", "test")}
@@ -52,6 +53,20 @@ def test_a_folder_of_another_form_is_registered(service: Datasets) -> None:
     assert service.register("words", "words").status_code == 202
     service.check()
     assert service.get("words")["columns"]["word"]["validation"] == {"no": 1, "yes": 1}
+
+
+def test_a_copy_of_a_public_corpus_is_registered_and_uploaded(service: Datasets) -> None:
+    folder = desed(service.root / "sounds")
+    assert service.register("sounds", "sounds").status_code == 202
+    assert service.upload("sounds-zip", zip_folder(folder, "sounds/")).status_code == 202
+    service.check()
+    registered, uploaded = service.get("sounds"), service.get("sounds-zip")
+    assert (registered["state"], uploaded["state"]) == ("ready", "ready")
+    assert registered["columns"]["has_Dog"]["train"] == {"no": 1, "yes": 3}
+    assert registered["columns"] == uploaded["columns"]
+    assert registered["events"] == uploaded["events"]
+    assert service.http.delete("/v1/datasets/sounds-zip").status_code == 204
+    wait_until(lambda: not service.left())
 
 
 def test_a_path_that_no_system_takes_does_not_exist(service: Datasets) -> None:

@@ -9,6 +9,7 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.search.study.device import torch_version
 from tests.api.cli.commands import taskgraft, write
 from tests.evaluators.datasets.corpora import sound_corpus
+from tests.evaluators.datasets.published.copies import desed, speech_commands
 
 SEGMENTS = [f"{split}-{label}.wav,0.01,0.05,call" for split in ("train", "validation", "test") for label in ("cat",)]
 
@@ -39,6 +40,31 @@ def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
     assert report.code == 2
     assert [f"error: {fault['where']}: {fault['message']}" for fault in report.document["faults"]] == faults
     assert report.document["ok"] is False
+
+
+def test_a_copy_of_a_public_corpus_is_counted(tmp_path: Path) -> None:
+    said = taskgraft("datasets", "check", speech_commands(tmp_path / "speech_commands_v0.02"))
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0] == "8 clips, 0.8 s of audio"
+    assert lines[-1] == "no faults"
+    assert [line.split() for line in lines if "yes" in line] == [["│", "yes", "│", "2", "│", "1", "│", "1", "│"]]
+
+
+def test_a_study_names_the_folder_of_a_corpus(tmp_path: Path) -> None:
+    speech_commands(tmp_path / "commands")
+    desed(tmp_path / "desed")
+    tasks = """
+ar_threshold: 0.02
+tasks:
+  - {name: word, dataset: ./commands, target: word}
+  - {name: dog, dataset: ./desed, target: Dog, kind: frames}
+training: {epochs: 30}
+"""
+    said = taskgraft("plan", write(tmp_path / "study.yaml", tasks), "--json")
+    assert said.code == 0, said.err
+    assert said.document["clips"]["word"] == {"train": 4, "validation": 2, "test": 2}
+    assert said.document["clips"]["dog"] == {"train": 2, "validation": 2, "test": 1}
 
 
 def test_the_report_is_json(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from taskgraft.errors import InvalidInput, MalformedInput
 from taskgraft.evaluators.datasets import table
 from taskgraft.evaluators.datasets.faultlog import FaultLog
-from taskgraft.evaluators.datasets.table import Table, read_table
+from taskgraft.evaluators.datasets.table import Table, read_lines, read_table, read_tabs
 
 from .corpora import faults_of, found
 
@@ -121,3 +121,20 @@ def test_parquet_that_claims_too_many_rows_is_refused(tmp_path: Path, monkeypatc
     monkeypatch.setattr(table, "MAX_ROWS", 2)
     with pytest.raises(MalformedInput, match="at most 2 rows; got 3"):
         read_table(tmp_path / "m.parquet", ["path"], FaultLog())
+
+
+def test_tabs_separate_cells_and_quotes_mean_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(b'path\tsentence\na.mp3\tHe said "no\nb.mp3\t"a", b\nc.mp3\n')
+    log = FaultLog()
+    read_in = read_tabs(path, ["path"], log)
+    assert read_in.columns == {"path": ["a.mp3", "b.mp3"], "sentence": ['He said "no', '"a", b']}
+    assert found(log.faults, "m.csv:4", "2 fields, as the header has; got 1")
+
+
+def test_lines_are_counted_with_blank_ones(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\xef\xbb\xbfa.wav \r\n\nb.wav")
+    assert read_lines(path) == ["a.wav", "", "b.wav"]
+    with pytest.raises(MalformedInput, match=r"none\.txt: does not exist"):
+        read_lines(tmp_path / "none.txt")

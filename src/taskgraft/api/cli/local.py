@@ -173,7 +173,9 @@ def _answers(model: "Bundle", paths: Iterable[Path]) -> Iterator[tuple[str, dict
 
 
 def check(
-    manifest: Annotated[Path, typer.Argument(help="A manifest, or a folder that holds one.", metavar="MANIFEST.csv")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A manifest, a folder that holds one, or a copy of a known corpus.", metavar="PATH")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Check a manifest and every clip it names: all faults with their lines, counts per label and split."""

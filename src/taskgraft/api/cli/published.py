@@ -20,7 +20,10 @@ _POLL_SECONDS = 0.5
 
 def add(
     name: Name,
-    path: Annotated[Path, typer.Argument(help="A manifest, a folder that holds one, or a zip.", metavar="PATH")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A manifest, a folder that holds one, a copy of a known corpus, or a zip.", metavar="PATH"),
+    ],
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it was checked; exit code 2 if it is broken.")
     ] = False,

@@ -39,7 +39,8 @@ class Registration(BaseModel):
     manifest: str = Field(
         min_length=1,
         max_length=4096,
-        description="its path, or that of a folder that holds one: relative to a root of the service, or inside one",
+        description="its path, or that of a folder that holds one or is a copy of a known corpus: "
+        "relative to a root of the service, or inside one",
     )
 
 

@@ -80,7 +80,7 @@ def _check(manifest: Path, listen: Callable[[Scan, FaultLog], _Heard]) -> CheckR
     return CheckReport(
         faults=faults.faults,
         fault_count=faults.count,
-        warnings=(*left_out, *contents.warnings),
+        warnings=(*left_out, *scan.table.notes, *contents.warnings),
         clips=len(scan.paths),
         seconds=round(sum(heard.lengths), 3),
         clip_seconds=round(float(np.quantile(heard.lengths or [0.0], _FITTING)), 3),

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.layout import Layout, find_layout, read_tables
 from taskgraft.evaluators.datasets.paths import Containment, normalise
-from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Region, Segments, read_segments
+from taskgraft.evaluators.datasets.published.reading import ClipTables
+from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME, Region, Segments, published_segments, read_segments
 from taskgraft.evaluators.datasets.splits import Split, make_splits
 from taskgraft.evaluators.datasets.table import Table
 
@@ -82,10 +83,10 @@ class Scan:
 
 
 def read_corpus(manifest: Path, name: str | None = None) -> Corpus:
-    """Read a manifest in any of the `forms`, and ``segments.csv`` beside it; audio files are not opened.
+    """Read a manifest in any of the `forms`, or a `published` corpus; audio files are not opened.
 
-    ``manifest`` is a file, or a folder that holds one. ``name`` is the folder's name if it is not given. Splits that
-    the manifest does not have are made by `make_splits`.
+    ``manifest`` is a file, or a folder that holds one, perhaps with ``segments.csv`` beside it. ``name`` is the
+    folder's name if it is not given. Splits that the manifest does not have are made by `make_splits`.
 
     Raises:
         MalformedInput: the manifest is not a table.
@@ -113,7 +114,8 @@ def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
         InvalidInput: there is no table, or it has no column of paths.
     """
     layout = find_layout(manifest)
-    table = read_tables(layout, faults)
+    tables = read_tables(layout, faults)
+    table = tables.clips
     if not table.lines:
         faults.add(table.source, "a manifest has at least one clip; got none")
     kept = _usable_paths(table, layout.root, faults)
@@ -133,8 +135,14 @@ def scan_manifest(manifest: Path, faults: FaultLog) -> Scan:
         splits=splits,
         labels={name: cells for name, cells in columns.items() if name not in (_PATH, _SPLIT, _GROUP)},
         groups=groups,
-        segments=read_segments(layout.root / SEGMENTS_NAME, {path: place for place, path in enumerate(paths)}, faults),
+        segments=_read_segments(layout, tables, {path: place for place, path in enumerate(paths)}, faults),
     )
+
+
+def _read_segments(layout: Layout, tables: ClipTables, places: Mapping[str, int], faults: FaultLog) -> Segments:
+    if tables.events is not None:
+        return published_segments(tables.events, places, faults)
+    return read_segments(layout.root / SEGMENTS_NAME, places, faults)
 
 
 def _usable_paths(table: Table, root: Path, faults: FaultLog) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -27,6 +27,25 @@ def is_inside(path: Path, roots: Sequence[Path]) -> bool:
     """Return whether a path, followed to where it leads, lies in one of the ``roots``, which have no links in them."""
     real = path.resolve()
     return any(real.is_relative_to(root) for root in roots)
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Yield the relative names of all files below ``root``, in order, without hidden ones and linked folders."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = os.path.relpath(folder, root)
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield name if prefix == "." else f"{prefix}/{name}"
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file's name is UTF-8, so that it can be written down."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Containment:

@@ -39,6 +39,40 @@ def make_splits(groups: Sequence[str]) -> tuple[Split, ...]:
     return tuple(chosen[group] for group in groups)
 
 
+def complete_splits(splits: Sequence[Split], groups: Sequence[str]) -> tuple[Split, ...]:
+    """Return official splits with those that are missing drawn from the others, by the hash of a clip's group.
+
+    A missing validation is drawn from train, with the share that `make_splits` would give it. A missing test is half
+    of the official validation. Train alone is divided by `make_splits`. All other clips stay where they are.
+
+    Raises:
+        ValueError: too few groups to draw from.
+
+    >>> train, test = Split.TRAIN, Split.TEST
+    >>> [split.value for split in complete_splits([train, train, train, test], ["ann", "ben", "ann", "cleo"])]
+    ['train', 'validation', 'train', 'test']
+    """
+    found = set(splits)
+    if found == {Split.TRAIN}:
+        return make_splits(groups)
+    drawn = {(group, split): split for group, split in zip(groups, splits, strict=True)}
+    if Split.VALIDATION not in found:
+        _draw(drawn, Split.TRAIN, Split.VALIDATION, HELD_OUT_SHARE / (TRAIN_SHARE + HELD_OUT_SHARE))
+    if Split.TEST not in found and Split.VALIDATION in found:
+        _draw(drawn, Split.VALIDATION, Split.TEST, 0.5)
+    return tuple(drawn[key] for key in zip(groups, splits, strict=True))
+
+
+def _draw(drawn: dict[tuple[str, Split], Split], source: Split, target: Split, share: float) -> None:
+    """Move the groups of ``source`` with the largest fractions to ``target``: at least one, and not all."""
+    groups = sorted((_fraction(group), group) for group, split in drawn if split is source)
+    if len(groups) < 2:
+        raise ValueError(f"drawing {target} from {source} needs at least 2 groups; got {len(groups)}")
+    moved = [group for fraction, group in groups if fraction >= 1 - share]
+    moved = moved[1:] if len(moved) == len(groups) else moved or [groups[-1][1]]
+    drawn.update({(group, source): target for group in moved})
+
+
 def _fraction(group: str) -> float:
     """A number in [0, 1) that only the group's name decides."""
     digest = hashlib.sha256(group.encode()).digest()

@@ -5,10 +5,11 @@ import io
 import stat
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,6 +44,8 @@ class Table:
     parts: tuple[tuple[int, str], ...] = ()
     left_out: tuple[str, ...] = ()
     """Columns that hold lists or objects, which are no labels."""
+    notes: tuple[str, ...] = ()
+    """What a reader did not use and the user should know; a check warns of it."""
 
     def at(self, row: int) -> str:
         """Return where a row stands: ``manifest.csv:12``."""
@@ -70,7 +73,8 @@ def join_tables(source: str, tables: Sequence[Table]) -> Table:
         for name in names:
             columns[name] += table.columns.get(name) or [""] * len(table.lines)
     left_out = dict.fromkeys(name for table in tables for name in table.left_out)
-    return Table(source, columns, lines, tuple(parts), tuple(left_out))
+    notes = dict.fromkeys(note for table in tables for note in table.notes)
+    return Table(source, columns, lines, tuple(parts), tuple(left_out), tuple(notes))
 
 
 def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
@@ -82,17 +86,45 @@ def read_table(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
         MalformedInput: a file that does not exist, can't be opened, is too large, or is not a table of its kind.
         InvalidInput: a column of ``required`` is missing or a column name appears twice.
     """
+    with _bounded(path):
+        if path.suffix == ".parquet":
+            return _read_parquet(path, required, faults)
+        if path.suffix in JSON_LINES:
+            return _read_json_lines(path, required, faults)
+        return _read_csv(path, required, faults, strict=True)
+
+
+def read_tabs(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
+    """Read a table whose cells are separated by tabs; quotes mean nothing. Rows that don't fit are logged and left out.
+
+    Raises:
+        MalformedInput: as for `read_table`.
+        InvalidInput: as for `read_table`.
+    """
+    with _bounded(path):
+        return _read_csv(path, required, faults, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text, without white space around them; line ``i`` stands at place ``i - 1``.
+
+    Raises:
+        MalformedInput: as for `read_table`.
+    """
+    with _bounded(path):
+        return [line.strip() for line in _decode(path).split("\n")]
+
+
+@contextmanager
+def _bounded(path: Path) -> Iterator[None]:
+    """Refuse what is too large or no plain file before it is read, and turn lower errors into our own."""
     try:
         status = path.stat()
         if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):  # which may never come to an end
             raise MalformedInput.at(path.name, "is not a plain file")
         if status.st_size > MAX_BYTES:
             raise MalformedInput.at(path.name, f"a table has at most {MAX_BYTES:,} bytes; got {status.st_size:,}")
-        if path.suffix == ".parquet":
-            return _read_parquet(path, required, faults)
-        if path.suffix in JSON_LINES:
-            return _read_json_lines(path, required, faults)
-        return _read_csv(path, required, faults)
+        yield
     except pa.ArrowException as error:
         raise MalformedInput.at(path.name, f"is no Parquet table: {error}") from error
     except FileNotFoundError as error:
@@ -118,7 +150,12 @@ def _some(names: Sequence[str]) -> str:
     return f"{list(names)!r:.1000}"
 
 
-def _check_cells(where: str, rows: int, columns: int) -> None:
+def check_cells(where: str, rows: int, columns: int) -> None:
+    """Check that a table is not too large for memory.
+
+    Raises:
+        MalformedInput: at ``where``: too many rows or cells.
+    """
     if rows > MAX_ROWS:
         raise MalformedInput.at(where, f"at most {MAX_ROWS:,} rows; got {rows:,}")
     if rows * columns > MAX_CELLS:
@@ -128,13 +165,13 @@ def _check_cells(where: str, rows: int, columns: int) -> None:
 def _read_json_lines(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
     rows = read_rows(path.name, _decode(path), faults)
     _check_names(path.name, list(rows.names), required)
-    _check_cells(path.name, len(rows.cells), len(rows.names))
+    check_cells(path.name, len(rows.cells), len(rows.names))
     columns = {name: [row.get(name, "") for row in rows.cells] for name in rows.names}
     return Table(path.name, columns, rows.lines, left_out=tuple(sorted(rows.left_out)))
 
 
-def _read_csv(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
-    reader = csv.reader(io.StringIO(_decode(path), newline=""), strict=True)
+def _read_csv(path: Path, required: Sequence[str], faults: FaultLog, **dialect: Any) -> Table:
+    reader = csv.reader(io.StringIO(_decode(path), newline=""), **dialect)
     try:
         names = [name.strip() for name in next(reader, [])]
         _check_names(f"{path.name}:1", names, required)
@@ -181,7 +218,7 @@ def _is_utf8(line: bytes) -> bool:
 def _read_parquet(path: Path, required: Sequence[str], faults: FaultLog) -> Table:
     with pq.ParquetFile(path) as file:
         _check_names(path.name, file.schema_arrow.names, required)
-        _check_cells(path.name, file.metadata.num_rows, len(file.schema_arrow.names))
+        check_cells(path.name, file.metadata.num_rows, len(file.schema_arrow.names))
         columns: dict[str, list[str]] = {}
         for field in file.schema_arrow:
             if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
