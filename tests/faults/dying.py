@@ -17,6 +17,7 @@ with without_collector():
     from taskgraft.search.running.lease import LEASE_SECONDS
     from taskgraft.search.store import Store, sqlite_url
     from taskgraft.search.store.ledger import Ledger
+    from taskgraft.search.study.machines import Machines
     from taskgraft.search.study.trial import Trial
 
 OWNER = "runner"
@@ -68,7 +69,8 @@ def main(folder: Path, study_id: str, moment: str) -> None:
         die_in_export()
     with Store(sqlite_url(folder / DATABASE)) as store:
         study = store.acquire_study(study_id, OWNER, LEASE_SECONDS)
-        pipeline.StudyRun(store, study, OWNER, folder, base=folder).run()
+        # One worker: a second one costs seconds to start, and may have trained something ahead when the runner dies.
+        pipeline.StudyRun(store, study, OWNER, folder, base=folder, machines=Machines(cores=1)).run()
 
 
 if __name__ == "__main__":
