@@ -51,15 +51,16 @@ def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     reference = Outcome(1, 1, dict.fromkeys(pairs, 8), {}, 1, 0.0, None)
     reference.write(place / "outcome.json")
 
-    rows = compare(spec, tmp_path / "out", 2, {REFERENCE, KNOWN, PLAIN})
+    rows = compare(spec, tmp_path / "out", 2, {REFERENCE, OURS[0], KNOWN, PLAIN})
     systems = {name: row for name, row in rows.rows.items() if isinstance(row, SystemRow)}
-    plain, known = systems[PLAIN], systems[KNOWN]
+    plain, bisection, known = (systems[name] for name in (PLAIN, OURS[0], KNOWN))
     sweep = len(spec.tasks) + len(pairs) * len(spec.depths)
     assert sweep <= plain.outcome.trials <= sweep + 1  # the tree, where it shares anything
     assert plain.outcome.steps == plain.outcome.trials * 3 * spec.training.epochs  # 36 clips, 12 a step
     assert plain.outcome.verified is None
     assert 1 <= known.outcome.trials <= len(pairs) * len(spec.depths)  # the baselines are taken over
     assert known.outcome.steps == known.outcome.trials * 3 * spec.training.epochs
+    assert len(spec.tasks) <= bisection.outcome.trials <= sweep + 1  # a probe that is delivered is trained to its end
     assert isinstance(known.outcome.verified, bool)
     assert 0 < sum(known.to_json()["cpu_seconds_by_stage"].values()) <= known.usage.cpu_seconds
     for row in systems.values():
@@ -70,8 +71,9 @@ def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
         assert row.usage.cpu_seconds > 1
         assert row.usage.peak_bytes > 100 * 2**20
     told = json.loads(json.dumps(rows.to_json()))
-    ratio = told["cpu_seconds_ratio"][KNOWN]
-    assert told["cpu_seconds_ratio_interval"] == {KNOWN: [ratio, ratio]}
+    assert list(told["cpu_seconds_ratio"]) == [OURS[0], KNOWN]
+    for name, ratio in told["cpu_seconds_ratio"].items():
+        assert told["cpu_seconds_ratio_interval"][name] == [ratio, ratio]
     assert told["plain"]["trials"] == plain.outcome.trials
     assert json.loads((tmp_path / "out" / "plain.json").read_text()) == told["plain"]
     again = compare(spec, tmp_path / "out", 2, {REFERENCE})

@@ -35,7 +35,7 @@ def test_every_weight_of_a_narrow_encoder_is_trained(name: str, tones: Path, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11-bn", "transformer-s"])
+@pytest.mark.parametrize("name", ["vgg11-bn", "cnn-bilstm", "transformer-s", "cp-mobile-rnn"])
 def test_a_narrow_encoder_is_exported_and_answers_from_its_bundle(name: str, tmp_path: Path) -> None:
     template = get_template(name, NARROW)
     kinds = {"pitch": TaskKind.CLIP, "relu": TaskKind.CLIP, "waveform": TaskKind.FRAMES}

@@ -50,7 +50,7 @@ def test_a_study_survives_a_kill_in_each_of_its_stages(tmp_path: Path, undisturb
     with open_store(folder) as store:
         study = store.create_study(lenient_spec())[0]
         before: list[tuple[int, str, object]] = []
-        for number in (2, SEARCHED, TRIALS):  # a baseline, the tree (pairs: `test_continued_probes`), a further seed
+        for number in (2, 5, SEARCHED, TRIALS):  # a baseline, a pair, the tree, the tree with a further seed
             whole = number - 1
             run_until_killed(folder, study.id, f"record:{number}")
             trials = [(trial.number, trial.training.key, metrics(trial)) for trial in store.ledger(study.id).trials()]

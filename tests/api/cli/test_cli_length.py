@@ -79,3 +79,5 @@ def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path
     assert other.code == 0, other.err
     assert other.document["study"]["spec"]["training"]["epochs"] == length["epochs"]
     assert other.document["study"]["trainings"]["trained"] == 0, "both have the same trainings"
+    again = process("run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json", cwd=tmp_path)
+    assert again.document["study"]["id"] == other.document["study"]["id"]

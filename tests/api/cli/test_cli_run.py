@@ -294,8 +294,10 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
     before = seconds_of(workshop)
     again = workshop.run("--json")
     assert again.code == 0, again.err
-    assert before.items() < seconds_of(workshop).items()  # that it finds the same: `tests/faults/test_same_findings.py`
-    assert again.document["study"]["result"]
+    assert before.items() < seconds_of(workshop).items()
+    whole = workshop.run("--out", "in one go", "--json")
+    assert [again.document[key] for key in ("matrix", "tree")] == [whole.document[key] for key in ("matrix", "tree")]
+    assert again.document["study"]["result"] == whole.document["study"]["result"]
 
 
 def test_a_request_to_end_pauses_too(workshop: Workshop) -> None:
