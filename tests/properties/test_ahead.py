@@ -68,7 +68,7 @@ class Study:
         self.evidence.add(finished(training, self.world.measure(training), len(self.asked)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     worlds(),
     st.sampled_from([*OF_PAIRS, "groups"]),

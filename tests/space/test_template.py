@@ -52,7 +52,6 @@ def test_shapes_follow_the_strides() -> None:
     template = small()
     assert template.depth == 2
     assert template.shapes(101) == [(1, 64, 101), (2, 32, 51), (3, 32, 51)]
-    assert template.features == 3 * 32
     assert template.time_stride == 2
 
 

@@ -35,7 +35,7 @@ def test_the_encoder_of_scenes_and_events_has_the_published_sizes() -> None:
     assert scene.macs_per_second == pytest.approx(29e6, rel=0.005)
     assert template.blocks == get_template("crnn").blocks
     encoded = template.shapes(template.frames)[-1]
-    assert (template.features, encoded[2]) == (224, 25)
+    assert (encoded[0] * encoded[1], encoded[2]) == (224, 25)
     assert POOLED.parameters(encoded, EVENTS) == 573_460
     events = template.encoder_parameters + POOLED.parameters(encoded, EVENTS)
     assert events == pytest.approx(628e3, rel=0.005)

@@ -5,7 +5,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from taskgraft.evaluators.memory import without_collector
 from taskgraft.evaluators.model_card import write_card
 from taskgraft.evaluators.models.device_model import DeviceModel
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.patching import replaced
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space import plain_yaml
 from taskgraft.space.tasks import TaskKind
@@ -146,22 +147,14 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-@contextmanager
-def _shapes_of_recurrence_alone() -> Iterator[None]:
+def _shapes_of_recurrence_alone() -> AbstractContextManager[None]:
     """Let the exporters take the shapes of a GRU's outputs from its inputs.
 
     All that they want of it is shapes, but they go through all of its time steps for them, three times: a third of the
     export for clips of a second. The files hold one GRU either way, which `check_parity` runs. There is no setting for
     it; a version of torch without this function takes its time.
     """
-    layer = getattr(decompositions, _LAYER, None)
-    if layer is not None:
-        setattr(decompositions, _LAYER, _like_outputs)
-    try:
-        yield
-    finally:
-        if layer is not None:
-            setattr(decompositions, _LAYER, layer)
+    return replaced(decompositions, _LAYER, _like_outputs)
 
 
 def _like_outputs(steps: Tensor, hidden: Tensor, *parameters: Any, **options: Any) -> tuple[Tensor, Tensor]:

@@ -52,8 +52,8 @@ class PoolHead:
 
 
 @dataclass(frozen=True, slots=True)
-class MeanHead:
-    """A linear map for ``clip`` tasks, of whose answers the mean over the time steps is taken."""
+class _LinearHead:
+    """A linear map of every time step."""
 
     def parameters(self, shape: Shape, outputs: int) -> int:
         """Return weights and biases."""
@@ -65,16 +65,13 @@ class MeanHead:
 
 
 @dataclass(frozen=True, slots=True)
-class StepHead:
+class MeanHead(_LinearHead):
+    """A linear map for ``clip`` tasks, of whose answers the mean over the time steps is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepHead(_LinearHead):
     """A linear map for ``frames`` tasks: scores of every time step."""
-
-    def parameters(self, shape: Shape, outputs: int) -> int:
-        """Return weights and biases."""
-        return (_features(shape) + 1) * outputs
-
-    def macs(self, shape: Shape, outputs: int) -> int:
-        """Return the multiply-accumulates of every step."""
-        return shape[2] * _features(shape) * outputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,7 @@ class Convolution(Layer):
         Raises:
             InvalidInput: it has another number of channels, or is smaller than the kernel.
         """
-        if shape[0] != self.in_channels:
-            raise InvalidInput.at("blocks", f"{self.in_channels} input channels behind {shape[0]} output channels")
+        _check_channels(self.in_channels, shape)
         bands, frames = _slid(shape[1:], self.kernel, self.stride, self.pads)
         return self.out_channels, bands, frames
 
@@ -107,6 +106,15 @@ class BatchNorm(Layer):
     def parameters(self) -> int:
         """Scale and shift."""
         return 2 * self.channels
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the same shape.
+
+        Raises:
+            InvalidInput: it has another number of channels.
+        """
+        _check_channels(self.channels, shape)
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +216,7 @@ class Linear(Layer):
         Raises:
             InvalidInput: it has another number of channels.
         """
-        if shape[0] != self.in_channels:
-            raise InvalidInput.at("blocks", f"{self.in_channels} input channels behind {shape[0]} output channels")
+        _check_channels(self.in_channels, shape)
         return self.out_channels, shape[1], shape[2]
 
     def macs(self, shape: Shape) -> int:
@@ -319,6 +326,15 @@ class LayerNorm(Layer):
         """Scale and shift."""
         return 2 * self.channels
 
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the same shape.
+
+        Raises:
+            InvalidInput: it has another number of channels.
+        """
+        _check_channels(self.channels, shape)
+        return shape
+
 
 @dataclass(frozen=True, slots=True)
 class TransformerLayer(Layer):
@@ -336,6 +352,15 @@ class TransformerLayer(Layer):
         """Two layer norms, four projections and the perceptron's two, all with bias."""
         width = self.channels
         return 4 * width + 4 * width * (width + 1) + self.hidden * (width + 1) + width * (self.hidden + 1)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the same shape.
+
+        Raises:
+            InvalidInput: it has another number of channels.
+        """
+        _check_channels(self.channels, shape)
+        return shape
 
     def macs(self, shape: Shape) -> int:
         """Return the multiply-accumulates for an input of ``shape``."""
@@ -366,6 +391,11 @@ def time_stride(layers: tuple[Layer, ...]) -> int:
     for layer in layers:
         stride *= layer.time_stride
     return stride
+
+
+def _check_channels(channels: int, shape: Shape) -> None:
+    if shape[0] != channels:
+        raise InvalidInput.at("blocks", f"{channels} input channels behind {shape[0]} output channels")
 
 
 def _slid(

@@ -3,7 +3,7 @@
 Shapes here are ``(channels, bands, frames)``: frequency before time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +60,12 @@ def conv_block(
 ) -> Block:
     """Return convolution without bias, batch normalisation and ReLU; ``kernel`` and ``stride`` are (bands, frames)."""
     return Block((Convolution(in_channels, out_channels, kernel, stride), BatchNorm(out_channels), Relu()))
+
+
+def conv_blocks(channels: Sequence[int], strides: Sequence[tuple[int, int]]) -> tuple[Block, ...]:
+    """Return 3x3 blocks that end with these channels and have these strides; the first one sees a single channel."""
+    layout = zip((1, *channels), channels, strides, strict=False)
+    return tuple(conv_block(before, after, stride=stride) for before, after, stride in layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +148,6 @@ class Template:
         for block in self.blocks:
             stride *= block.time_stride
         return stride
-
-    @property
-    def features(self) -> int:
-        """Numbers that a head sees per time step: channels times bands behind the last block."""
-        channels, bands, _ = self.shapes(self.frames)[-1]
-        return channels * bands
 
     def shapes(self, frames: int) -> list[Shape]:
         """Return the shape before each block and behind the last: B + 1 shapes, for so many frames of the front end.

@@ -112,7 +112,7 @@ class AlongChannels(nn.Module):
         self.module = module
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> [n, c', f, t]."""
+        """Map [n, c, f, t] to [n, c', f, t]."""
         outputs: Tensor = self.module(inputs.movedim(1, -1)).movedim(-1, 1)
         return outputs
 
@@ -121,7 +121,7 @@ class BandMean(nn.Module):
     """The mean over the bands."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> [n, c, 1, t]."""
+        """Map [n, c, f, t] to [n, c, 1, t]."""
         return inputs.mean(2, keepdim=True)
 
 
@@ -129,7 +129,7 @@ class Flatten(nn.Module):
     """All numbers of a clip as channels."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> [n, c * f * t, 1, 1]."""
+        """Map [n, c, f, t] to [n, c * f * t, 1, 1]."""
         return inputs.flatten(1)[:, :, None, None]
 
 
@@ -141,7 +141,7 @@ class GlobalResponseNorm(nn.Module):
         self.gamma, self.beta = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> the same shape."""
+        """Map [n, c, f, t] to the same shape."""
         norm = inputs.pow(2).sum((2, 3), keepdim=True).add(1e-12).sqrt()
         return inputs + self.gamma * inputs * norm / norm.mean(1, keepdim=True) + self.beta
 
@@ -154,7 +154,7 @@ class Residual(nn.Module):
         self.body, self.shortcut = body, shortcut
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> the shape behind both paths."""
+        """Map [n, c, f, t] to the shape behind both paths."""
         total: Tensor = self.body(inputs) + self.shortcut(inputs)
         return total
 
@@ -167,7 +167,7 @@ class BiLstm(nn.Module):
         self.recur = nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> [n, 2 * hidden, 1, t]."""
+        """Map [n, c, f, t] to [n, 2 * hidden, 1, t]."""
         hidden, _ = self.recur(inputs.permute(0, 3, 1, 2).flatten(2))  # [n, t, 2 * hidden]
         outputs: Tensor = hidden.transpose(1, 2).unsqueeze(2)
         return outputs
@@ -182,7 +182,7 @@ class Positions(nn.Module):
         self.frames = nn.Parameter(0.02 * torch.randn(channels, 1, frames))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> the same shape."""
+        """Map [n, c, f, t] to the same shape."""
         return inputs + self.bands + self.frames[..., : inputs.shape[-1]]
 
 
@@ -196,7 +196,7 @@ class TransformerLayer(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[n, c, f, t] -> the same shape."""
+        """Map [n, c, f, t] to the same shape."""
         tokens = self.layer(inputs.flatten(2).transpose(1, 2))  # [n, f * t, c]
         outputs: Tensor = tokens.transpose(1, 2).unflatten(2, inputs.shape[2:])
         return outputs

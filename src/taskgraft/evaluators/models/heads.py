@@ -23,7 +23,7 @@ class TemporalAttention(nn.Module):
         self.classify = nn.Linear(hidden, classes)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Class scores (logits) [n, k]."""
+        """Return class scores (logits) [n, k]."""
         hidden = torch.tanh(self.project(_steps(encoded)))  # [n, s, h]
         attention = torch.softmax(self.score(hidden), dim=1)  # [n, s, 1]
         scores: Tensor = self.classify((attention * hidden).sum(dim=1))  # [n, k]
@@ -39,7 +39,7 @@ class Pooled(nn.Module):
         self.normalise = nn.BatchNorm2d(classes)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Class scores (logits) [n, k]."""
+        """Return class scores (logits) [n, k]."""
         scores: Tensor = self.normalise(self.classify(encoded)).mean((2, 3))
         return scores
 
@@ -52,7 +52,7 @@ class MeanScores(nn.Module):
         self.classify = nn.Linear(features, classes)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Class scores (logits) [n, k]."""
+        """Return class scores (logits) [n, k]."""
         scores: Tensor = self.classify(_steps(encoded)).mean(1)
         return scores
 
@@ -65,7 +65,7 @@ class StepScores(nn.Module):
         self.detect = nn.Linear(features, 1)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Scores (logits) [n, s]."""
+        """Return scores (logits) [n, s]."""
         scores: Tensor = self.detect(_steps(encoded)).squeeze(-1)
         return scores
 
@@ -79,7 +79,7 @@ class RecurrentFrames(nn.Module):
         self.detect = nn.Linear(hidden, 1)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Scores (logits) [n, s]."""
+        """Return scores (logits) [n, s]."""
         hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
         scores: Tensor = self.detect(hidden).squeeze(-1)  # [n, s]
         return scores
@@ -94,7 +94,7 @@ class BidirectionalFrames(nn.Module):
         self.detect = nn.Linear(2 * hidden, 1)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Scores (logits) [n, s]."""
+        """Return scores (logits) [n, s]."""
         hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
         scores: Tensor = self.detect(hidden).squeeze(-1)
         return scores
@@ -109,7 +109,7 @@ class Perceptron(nn.Module):
         self.classify = nn.Linear(hidden, classes)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Class scores (logits) [n, k]."""
+        """Return class scores (logits) [n, k]."""
         scores: Tensor = self.classify(torch.relu(self.project(_steps(encoded).mean(1))))
         return scores
 
@@ -156,5 +156,5 @@ def _(spec: heads.MlpHead, shape: Shape, outputs: int) -> nn.Module:
 
 
 def _steps(encoded: Tensor) -> Tensor:
-    """[n, c, f, s] -> [n, s, c * f]: all that the encoder says about one time step, side by side."""
+    """Return, for [n, c, f, s], [n, s, c * f]: all that the encoder says about one time step, side by side."""
     return encoded.permute(0, 3, 1, 2).flatten(2)

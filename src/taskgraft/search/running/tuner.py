@@ -24,6 +24,7 @@ from ray.tune.utils.object_cache import _ObjectCache
 
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.patching import replaced
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.workers import Workers
@@ -250,7 +251,7 @@ class _IdleWorkers(_ObjectCache):
 
     Tune's own keeps one if no job waits. If both workers of a machine with two cores end together, it would stop
     one of them, and start another for the next job: two CPU seconds each time. No more than two are kept, since idle
-    workers hold cores that other studies of a cluster may wait for.
+    workers hold cores that other studies of a cluster may wait for. Tune has no setting for it.
     """
 
     class _Room(Counter[Any]):
@@ -260,19 +261,6 @@ class _IdleWorkers(_ObjectCache):
     def __init__(self, may_keep_one: bool = True) -> None:
         super().__init__(may_keep_one)
         self._max_num_objects = self._Room()
-
-
-@contextmanager
-def _keeping_idle_workers() -> Iterator[None]:
-    """Let Tune keep them: there is no setting for it. A version of Tune without this cache starts them again."""
-    before = vars(tune_controller).get(_CACHE)
-    if before is not None:
-        setattr(tune_controller, _CACHE, _IdleWorkers)
-    try:
-        yield
-    finally:
-        if before is not None:
-            setattr(tune_controller, _CACHE, before)
 
 
 def run_jobs(
@@ -291,7 +279,7 @@ def run_jobs(
     trainable = tune.with_parameters(_Worker, data=data, schedule=schedule, device=workers.device)
     worker = tune.with_resources(trainable, workers.resources)
     try:
-        with _folder(folder), _quiet(), _keeping_idle_workers():
+        with _folder(folder), _quiet(), replaced(tune_controller, _CACHE, _IdleWorkers):
             tune.Tuner(
                 worker,
                 tune_config=tune.TuneConfig(

@@ -4,7 +4,7 @@ from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import AttentionHead, GruHead
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import TaskKind
-from taskgraft.space.template import Template, conv_block
+from taskgraft.space.template import Template, conv_blocks
 from taskgraft.space.templates.width import scaled
 
 _CHANNELS = (16, 16, 19, 21, 21, 21, 21, 21)
@@ -14,13 +14,11 @@ _ATTENTION, _GRU = AttentionHead(hidden=32), GruHead(hidden=28)
 
 def cnn8(width: float = 1.0) -> Template:
     """Return the template."""
-    channels = (1, *(scaled(one, width) for one in _CHANNELS))
-    layout = zip(channels, channels[1:], _STRIDES, strict=False)
     return Template(
         name="cnn8",
         width=width,
         front_end=LogMel(),
-        blocks=tuple(conv_block(before, after, stride=stride) for before, after, stride in layout),
+        blocks=conv_blocks([scaled(one, width) for one in _CHANNELS], _STRIDES),
         heads={TaskKind.CLIP: _ATTENTION, TaskKind.FRAMES: _GRU},
         published=(
             Published(

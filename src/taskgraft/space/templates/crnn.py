@@ -4,7 +4,7 @@ from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import AttentionHead, BiGruHead
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import TaskKind
-from taskgraft.space.template import Block, Template, conv_block
+from taskgraft.space.template import Block, Template, conv_blocks
 from taskgraft.space.templates.width import scaled
 
 _CHANNELS = (12, 28, 28, 32, 32, 32, 32, 28)
@@ -14,9 +14,7 @@ _SOURCE, _CLASSES = "joint scene classification and sound event detection, 2024"
 
 
 def _encoder(width: float) -> tuple[Block, ...]:
-    channels = (1, *(scaled(one, width) for one in _CHANNELS))
-    layout = zip(channels, channels[1:], _STRIDES, strict=False)
-    return tuple(conv_block(before, after, stride=stride) for before, after, stride in layout)
+    return conv_blocks([scaled(one, width) for one in _CHANNELS], _STRIDES)
 
 
 def cnn(width: float = 1.0) -> Template:
