@@ -21,11 +21,14 @@ from taskgraft.evaluators.batches import TrainBatches
 from taskgraft.evaluators.datasets.demo_speech import build_demo_speech
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.features import FeaturePack, Normalisation
+from taskgraft.evaluators.kinds.clip import ClipLabels
+from taskgraft.evaluators.kinds.frames import FrameLabels
+from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.precision import has_bfloat16
-from taskgraft.evaluators.study_data import StudyData, TaskData, load_study_data
+from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.search.study.preparation import prepare
@@ -163,7 +166,8 @@ def simulated_data(folder: Path, clips: int) -> StudyData:
 
 
 def _simulated_task(name: str, kind: TaskKind, targets: int, splits: Mapping[Split, NDArray[np.int32]]) -> TaskData:
-    labels = (np.arange(targets) % 2).astype(np.int16)
+    answers = (np.arange(targets) % 2).astype(np.int16)
+    labels = ClipLabels(answers) if kind is TaskKind.CLIP else FrameLabels(answers)
     weights = np.ones(2, np.float32)
     return TaskData(Task(name, kind, 2), "silence", "accuracy", ("no", "yes"), labels, dict(splits), weights)
 

@@ -44,11 +44,13 @@ from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.features import LogMel, Normalisation
+from taskgraft.evaluators.kinds.clip import ClipLabels
+from taskgraft.evaluators.kinds.task_data import TaskData
+from taskgraft.evaluators.kinds.weights import balanced_weights
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import accuracy_reduction, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import TaskData, balanced_weights
 from taskgraft.search.study.preparation import PreparedStudy, prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.training_spec import TrainingSpec
@@ -106,7 +108,7 @@ def read_plain_study(prepared: PreparedStudy) -> PlainStudy:
         train = labelled_clips(recordings[one.corpus], {one.task.name: labels[one.task.name]}, Split.TRAIN)
         seen = np.concatenate([np.atleast_1d(labels[one.task.name].values[clip]) for clip in train]).astype(np.int16)
         weights = balanced_weights(seen, one.task.classes)
-        nothing = np.zeros(0, np.int16)
+        nothing = ClipLabels(np.zeros(0, np.int16))  # labels are written out by clip instead
         tasks[one.task.name] = TaskData(one.task, one.corpus, one.metric, one.targets.label_set, nothing, {}, weights)
     train_clips = {
         name: labelled_clips(part, {one: labels[one] for one in tasks if tasks[one].corpus == name}, Split.TRAIN)
@@ -287,7 +289,7 @@ def _clip_answers(scores: Tensor, targets: Tensor, windows: Tensor) -> Outcomes:
 def _step_answers(scores: Tensor, targets: Tensor, fresh: Tensor) -> Outcomes:
     """Return four rows: how often each answer was taken for each."""
     counted = (targets != MISSING) & fresh
-    kinds = torch.bincount(2 * targets[counted] + (scores[counted] > 0).long(), minlength=4)
+    kinds = torch.bincount(2 * targets[counted] + (scores.squeeze(-1)[counted] > 0).long(), minlength=4)
     return _outcomes(torch.zeros(4), torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]), kinds)
 
 

@@ -16,11 +16,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from taskgraft.evaluators._torchaudio import torchaudio
-from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
+from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.features import SILENCE, LogMel
+from taskgraft.evaluators.kinds.clip import ClipTargets
+from taskgraft.evaluators.kinds.frames import FrameTargets
+from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.windows import cut_windows
 from taskgraft.space.front_ends import FrontEnd
 from taskgraft.space.template import Template
@@ -78,8 +80,9 @@ class Labels:
     def of(cls, task: LabelledTask, lengths: NDArray[np.int32], per_second: float) -> "Labels":
         """Return labels as a study has them, written out."""
         targets = task.targets
-        if not isinstance(targets, FrameTargets):
+        if isinstance(targets, ClipTargets):
             return cls(False, tuple(None if one == MISSING else np.array(one) for one in targets.values))
+        assert isinstance(targets, FrameTargets), "the plain program knows classes and events"
         written = [
             _presence(regions, int(length), per_second) if labelled else None
             for regions, length, labelled in zip(targets.regions, lengths, targets.labelled, strict=True)

@@ -13,10 +13,12 @@ from taskgraft.evaluators import digest
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.digest import training_digest
 from taskgraft.evaluators.features import Normalisation
+from taskgraft.evaluators.kinds.clip import ClipLabels
+from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.precision import has_bfloat16
-from taskgraft.evaluators.study_data import StudyData, TaskData
+from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.tones import load_tones, write_tones
+from tests.evaluators.tones import label_values, load_tones, write_tones
 
 PAIR = BranchTree.flat(["pitch", "shape"], 4, 8)
 RECIPE = {"epochs": 5, "batch_size": 8, "learning_rate": 0.001, "masking": 0.15}
@@ -53,7 +55,7 @@ CHANGES: dict[str, Callable[[StudyData], str]] = {
     "affinities": lambda data: make(data, with_affinities=True),
     "metric": lambda data: make(with_task(data, "pitch", metric="macro_f1")),
     "labels": lambda data: make(with_task(data, "pitch", labels=("high", "other"))),
-    "targets": lambda data: make(with_task(data, "pitch", targets=1 - data.tasks["pitch"].targets)),
+    "targets": lambda data: make(with_task(data, "pitch", targets=ClipLabels(1 - label_values(data, "pitch")))),
     "class weights": lambda data: make(with_task(data, "shape", class_weights=np.array([1, 2], np.float32))),
     "train clips": lambda data: make(with_task(data, "shape", **moved(data.tasks["shape"], Split.TRAIN))),
     "validation clips": lambda data: make(with_task(data, "shape", **moved(data.tasks["shape"], Split.VALIDATION))),

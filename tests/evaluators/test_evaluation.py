@@ -9,7 +9,7 @@ from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.tones import load_tones, write_tones
+from tests.evaluators.tones import label_values, load_tones, write_tones
 
 TASKS = ["pitch", "tone", "shape"]
 
@@ -63,7 +63,7 @@ def test_a_clip_is_what_its_windows_find_likeliest_together(
 ) -> None:
     outcomes = evaluate(model, data, Split.TRAIN)[name]
     assert outcomes.clips.tolist() == data.tasks[name].clips[Split.TRAIN].tolist()
-    assert outcomes.truth.tolist() == data.tasks[name].targets[outcomes.clips].tolist()
+    assert outcomes.truth.tolist() == label_values(data, name)[outcomes.clips].tolist()
     assert outcomes.counts.tolist() == [1] * len(outcomes.clips)
     votes = []
     with torch.inference_mode():
@@ -84,10 +84,10 @@ def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model
             said: dict[int, int] = {}
             for start in starts(data, "one", clip):
                 score = model(window(data, "one", clip, start))["tone"][0]
-                for step, present in enumerate((score > 0).tolist()):
+                for step, present in enumerate((score[:, 0] > 0).tolist()):
                     said.setdefault(start + step * stride, int(present))
             for frame in range(0, int(pack.lengths[clip]), stride):
-                truth = int(task.targets[pack.starts[clip] + frame])
+                truth = int(label_values(data, task.task.name)[pack.starts[clip] + frame])
                 assert truth != MISSING
                 key = (clip, truth, said[frame])
                 expected[key] = expected.get(key, 0) + 1

@@ -5,15 +5,17 @@ import pytest
 import torch
 
 from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.kinds.clip import ClipLabels
+from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.losses import joint_loss, task_loss
-from taskgraft.evaluators.study_data import TaskData
 from taskgraft.space.tasks import Task, TaskKind
 
 
 def task(weights: list[float], kind: TaskKind = TaskKind.CLIP) -> TaskData:
     classes = np.array(weights, np.float32)
     labels = tuple(map(str, range(len(weights))))
-    return TaskData(Task("task", kind, len(weights)), "corpus", "accuracy", labels, np.zeros(0, np.int16), {}, classes)
+    nothing = ClipLabels(np.zeros(0, np.int16))
+    return TaskData(Task("task", kind, len(weights)), "corpus", "accuracy", labels, nothing, {}, classes)
 
 
 def test_clip_loss_is_the_weighted_mean_over_labelled_clips() -> None:
@@ -36,9 +38,8 @@ def test_frames_loss_is_the_weighted_mean_over_labelled_steps() -> None:
             probability = 1 / (1 + math.exp(-score))
             total -= weights[target] * math.log(probability if target else 1 - probability)
             weight += weights[target]
-    loss = task_loss(
-        task(weights, TaskKind.FRAMES), torch.tensor(scores, dtype=torch.float32), torch.from_numpy(targets)
-    )
+    given = torch.tensor(scores, dtype=torch.float32).unsqueeze(-1)
+    loss = task_loss(task(weights, TaskKind.FRAMES), given, torch.from_numpy(targets))
     assert loss.item() == pytest.approx(total / weight, rel=1e-5)
 
 

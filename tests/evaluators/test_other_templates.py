@@ -22,7 +22,7 @@ NARROW = 0.125
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "cnn8"])
 def test_every_weight_of_a_narrow_encoder_is_trained(name: str, tones: Path, tmp_path: Path) -> None:
     template = get_template(name, NARROW)
-    tasks = [("pitch", "tones", "pitch"), ("tone", "tones", "tone")][: 1 + (TaskKind.FRAMES in template.heads)]
+    tasks = [("pitch", "tones", "pitch"), ("tone", "tones", "tone")][: 1 + (TaskKind.FRAMES in template.kinds)]
     data = load_tones({"tones": tones}, tasks, tmp_path, clip_seconds=0.4, template=template)
     names = [task for task, _, _ in tasks]
     trainer = Trainer(BranchTree.flat(names, template.depth - 1, template.depth), data, ONCE, seed=0)
@@ -39,7 +39,7 @@ def test_every_weight_of_a_narrow_encoder_is_trained(name: str, tones: Path, tmp
 def test_a_narrow_encoder_is_exported_and_answers_from_its_bundle(name: str, tmp_path: Path) -> None:
     template = get_template(name, NARROW)
     kinds = {"pitch": TaskKind.CLIP, "relu": TaskKind.CLIP, "waveform": TaskKind.FRAMES}
-    targets = {task: target for task, target in TARGETS.items() if kinds[task] in template.heads}
+    targets = {task: target for task, target in TARGETS.items() if kinds[task] in template.kinds}
     exported = export_tones(tmp_path, template, targets, ONCE)  # which compares all forms of the model
     sound, rate = soundfile.read(exported.clip(4), dtype="float32")
     answer = load_bundle(exported.folder).predict(np.asarray(sound), rate)

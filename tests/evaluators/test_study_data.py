@@ -8,8 +8,9 @@ from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
-from taskgraft.evaluators.study_data import StudyData, balanced_weights, load_study_data
-from tests.evaluators.tones import TEMPLATE, labelled_task, load_tones, write_tones
+from taskgraft.evaluators.kinds.weights import balanced_weights
+from taskgraft.evaluators.study_data import StudyData, load_study_data
+from tests.evaluators.tones import TEMPLATE, label_values, labelled_task, load_tones, write_tones
 
 
 def test_class_weights_make_every_class_count_the_same() -> None:
@@ -27,13 +28,13 @@ def test_class_weights_stay_below_ten() -> None:
 def test_clip_targets_and_splits_are_those_of_the_manifest(tone_data: StudyData) -> None:
     pitch = tone_data.tasks["pitch"]
     assert pitch.labels == ("high", "low")
-    assert pitch.targets.tolist() == [1 - clip // 6 % 2 for clip in range(48)]
+    assert label_values(tone_data, "pitch").tolist() == [1 - clip // 6 % 2 for clip in range(48)]
     assert pitch.clips[Split.VALIDATION].tolist() == list(range(4, 48, 6))
     assert pitch.clips[Split.TEST].tolist() == list(range(5, 48, 6))
 
 
 def test_frame_targets_say_whether_the_frames_centre_lies_in_a_region(tone_data: StudyData, tones: Path) -> None:
-    pack, rows = tone_data.packs["tones"], tone_data.tasks["tone"].targets
+    pack, rows = tone_data.packs["tones"], label_values(tone_data, "tone")
     regions = [line.split(",") for line in (tones.parent / "segments.csv").read_text().splitlines()[1:]]
     assert rows[0] == MISSING
     for clip in (0, 17, 47):
@@ -47,7 +48,7 @@ def test_a_region_holds_the_frame_at_its_onset_and_not_the_one_at_its_offset(tmp
     lines = [f"{clip}.wav,0.05,0.1,tone\n{clip}.wav,0.2,0.25,tone" for clip in range(12)]
     (tmp_path / "corpus" / "segments.csv").write_text("\n".join(["path,onset,offset,event", *lines]))
     data = load_tones({"tones": manifest}, [("tone", "tones", "tone")], tmp_path / "cache")
-    rows = data.tasks["tone"].targets[data.packs["tones"].starts[7] :]
+    rows = label_values(data, "tone")[data.packs["tones"].starts[7] :]
     assert np.flatnonzero(rows[:30] == 1).tolist() == [5, 6, 7, 8, 9, 20, 21, 22, 23, 24]
 
 
@@ -56,7 +57,7 @@ def test_clips_without_annotation_have_no_frame_targets(tmp_path: Path) -> None:
     lines = (tmp_path / "corpus" / "segments.csv").read_text().splitlines(keepends=True)
     (tmp_path / "corpus" / "segments.csv").write_text("".join(lines[:1] + lines[4:]))
     data = load_tones({"tones": manifest}, [("tone", "tones", "tone")], tmp_path / "cache")
-    pack, rows = data.packs["tones"], data.tasks["tone"].targets
+    pack, rows = data.packs["tones"], label_values(data, "tone")
     assert np.all(rows[: pack.starts[3]] == MISSING)
     assert np.all(rows[pack.starts[3] :] != MISSING)
     assert data.tasks["tone"].clips[Split.TRAIN].tolist()[:2] == [3, 6]

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "475e1c0740c24c66a575a698efe97a8d46df0693a8d4f7ed78b92254e0fa1b4a")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -21,6 +21,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/features.py": (),
     "evaluators/grafting.py": (),
     "evaluators/inputs.py": (),
+    "evaluators/kinds/clip.py": (),
+    "evaluators/kinds/frames.py": (),
+    "evaluators/kinds/rows.py": (),
+    "evaluators/kinds/weights.py": (),
     "evaluators/losses.py": (),
     "evaluators/metrics.py": (
         "ClassCounts",

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
-from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
-from taskgraft.evaluators.datasets.targets import task_targets
+from taskgraft.evaluators.kinds.registry import task_targets
+from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import Template
@@ -50,6 +51,12 @@ def write_tones(root: Path, clips: int = 48, *, seed: int = 0, rate: int = RATE,
     (root / "segments.csv").write_text("\n".join(segments) + "\n")
     (root / "manifest.csv").write_text("\n".join(manifest) + "\n")
     return root / "manifest.csv"
+
+
+def label_values(data: StudyData, task: str) -> NDArray[Any]:
+    """The labels of a task with one array of them: of every clip, or of every row of the pack."""
+    (values,) = data.tasks[task].targets.parts()
+    return values
 
 
 def labelled_task(name: str, corpus: Corpus, dataset: str, target: str, kind: TaskKind = TaskKind.CLIP) -> LabelledTask:

@@ -9,11 +9,11 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import AttentionHead, BiGruHead, GruHead, MeanHead, MlpHead, PoolHead, StepHead
 from taskgraft.space.layers import Flatten
-from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.tasks import Answer, Task, TaskKind
 from taskgraft.space.template import Block, Template, conv_block
 from taskgraft.space.templates.registry import TEMPLATES, get_template
 
-HEADS = {TaskKind.CLIP: AttentionHead(4), TaskKind.FRAMES: GruHead(4)}
+HEADS = {Answer.CLIP: AttentionHead(4), Answer.STEPS: GruHead(4)}
 BLOCKS = (conv_block(1, 2, stride=(2, 2)), conv_block(2, 3))
 
 
@@ -56,14 +56,14 @@ def test_shapes_follow_the_strides() -> None:
 
 
 def test_a_head_is_chosen_by_kind() -> None:
-    assert small().head(Task("a", TaskKind.FRAMES)) == HEADS[TaskKind.FRAMES]
+    assert small().head(Task("a", TaskKind.FRAMES)) == HEADS[Answer.STEPS]
 
 
 def test_a_kind_without_a_head_is_refused() -> None:
-    template = small(heads={TaskKind.CLIP: AttentionHead(4)})
+    template = small(heads={Answer.CLIP: AttentionHead(4)})
     with pytest.raises(InvalidInput, match="small has no head for frames tasks"):
         template.head(Task("a", TaskKind.FRAMES))
-    flat = small(blocks=(*BLOCKS, Block((Flatten(),))), heads={TaskKind.CLIP: AttentionHead(4)})
+    flat = small(blocks=(*BLOCKS, Block((Flatten(),))), heads={Answer.CLIP: AttentionHead(4)})
     with pytest.raises(InvalidInput, match="no time axis behind its blocks"):
         flat.head(Task("a", TaskKind.FRAMES))
 

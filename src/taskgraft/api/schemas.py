@@ -394,7 +394,7 @@ class TemplateView(BaseModel):
             summary=template.summary,
             blocks=template.depth,
             default_depths=template.default_depths,
-            kinds=tuple(template.heads),
+            kinds=template.kinds,
             encoder_parameters=template.encoder_parameters,
             encoder_macs_per_second=template.macs_per_second,
             sample_rate=template.front_end.sample_rate,

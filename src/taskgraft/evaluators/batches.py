@@ -14,9 +14,9 @@ from torch import Tensor
 
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.features import FeaturePack
-from taskgraft.evaluators.study_data import StudyData, TaskData
+from taskgraft.evaluators.kinds.task_data import TaskData
+from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.windows import cut_windows
-from taskgraft.space.tasks import TaskKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,8 @@ class Crops:
 class Batch:
     """A step's input: features [n, 1, f, t] (not normalised) of all corpora, and each task's rows and targets.
 
-    Targets are [rows] for clip tasks and [rows, s] for frames tasks, `MISSING` where there is no label.
+    Targets are those of each task's kind: [rows] for clip tasks and [rows, s] for frames tasks, `MISSING` where there
+    is no label.
     """
 
     features: Tensor
@@ -71,17 +72,12 @@ def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Cro
         for task in tasks:
             if task.corpus == corpus:
                 rows[task.task.name] = present
-                targets[task.task.name] = torch.from_numpy(_targets(task, cut, picked, data).astype(np.int64))
+                # A time step of the heads is centred on the first frame of its stride.
+                labels = task.targets.pick(cut.clips, picked[:, :: data.template.time_stride])
+                targets[task.task.name] = torch.from_numpy(labels)
         first += len(picked)
     features = torch.from_numpy(np.concatenate(parts)).float()  # [n, t, f]
     return Batch(features.transpose(1, 2).unsqueeze(1), rows, targets)
-
-
-def _targets(task: TaskData, crops: Crops, rows: NDArray[np.int64], data: StudyData) -> NDArray[np.int16]:
-    if task.task.kind is TaskKind.CLIP:
-        return task.targets[crops.clips]
-    # A time step of the heads is centred on the first frame of its stride.
-    return task.targets[rows[:, :: data.template.time_stride]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validat
 
 from taskgraft.evaluators.datasets.audio import MAX_RATE, MAX_SECONDS, MIN_RATE
 from taskgraft.space.front_ends import AnyFrontEnd
-from taskgraft.space.tasks import TaskKind
 
 TREE = "tree.json"
 WEIGHTS = "model.safetensors"
@@ -73,17 +72,3 @@ class Preprocessing(_Value):
     def time_step_seconds(self) -> float:
         """Seconds from one time step to the next; step j stands around ``j * time_step_seconds``."""
         return self.time_stride * self.front_end.hop / self.front_end.sample_rate
-
-
-class TaskLabels(_Value):
-    """What a task's output says: one probability per label (``clip``), or per time step that the event is there."""
-
-    kind: TaskKind
-    labels: tuple[str, ...] = Field(min_length=2)
-    event: str | None = Field(None, description="what a frames task listens for")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if (self.kind is TaskKind.FRAMES) is not bool(self.event):
-            raise ValueError("a frames task names its event, and no other task does")
-        return self

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.precision import has_bfloat16
-from taskgraft.evaluators.study_data import StudyData, TaskData
+from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import TRAINING_VERSION
 from taskgraft.space.tree import BranchTree
 
@@ -70,7 +71,7 @@ def _platform() -> dict[str, Any]:
 
 def _template(data: StudyData) -> list[Any]:
     template = data.template
-    heads = {kind.value: [type(head).__name__, asdict(head)] for kind, head in template.heads.items()}
+    heads = {answer.value: [type(head).__name__, asdict(head)] for answer, head in template.heads.items()}
     return [asdict(template.front_end), [block.to_plain() for block in template.blocks], heads]
 
 
@@ -81,7 +82,7 @@ def _task(task: TaskData, corpus: int) -> list[Any]:
         corpus,
         task.metric,
         list(task.labels),
-        _digest(task.targets),
+        [_digest(part) for part in task.targets.parts()],
         _digest(task.class_weights),
         [_digest(task.clips[split]) for split in _USED],
     ]

@@ -1,7 +1,4 @@
-"""What a model says about a split, clip by clip.
-
-Notation: ``n`` clips, ``s`` time steps, ``k`` classes.
-"""
+"""What a model says about a split, clip by clip."""
 
 from collections.abc import Sequence
 
@@ -12,17 +9,17 @@ from torch import Tensor
 
 from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.kinds.protocol import Said
+from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.study_data import StudyData, TaskData
-from taskgraft.space.tasks import TaskKind
+from taskgraft.evaluators.study_data import StudyData
 
 
 def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outcomes]:
-    """Outcomes of every task of the model on the labelled clips of one split; longer clips are read in windows.
+    """Return the outcomes of every task of the model on the labelled clips of one split.
 
-    A clip's class is the one that its windows find likeliest together.
+    Clips that are longer than a crop are read in windows.
     """
     tasks = [data.tasks[name] for name in model.tree.tasks]
     parts: dict[str, list[_Part]] = {task.task.name: [] for task in tasks}
@@ -35,7 +32,10 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
             scores = model(_channels_last(prepared(there.features)), there.rows)
             for name, score in scores.items():
                 parts[name].append((clips, score.float().cpu(), batch.targets[name], fresh))
-    return {task.task.name: _outcomes(task, parts[task.task.name]) for task in tasks}
+    seconds = data.template.time_stride / data.template.front_end.frames_per_second
+    return {
+        task.task.name: KINDS[task.task.kind].outcomes(task, _said(parts[task.task.name], seconds)) for task in tasks
+    }
 
 
 _Part = tuple[NDArray[np.int32], Tensor, Tensor, Tensor]
@@ -45,29 +45,7 @@ def _channels_last(features: Tensor) -> Tensor:
     return features.contiguous(memory_format=torch.channels_last)
 
 
-def _outcomes(task: TaskData, parts: Sequence[_Part]) -> Outcomes:
-    clips = np.concatenate([part[0] for part in parts])
-    scores = torch.cat([part[1] for part in parts])
-    targets = torch.cat([part[2] for part in parts])
-    if task.task.kind is TaskKind.CLIP:
-        return _clip_outcomes(clips, scores, targets)
-    fresh = torch.cat([part[3] for part in parts])
-    return _frame_outcomes(clips, scores, targets, fresh)
-
-
-def _clip_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor) -> Outcomes:
-    labelled = targets.numpy() != MISSING
-    clips, first, place = np.unique(windows[labelled], return_index=True, return_inverse=True)
-    likelihood = np.zeros((len(clips), scores.shape[1]))
-    np.add.at(likelihood, place, torch.log_softmax(scores, 1).numpy()[labelled])
-    truth = targets.numpy()[labelled][first].astype(np.int32)
-    return Outcomes(clips, truth, likelihood.argmax(1).astype(np.int32), np.ones(len(clips), np.int32))
-
-
-def _frame_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor, fresh: Tensor) -> Outcomes:
-    counted = ((targets != MISSING) & fresh).numpy()
-    rows = np.broadcast_to(windows[:, None], counted.shape)[counted].astype(np.int64)
-    kinds = 2 * targets.numpy()[counted] + (scores > 0).numpy()[counted]
-    keys, counts = np.unique(4 * rows + kinds, return_counts=True)
-    truth, predicted = (keys % 4) // 2, keys % 2
-    return Outcomes(*(part.astype(np.int32) for part in (keys // 4, truth, predicted, counts)))
+def _said(parts: Sequence[_Part], step_seconds: float) -> Said:
+    windows, scores, targets, fresh = zip(*parts, strict=True)
+    labels = torch.cat(targets).numpy()
+    return Said(np.concatenate(windows), torch.cat(scores), labels, torch.cat(fresh).numpy(), step_seconds)

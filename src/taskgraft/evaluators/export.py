@@ -22,8 +22,10 @@ from torch.export import ExportedProgram
 
 from taskgraft.errors import InvalidInput, TrainingFailed, Unavailable
 from taskgraft.evaluators import bundle
-from taskgraft.evaluators.bundle import BandStatistics, Preprocessing, TaskLabels
+from taskgraft.evaluators.bundle import BandStatistics, Preprocessing
 from taskgraft.evaluators.features import FLOOR
+from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.memory import without_collector
 from taskgraft.evaluators.model_card import write_card
 from taskgraft.evaluators.models.device_model import DeviceModel
@@ -31,7 +33,6 @@ from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.patching import replaced
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space import plain_yaml
-from taskgraft.space.tasks import TaskKind
 
 PARITY_LIMIT = 1e-4
 """Largest difference between two forms of a model, in any probability, that is taken for rounding."""
@@ -97,16 +98,10 @@ def _preprocessing(data: StudyData) -> Preprocessing:
 
 
 def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any]) -> dict[str, TaskLabels]:
-    """Return what the outputs for ``tasks`` mean; a frames task's event is its target in the study."""
+    """Return what the outputs for ``tasks`` mean; their targets are those of the study."""
     targets = {task["name"]: task["target"] for task in study["tasks"]}
-    return {
-        name: TaskLabels(
-            kind=data.tasks[name].task.kind,
-            labels=data.tasks[name].labels,
-            event=targets[name] if data.tasks[name].task.kind is TaskKind.FRAMES else None,
-        )
-        for name in tasks
-    }
+    known = {name: data.tasks[name] for name in tasks}
+    return {name: KINDS[task.task.kind].task_labels(task.labels, targets[name]) for name, task in known.items()}
 
 
 def _models(device: DeviceModel) -> dict[str, bytes]:

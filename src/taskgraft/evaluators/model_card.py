@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from taskgraft.evaluators import bundle
-from taskgraft.evaluators.bundle import Preprocessing, TaskLabels
+from taskgraft.evaluators.bundle import Preprocessing
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.space.branching import describe_branching
-from taskgraft.space.tasks import TaskKind
 
-_LISTED_LABELS = 12
 _MEASURED = (Split.VALIDATION, Split.TEST)
 
 
@@ -48,16 +48,9 @@ def _cell(text: str) -> str:
 
 
 def _answers(tasks: Mapping[str, TaskLabels], metrics: Mapping[str, Any]) -> str:
-    rows = [[name, _answer(task), str(metrics["tasks"][name]["dataset"])] for name, task in tasks.items()]
+    learned_from = {name: str(metrics["tasks"][name]["dataset"]) for name in tasks}
+    rows = [[name, KINDS[task.kind].describe(task), learned_from[name]] for name, task in tasks.items()]
     return _table(["task", "answer", "learned from"], rows)
-
-
-def _answer(task: TaskLabels) -> str:
-    if task.kind is TaskKind.FRAMES:
-        return f"when there is {task.event}"
-    listed = ", ".join(task.labels[:_LISTED_LABELS])
-    more = len(task.labels) - _LISTED_LABELS
-    return f"one of {listed}" + (f" and {more} more" if more > 0 else "")
 
 
 def _size(document: Mapping[str, Any]) -> str:
@@ -205,7 +198,7 @@ def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> st
         "Probabilities are not calibrated.",
         f"It looks at {seconds:g} s at a time; longer recordings are read in windows that know nothing of each other.",
     ]
-    if any(task.kind is TaskKind.FRAMES for task in tasks.values()):
+    if any(task.kind.form.answer.needs_time for task in tasks.values()):
         limits.append(f"It says when something sounds in steps of {preprocessing.time_step_seconds:g} s.")
     return "\n".join(f"- {limit}" for limit in limits)
 
@@ -227,10 +220,6 @@ sound = sound.mean(axis=1)[: form["samples"]]
 waveform = np.pad(sound, (0, form["samples"] - len(sound)))[None]  # [clips, samples]
 
 for (name, task), output in zip(tasks.items(), session.run(None, {"waveform": waveform})):
-    if task["kind"] == "clip":  # [clips, labels]
-        print(name, task["labels"][output[0].argmax()], output[0].max())
-    else:  # [clips, time steps]
-        print(name, (output[0] > 0.5).nonzero()[0] * form["time_step_seconds"])
 """
 
 _WITH_TORCH = """\
@@ -241,6 +230,12 @@ outputs = model(torch.zeros(1, {samples}))  # one tensor per task, in the order 
 """
 
 
+def _uses(tasks: Mapping[str, TaskLabels]) -> str:
+    """Return the lines that print an answer of each kind that the model gives."""
+    kinds = dict.fromkeys(task.kind for task in tasks.values())
+    return "".join(f'    if task["kind"] == "{kind}":\n        {KINDS[kind].usage}\n' for kind in kinds)
+
+
 def _loading(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], metrics: Mapping[str, Any]) -> str:
     front_end = preprocessing.front_end
     worst = max(metrics["parity"]["max_abs_difference"].values())
@@ -249,7 +244,7 @@ def _loading(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], metr
         f"{bundle.PADDING}. Log-mel features and normalisation are inside the model. Outputs, in the order of "
         f"`{bundle.LABELS}` ({', '.join(tasks)}): probabilities.\n\n"
         f"With Taskgraft, any recording of any length: `taskgraft predict . clip.wav`\n\n"
-        f"With onnxruntime alone:\n\n```python\n{_WITH_ONNXRUNTIME}```\n\n"
+        f"With onnxruntime alone:\n\n```python\n{_WITH_ONNXRUNTIME}{_uses(tasks)}```\n\n"
         f"With PyTorch:\n\n```python\n{_WITH_TORCH.format(samples=preprocessing.samples)}```\n\n"
         f"`{bundle.WEIGHTS}` holds the bare weights and the normalisation. On {metrics['parity']['clips']} real clips "
         f"all forms gave the same probabilities to within {worst:.1g}."

@@ -16,19 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.bundle import INPUT, LABELS, ONNX, PREPROCESSING, Preprocessing, TaskLabels
+from taskgraft.evaluators.bundle import INPUT, LABELS, ONNX, PREPROCESSING, Preprocessing
 from taskgraft.evaluators.datasets.audio import Waveform, read_audio
+from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.kinds.steps import Timing
+from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.samples import to_waveform
 from taskgraft.evaluators.windows import Windows, cut_windows
-from taskgraft.space.tasks import TaskKind
 
 Floats = NDArray[np.float32]
 Form = TypeVar("Form")
 
 _MAX_BYTES = {PREPROCESSING: 2**20, LABELS: 2**24, ONNX: 2**30}
 _BATCH = 16
-_TINY = 1e-30
-"""Keeps the logarithm of a probability that was rounded to 0 finite."""
 _QUIET = 4
 """onnxruntime's log level for what ends the process; its errors are raised anyway."""
 
@@ -60,11 +60,10 @@ class Bundle:
         waveform = _waveform(clip, rate, front_end.sample_rate)
         frames = np.array([front_end.frames(len(waveform))], np.int32)
         windows = cut_windows(frames, self.preprocessing.crop, self.preprocessing.time_stride)
-        seconds = len(waveform) / front_end.sample_rate
+        stride, step = self.preprocessing.time_stride, self.preprocessing.time_step_seconds
+        timing = Timing(windows, stride, step, len(waveform) / front_end.sample_rate)
         return {
-            name: _classify(task.labels, answer)
-            if task.kind is TaskKind.CLIP
-            else self._detect(str(task.event), answer, windows, seconds)
+            name: KINDS[task.kind].decode(task, answer, timing)
             for (name, task), answer in zip(self.tasks.items(), self._ask(waveform, windows), strict=True)
         }
 
@@ -77,19 +76,6 @@ class Bundle:
         parts = [self.session.run(None, {INPUT: inputs[i : i + _BATCH]}) for i in range(0, len(inputs), _BATCH)]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
-    def _detect(self, event: str, present: Floats, windows: Windows, seconds: float) -> dict[str, Any]:
-        """Return the regions in which the event is more likely than not, of ``present`` [w, s]."""
-        stride, step = self.preprocessing.time_stride, self.preprocessing.time_step_seconds
-        steps = np.concatenate([row[stale // stride :] for row, stale in zip(present, windows.stale, strict=True)])
-        detected = steps[: max(1, int(np.ceil(seconds / step)))] > 0.5  # what follows is padding
-        changes = np.flatnonzero(np.diff(np.concatenate([[False], detected, [False]])))
-        # A step stands in the middle of its time, so that it begins half a step earlier.
-        times = np.clip((changes - 0.5) * step, 0.0, seconds).reshape(-1, 2)
-        return {
-            "regions": [{"onset": float(onset), "offset": float(offset), "event": event} for onset, offset in times],
-            "share": float(detected.mean()),
-        }
-
 
 def _waveform(clip: str | Path | ArrayLike, rate: int | None, sample_rate: int) -> Waveform:
     if isinstance(clip, str | Path):
@@ -99,19 +85,6 @@ def _waveform(clip: str | Path | ArrayLike, rate: int | None, sample_rate: int) 
     if rate is None:
         raise InvalidInput.at("rate", "samples need their rate in hertz: predict(samples, rate)")
     return to_waveform(clip, rate, sample_rate)
-
-
-def _classify(labels: tuple[str, ...], probabilities: Floats) -> dict[str, Any]:
-    """Return the likeliest label of a clip by the geometric mean of its windows' ``probabilities`` [w, k]."""
-    likelihood = np.log(np.maximum(probabilities.astype(np.float64), _TINY)).mean(axis=0)  # [k]
-    joint = np.exp(likelihood - likelihood.max())
-    joint /= joint.sum()
-    best = int(joint.argmax())
-    return {
-        "label": labels[best],
-        "probability": float(joint[best]),
-        "probabilities": dict(zip(labels, joint.tolist(), strict=True)),
-    }
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -130,8 +103,15 @@ def load_bundle(path: str | Path) -> Bundle:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no root of their own
         raise _fault(path, ONNX, f"is no model that onnxruntime can run: {error}") from error
+    _check_labels(tasks, path)
     _check(session, preprocessing, tasks, path)
     return Bundle(preprocessing, tasks, session)
+
+
+def _check_labels(tasks: Mapping[str, TaskLabels], path: Path) -> None:
+    for name, task in tasks.items():
+        if (fault := KINDS[task.kind].fault(task)) is not None:
+            raise _fault(path, LABELS, f"{name}: {fault}")
 
 
 def _check(
@@ -139,13 +119,13 @@ def _check(
 ) -> None:
     """Check that the model has the inputs and outputs that the other files describe."""
     steps = preprocessing.crop // preprocessing.time_stride
-    widths = [len(task.labels) if task.kind is TaskKind.CLIP else steps for task in tasks.values()]
+    shapes = [list(KINDS[task.kind].output_shape(task, steps)) for task in tasks.values()]
     inputs = [(one.name, one.shape[1:]) for one in session.get_inputs()]
     outputs = [one.shape[1:] for one in session.get_outputs()]
     if inputs != [(INPUT, [preprocessing.samples])]:
         raise _fault(path, ONNX, f"takes {INPUT!r} of {preprocessing.samples} samples by {PREPROCESSING}; got {inputs}")
-    if outputs != [[width] for width in widths]:
-        raise _fault(path, ONNX, f"gives outputs of {widths} numbers by {LABELS}; got {outputs}")
+    if outputs != shapes:
+        raise _fault(path, ONNX, f"gives outputs of shapes {shapes} by {LABELS}; got {outputs}")
 
 
 def _parse(form: TypeAdapter[Form], path: Path, name: str) -> Form:

@@ -10,37 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
 from taskgraft.evaluators.features import FeaturePack, Normalisation, build_pack, measure_normalisation
 from taskgraft.evaluators.inputs import build_input
-from taskgraft.space.tasks import Task
+from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.kinds.task_data import TaskData
+from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.space.template import Template
 
-_MAX_CLASS_WEIGHT = 10.0
 _FITTING = 0.95
 _MAX_CROP_SECONDS = 4.0
 _CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TaskData:
-    """A task with its labels.
-
-    ``targets`` are classes per clip [clips], or per row of the corpus's feature pack [rows] for ``frames`` tasks;
-    `MISSING` where there is no label. ``clips`` are the labelled clips of each split, ascending. ``class_weights`` [k]
-    make every class count the same in the loss, up to a factor of 10.
-    """
-
-    task: Task
-    corpus: str
-    metric: str
-    labels: tuple[str, ...]
-    targets: NDArray[np.int16]
-    clips: Mapping[Split, NDArray[np.int32]]
-    class_weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,39 +48,13 @@ class StudyData:
         )
 
 
-def balanced_weights(labels: NDArray[np.int16], classes: int) -> NDArray[np.float32]:
-    """Weight of each class, inverse to how often ``labels`` names it: mean 1 over the labels, none above 10."""
-    frequencies = np.bincount(labels[labels != MISSING], minlength=classes).astype(np.float64)
-    weights = frequencies.sum() / (classes * np.maximum(frequencies, 1))
-    bounded: NDArray[np.float32] = np.minimum(weights, _MAX_CLASS_WEIGHT).astype(np.float32)
-    return bounded
-
-
-def _frame_targets(pack: FeaturePack, template: Template, targets: FrameTargets) -> NDArray[np.int16]:
-    """Targets [rows] of a frames task: 1 where a frame's centre lies in a region, 0 elsewhere in annotated clips."""
-    rows = np.full(1 + int(pack.lengths.sum(dtype=np.int64)), MISSING, np.int16)
-    per_second = template.front_end.frames_per_second
-    for clip in np.flatnonzero(targets.labelled):
-        centres = np.arange(pack.lengths[clip]) / per_second
-        inside = np.zeros(len(centres), np.int16)
-        for onset, offset in targets.regions[clip]:
-            inside[(centres >= onset) & (centres < offset)] = 1
-        rows[pack.starts[clip] : pack.starts[clip] + len(inside)] = inside
-    return rows
-
-
 def _task_data(labelled: LabelledTask, splits: NDArray[np.str_], pack: FeaturePack, template: Template) -> TaskData:
-    targets = labelled.targets
-    clips = {split: np.flatnonzero(targets.labelled & (splits == split.value)).astype(np.int32) for split in Split}
-    train = clips[Split.TRAIN]
-    if isinstance(targets, FrameTargets):
-        values = _frame_targets(pack, template, targets)
-        seen = np.concatenate([values[pack.starts[clip] :][: pack.lengths[clip]] for clip in train])
-    else:
-        values = targets.values.astype(np.int16)
-        seen = values[train]
-    weights = balanced_weights(seen, labelled.task.classes)
-    return TaskData(labelled.task, labelled.corpus, labelled.metric, targets.label_set, values, clips, weights)
+    task, kind, targets = labelled.task, KINDS[labelled.task.kind], labelled.targets
+    usable = {split: targets.learnable if split is Split.TRAIN else targets.labelled for split in Split}
+    clips = {split: np.flatnonzero(usable[split] & (splits == split.value)).astype(np.int32) for split in Split}
+    labels = kind.arrays(targets, pack, template)
+    weights = kind.balanced_weights(labels, task.classes, clips[Split.TRAIN], pack)
+    return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights)
 
 
 def load_study_data(

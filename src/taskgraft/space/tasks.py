@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Self
 
 from taskgraft.errors import InvalidInput
 
@@ -11,13 +12,70 @@ MAX_NAME = 64
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 
 
-class TaskKind(StrEnum):
-    """What one label belongs to."""
+class Answer(StrEnum):
+    """What a head has to give an answer for."""
 
     CLIP = "clip"
+    """The whole clip."""
+    STEPS = "steps"
+    """Every time step."""
+    POOLED_STEPS = "pooled_steps"
+    """Every time step, and the whole clip with it, since some labels are of whole clips."""
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether the encoder has to keep a time axis."""
+        return self is not Answer.CLIP
+
+
+class Outputs(Enum):
+    """How many numbers a head puts out, for the clip or for each time step."""
+
+    ONE = "one"
+    """A single one."""
+    CLASSES = "classes"
+    """One for each class."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskForm:
+    """What the search space knows about a kind of task.
+
+    ``least`` and ``most`` bound the number of classes, and ``counted`` says what a class is.
+    """
+
+    answer: Answer
+    outputs: Outputs
+    least: int
+    most: int | None
+    counted: str
+
+
+_UNKNOWN = TaskForm(Answer.CLIP, Outputs.ONE, 0, 0, "classes")
+
+
+class TaskKind(StrEnum):
+    """What one label belongs to, and what it may be. Each kind has a module of its own in `evaluators/kinds/`."""
+
+    form: TaskForm
+
+    def __new__(cls, name: str, form: TaskForm = _UNKNOWN) -> Self:
+        """Make a kind of its name and its form, which has a default since ``TaskKind(name)`` finds a kind by name."""
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.form = form
+        return kind
+
+    CLIP = "clip", TaskForm(Answer.CLIP, Outputs.CLASSES, 2, None, "classes to tell apart")
     """One label for the whole clip."""
-    FRAMES = "frames"
+    FRAMES = "frames", TaskForm(Answer.STEPS, Outputs.ONE, 2, 2, "classes (event present or absent)")
     """One label for every time step: the event is there, or it is not."""
+    EVENTS = "events", TaskForm(Answer.POOLED_STEPS, Outputs.CLASSES, 1, None, "events")
+    """Several events, each with its onsets and offsets; some clips may only say which of them sound."""
+    TAGS = "tags", TaskForm(Answer.CLIP, Outputs.CLASSES, 1, None, "tags")
+    """Several labels for the whole clip, each of which applies or does not."""
+    VALUE = "value", TaskForm(Answer.CLIP, Outputs.ONE, 1, 1, "number")
+    """A number for the whole clip."""
 
 
 def is_valid_name(name: str) -> bool:
@@ -27,10 +85,10 @@ def is_valid_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as the search space sees it: a name, a kind, and how many classes its head tells apart.
+    """A task as the search space sees it: a name, a kind, and how many classes (events, tags) its head tells apart.
 
     Raises:
-        InvalidInput: a name that breaks `NAME_RULE`; fewer than two classes; a ``frames`` task with more than two.
+        InvalidInput: a name that breaks `NAME_RULE`; more or fewer classes than its kind has.
     """
 
     name: str
@@ -40,14 +98,12 @@ class Task:
     def __post_init__(self) -> None:
         if not is_valid_name(self.name):
             raise InvalidInput.at("name", f"a task's name has {NAME_RULE}; got {self.name!r}")
-        if self.classes < 2:
-            raise InvalidInput.at("classes", f"a task tells at least 2 classes apart; got {self.classes}")
-        if self.kind is TaskKind.FRAMES and self.classes != 2:
-            raise InvalidInput.at(
-                "classes", f"a frames task has 2 classes (event present or absent); got {self.classes}"
-            )
+        form = self.kind.form
+        if self.classes < form.least or (form.most is not None and self.classes > form.most):
+            allowed = f"at least {form.least}" if form.most is None else f"{form.least}"
+            raise InvalidInput.at("classes", f"a {self.kind} task has {allowed} {form.counted}; got {self.classes}")
 
     @property
     def outputs(self) -> int:
-        """Numbers that the head puts out: one score per class, or one per time step for ``frames``."""
-        return 1 if self.kind is TaskKind.FRAMES else self.classes
+        """Numbers that the head puts out, for the clip or for each time step."""
+        return 1 if self.kind.form.outputs is Outputs.ONE else self.classes

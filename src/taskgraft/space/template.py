@@ -14,7 +14,7 @@ from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.heads import Head
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Shape
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.tasks import Answer, Task, TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def conv_blocks(channels: Sequence[int], strides: Sequence[tuple[int, int]]) -> 
 class Template:
     """An encoder as a stack of blocks, the front end before it and the heads behind it.
 
-    A kind of task without a head can't be asked of this encoder.
+    A kind of task whose `Answer` has no head can't be asked of this encoder. If there is none that also pools its time
+    steps, the one for time steps takes its place.
 
     Raises:
         InvalidInput: no blocks, blocks that do not fit together, or heads for time steps behind blocks without a time
@@ -82,7 +83,7 @@ class Template:
     name: str
     front_end: AnyFrontEnd
     blocks: tuple[Block, ...]
-    heads: Mapping[TaskKind, Head]
+    heads: Mapping[Answer, Head]
     summary: str = ""
     width: float = 1.0
     """How many times the channels of the full encoder its layers have."""
@@ -94,8 +95,8 @@ class Template:
             raise InvalidInput.at("blocks", "a template has at least one block")
         if not self.heads:
             raise InvalidInput.at("heads", "a template has a head for at least one kind of task")
-        if TaskKind.FRAMES in self.heads and not self.keeps_time:
-            raise InvalidInput.at("heads", "no head for frames tasks behind blocks without a time axis")
+        if any(answer.needs_time for answer in self.heads) and not self.keeps_time:
+            raise InvalidInput.at("heads", "no head for time steps behind blocks without a time axis")
         self.shapes(self.frames)
         object.__setattr__(self, "heads", MappingProxyType(dict(self.heads)))
 
@@ -166,7 +167,18 @@ class Template:
         Raises:
             InvalidInput: there is none for this kind of task.
         """
-        if task.kind not in self.heads:
+        head = self.head_for(task.kind)
+        if head is None:
             reason = "" if self.keeps_time else ": it has no time axis behind its blocks"
             raise InvalidInput.at("template", f"{self.name} has no head for {task.kind.value} tasks{reason}")
-        return self.heads[task.kind]
+        return head
+
+    def head_for(self, kind: TaskKind) -> Head | None:
+        """Return the head that answers tasks of a kind; None if there is none."""
+        answer = kind.form.answer
+        return self.heads.get(answer, self.heads.get(Answer.STEPS) if answer.needs_time else None)
+
+    @property
+    def kinds(self) -> tuple[TaskKind, ...]:
+        """The kinds of tasks that it has heads for."""
+        return tuple(kind for kind in TaskKind if self.head_for(kind))

@@ -5,7 +5,9 @@ import pytest
 
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import ClipTargets, FrameTargets, task_targets
+from taskgraft.evaluators.kinds.clip import ClipTargets
+from taskgraft.evaluators.kinds.frames import FrameTargets
+from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.space.tasks import TaskKind
 
 from .corpora import faults_of, sound_corpus, write_lines

@@ -11,7 +11,8 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.demo_speech import build_demo_speech
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
-from taskgraft.evaluators.datasets.targets import FrameTargets, task_targets
+from taskgraft.evaluators.kinds.frames import FrameTargets
+from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.space.tasks import TaskKind
 
 from .corpora import needs_synthesizer

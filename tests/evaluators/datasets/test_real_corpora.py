@@ -7,7 +7,8 @@ import pytest
 from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import FrameTargets, task_targets
+from taskgraft.evaluators.kinds.frames import FrameTargets
+from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.space.tasks import TaskKind
 
 from .corpora import faults_of

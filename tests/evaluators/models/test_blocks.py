@@ -62,16 +62,17 @@ def test_blocks_put_out_nothing_below_zero() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    [AttentionHead(4), PoolHead(), MeanHead(), StepHead(), GruHead(4), BiGruHead(4), BiGruHead(4, 1), MlpHead(4)],
+    [AttentionHead(4), PoolHead(), MeanHead(), StepHead(), GruHead(4), BiGruHead(4), BiGruHead(4, 1, True), MlpHead(4)],
     ids=repr,
 )
 def test_heads_are_as_their_specifications_say(spec: Head) -> None:
     shape, is_of_steps = (5, 2, 7), isinstance(spec, StepHead | GruHead | BiGruHead)
-    outputs = 1 if is_of_steps else 3
+    outputs = 3
     head = build_head(spec, shape, outputs)
     with FlopCounterMode(display=False) as counter:
         scores = head(torch.randn(2, *shape))
-    assert scores.shape == ((2, shape[2]) if is_of_steps else (2, outputs))
+    puts_out = 2 * outputs if isinstance(spec, BiGruHead) and spec.pooled else outputs  # and the weight of each step
+    assert scores.shape == ((2, shape[2], puts_out) if is_of_steps else (2, outputs))
     assert parameters(head) == spec.parameters(shape, outputs)
     weighing = 2 * 7 * 4 if isinstance(spec, AttentionHead) else 0  # the weighted sum is no product of matrices
     assert counter.get_total_flops() == 2 * (2 * spec.macs(shape, outputs) - weighing)

@@ -109,7 +109,7 @@ def test_shared_blocks_are_one_and_the_same_for_their_tasks() -> None:
 
 def test_scores_have_one_number_per_class_or_per_time_step() -> None:
     shapes = {name: tuple(score.shape) for name, score in build(NESTED)(features()).items()}
-    assert shapes == {"a": (7, 2), "b": (7, 3), "c": (7, FRAMES // TEMPLATE.time_stride), "d": (7, 5)}
+    assert shapes == {"a": (7, 2), "b": (7, 3), "c": (7, FRAMES // TEMPLATE.time_stride, 1), "d": (7, 5)}
 
 
 def test_frames_head_looks_at_the_past_only() -> None:

@@ -107,7 +107,7 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(budget={"seconds": -1}), "budget.seconds", ["greater than 0", "got -1"]),
         (study(task("a b")), "tasks.0.name", ["a task's name has", "got 'a b'"]),
         (study(task(5)), "tasks.0.name", ["string", "got 5"]),
-        (study(task(kind="words")), "tasks.0.kind", ["'clip' or 'frames'", "got 'words'"]),
+        (study(task(kind="words")), "tasks.0.kind", ["'clip', 'frames', 'events', 'tags' or 'value'", "got 'words'"]),
         (study(task(metric="auc")), "tasks.0.metric", ["'accuracy'", "got 'auc'"]),
         (study({"name": "a", "dataset": "speech"}), "tasks.0.target", ["is required"]),
         (study("gender"), "tasks.0", ["is an object", "got 'gender'"]),
@@ -220,7 +220,7 @@ def test_only_a_study_that_says_its_epochs_can_give_them() -> None:
 def test_a_template_answers_the_kinds_of_task_that_it_has_heads_for() -> None:
     (fault,) = faults(study(task("a"), task("b", kind="frames"), task("c", kind="frames"), template="vgg11"))
     assert fault.where == "template"
-    assert "vgg11 answers clip tasks only, and b, c is of another kind" in fault.message
+    assert "vgg11 answers clip, tags, value tasks only, and b, c is of another kind" in fault.message
     assert "cnn8" in fault.message
     assert "cp-mobile," not in fault.message
     assert StudySpec.parse(study(template="vgg11")).depths == (4, 5, 6, 7, 8, 9)

@@ -37,7 +37,7 @@ def _plain(template: Template) -> dict[str, Any]:
         "summary": template.summary,
         "blocks": template.depth,
         "default_depths": list(template.default_depths),
-        "kinds": [kind.value for kind in template.heads],
+        "kinds": [kind.value for kind in template.kinds],
         "sample_rate": template.front_end.sample_rate,
     }
 

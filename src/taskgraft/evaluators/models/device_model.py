@@ -1,15 +1,14 @@
-"""The model as a device runs it: waveform in, probabilities out.
+"""The model as a device runs it: waveform in, answers out.
 
 Notation: ``n`` clips, ``f`` bands, ``t`` frames, ``s`` time steps, ``k`` classes.
 """
 
-import torch
 from torch import Tensor, nn
 
 from taskgraft.evaluators.features import build_rows
+from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.space.tasks import TaskKind
 
 
 class DeviceModel(nn.Module):
@@ -21,16 +20,16 @@ class DeviceModel(nn.Module):
         self.log_mel = build_rows(data.template.front_end, frames=data.crop)
         self.normalisation = data.input_module()  # of other front ends than log-mel, more than that
         self.tree = tree
-        self._kinds = [data.tasks[name].task.kind for name in tree.tree.tasks]
+        self._tasks = [data.tasks[name] for name in tree.tree.tasks]
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities of every task in the tree's order, for ``waveform`` [n, samples].
+        """Return the answers of every task in the tree's order, for ``waveform`` [n, samples].
 
-        Of each class [n, k] for clip tasks; that the event is there, [n, s], for frames tasks.
+        They are those of the task's kind: probabilities of each class [n, k] for clip tasks; that the event is there,
+        [n, s], for frames tasks.
         """
         features = self.normalisation(self.log_mel(waveform).unsqueeze(1))
         scores = self.tree(features).values()
         return tuple(
-            torch.softmax(score, dim=1) if kind is TaskKind.CLIP else torch.sigmoid(score)
-            for kind, score in zip(self._kinds, scores, strict=True)
+            KINDS[task.task.kind].activate(task, score) for task, score in zip(self._tasks, scores, strict=True)
         )

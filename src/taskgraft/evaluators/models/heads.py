@@ -1,7 +1,7 @@
 """Heads: from the last block's output to the answer of one task, one builder per kind of head specification.
 
 Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``s`` time steps, ``d`` features per step (c * f), ``h`` hidden
-units, ``k`` classes. Every module takes [n, c, f, s]; those of clip tasks give [n, k], those of frames tasks [n, s].
+units, ``k`` outputs. Every module takes [n, c, f, s]; those for clips give [n, k], those for time steps [n, s, k].
 """
 
 from functools import singledispatch
@@ -58,46 +58,50 @@ class MeanScores(nn.Module):
 
 
 class StepScores(nn.Module):
-    """Says for every time step whether the event is there, from that step alone."""
+    """Says for every time step which events are there, from that step alone."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
-        self.detect = nn.Linear(features, 1)
+        self.detect = nn.Linear(features, outputs)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Return scores (logits) [n, s]."""
-        scores: Tensor = self.detect(_steps(encoded)).squeeze(-1)
+        """Return scores (logits) [n, s, k]."""
+        scores: Tensor = self.detect(_steps(encoded))
         return scores
 
 
 class RecurrentFrames(nn.Module):
-    """Says for every time step whether the event is there, from that step and all before it."""
+    """Says for every time step which events are there, from that step and all before it."""
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int, hidden: int, outputs: int) -> None:
         super().__init__()
         self.recur = nn.GRU(features, hidden, batch_first=True)
-        self.detect = nn.Linear(hidden, 1)
+        self.detect = nn.Linear(hidden, outputs)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Return scores (logits) [n, s]."""
+        """Return scores (logits) [n, s, k]."""
         hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
-        scores: Tensor = self.detect(hidden).squeeze(-1)  # [n, s]
+        scores: Tensor = self.detect(hidden)
         return scores
 
 
 class BidirectionalFrames(nn.Module):
-    """Says for every time step whether the event is there, from all steps."""
+    """Says for every time step which events are there, from all steps.
 
-    def __init__(self, features: int, hidden: int, layers: int) -> None:
+    If it is ``pooled``, it also says how much each step counts for the whole clip, for each event.
+    """
+
+    def __init__(self, features: int, spec: heads.BiGruHead, outputs: int) -> None:
         super().__init__()
-        self.recur = nn.GRU(features, hidden, layers, batch_first=True, bidirectional=True)
-        self.detect = nn.Linear(2 * hidden, 1)
+        self.recur = nn.GRU(features, spec.hidden, spec.layers, batch_first=True, bidirectional=True)
+        self.detect = nn.Linear(2 * spec.hidden, outputs)
+        self.weigh = nn.Linear(2 * spec.hidden, outputs) if spec.pooled else None
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Return scores (logits) [n, s]."""
+        """Return scores (logits) [n, s, k]; behind them, if it is pooled, those of the weights: [n, s, 2 * k]."""
         hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
-        scores: Tensor = self.detect(hidden).squeeze(-1)
-        return scores
+        scores: Tensor = self.detect(hidden)
+        return scores if self.weigh is None else torch.cat([scores, self.weigh(hidden)], dim=-1)
 
 
 class Perceptron(nn.Module):
@@ -137,17 +141,17 @@ def _(_: heads.MeanHead, shape: Shape, outputs: int) -> nn.Module:
 
 @build_head.register
 def _(_: heads.StepHead, shape: Shape, outputs: int) -> nn.Module:
-    return StepScores(shape[0] * shape[1])
+    return StepScores(shape[0] * shape[1], outputs)
 
 
 @build_head.register
 def _(spec: heads.GruHead, shape: Shape, outputs: int) -> nn.Module:
-    return RecurrentFrames(shape[0] * shape[1], spec.hidden)
+    return RecurrentFrames(shape[0] * shape[1], spec.hidden, outputs)
 
 
 @build_head.register
 def _(spec: heads.BiGruHead, shape: Shape, outputs: int) -> nn.Module:
-    return BidirectionalFrames(shape[0] * shape[1], spec.hidden, spec.layers)
+    return BidirectionalFrames(shape[0] * shape[1], spec, outputs)
 
 
 @build_head.register

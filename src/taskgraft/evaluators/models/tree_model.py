@@ -49,8 +49,8 @@ class TreeModel(nn.Module):
         """Scores per task for normalised log-mel ``features`` [n, 1, f, t].
 
         ``rows`` says which of the n clips each task is asked about (ascending indices, each once); a task that it
-        leaves out is not asked, and None asks every task about every clip. Scores come in that order: [rows, k] for
-        clip tasks, [rows, s] for frames tasks.
+        leaves out is not asked, and None asks every task about every clip. Scores come in that order: [rows, k] of
+        heads for clips, [rows, s, k] of heads for time steps.
         """
         scores: dict[str, Tensor] = {}
         pending: list[tuple[int, Tensor, Tensor | None]] = [(0, features, None)]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from taskgraft.errors import Conflict, NotFound, Unavailable
-from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.search.evidence.answers import answers_about, baseline_spreads
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.length import length_warnings

@@ -9,10 +9,10 @@ from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.registry import KNOWN, find_manifest
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.datasets.targets import FRAME_LABELS, check_target
+from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.search.study.device import check_device
 from taskgraft.search.study.spec import StudySpec, TaskSpec
-from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.tasks import Task
 
 FindReport = Callable[[str], CheckReport | None]
 """Returns what is known about a dataset; None while it is being checked.
@@ -104,13 +104,5 @@ def _found(dataset: str, find: FindReport, where: str, faults: FaultLog) -> Chec
 
 
 def _outline(task: TaskSpec, report: CheckReport) -> TaskOutline:
-    check_target(task.dataset, task.target, task.kind, report.labels, report.events)
-    if task.kind is TaskKind.FRAMES:
-        event = report.events[task.target]
-        messages, classes, clips = event.faults, len(FRAME_LABELS), event.annotated
-    else:
-        column = report.labels[task.target]
-        messages, classes, clips = column.faults, column.classes, column.labelled
-    if messages:
-        raise InvalidInput(Fault("target", f"{task.target} of {task.dataset}: {message}") for message in messages)
-    return TaskOutline(Task(task.name, task.kind, classes), task.dataset, clips)
+    found = KINDS[task.kind].outline(task.dataset, task.target, report)
+    return TaskOutline(Task(task.name, task.kind, found.classes), task.dataset, found.clips)

@@ -9,11 +9,11 @@ from typing import Any
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
-from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.registry import resolve_dataset
-from taskgraft.evaluators.datasets.targets import task_targets
+from taskgraft.evaluators.kinds.registry import task_targets
+from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.search.study.outline import within
 from taskgraft.search.study.spec import StudySpec, TaskSpec
 from taskgraft.space.tasks import Task, TaskKind

@@ -180,11 +180,11 @@ class StudySpec(Value):
         """Refuse an unknown name, and a template without a head for a kind of task that the study has."""
         if name not in TEMPLATES:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
-        heads = TEMPLATES[name].heads
-        if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in heads]:
-            kinds, able = " and ".join(heads), [one for one in TEMPLATES if set(TaskKind) <= set(TEMPLATES[one].heads)]
+        kinds, wanted = TEMPLATES[name].kinds, {task.kind for task in info.data.get("tasks", ())}
+        if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in kinds]:
+            able = [one for one in TEMPLATES if wanted <= set(TEMPLATES[one].kinds)]
             raise ValueError(
-                f"{name} answers {kinds} tasks only, and {', '.join(others)} is of another kind; "
+                f"{name} answers {', '.join(kinds)} tasks only, and {', '.join(others)} is of another kind; "
                 f"take it out, or use {', '.join(able)}"
             )
         return name

@@ -6,7 +6,7 @@ Its table prints kernels of 3x3 for the fifth convolution; its size follows from
 from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.layers import Convolution, Dropout, Flatten, Linear, MaxPool, Relu
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.vgg11 import HEAD, SOURCE
 from taskgraft.space.templates.width import scaled
@@ -30,7 +30,7 @@ def alexnet(width: float = 1.0) -> Template:
             Block((Convolution(fourth, fifth, (4, 4), padding=(1, 1), bias=True), Relu(), _POOL)),
             Block((Flatten(), Linear(fifth * _SIDE**2, hidden), Relu(), Dropout(0.5))),
         ),
-        heads={TaskKind.CLIP: HEAD},
+        heads={Answer.CLIP: HEAD},
         summary="5 convolutional blocks and a fully connected one on pictures of log-mel; for comparisons",
         published=(
             Published(

@@ -3,7 +3,7 @@
 from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import AttentionHead, GruHead
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Template, conv_blocks
 from taskgraft.space.templates.width import scaled
 
@@ -19,7 +19,7 @@ def cnn8(width: float = 1.0) -> Template:
         width=width,
         front_end=LogMel(),
         blocks=conv_blocks([scaled(one, width) for one in _CHANNELS], _STRIDES),
-        heads={TaskKind.CLIP: _ATTENTION, TaskKind.FRAMES: _GRU},
+        heads={Answer.CLIP: _ATTENTION, Answer.STEPS: _GRU},
         published=(
             Published(
                 "4 tasks apart (2, 3 and 35 classes, voice activity)",

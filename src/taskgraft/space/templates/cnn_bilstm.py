@@ -8,7 +8,7 @@ from itertools import pairwise
 from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import MeanHead, StepHead
 from taskgraft.space.layers import BandMean, BatchNorm, BiLstm, Convolution, Layer, MaxPool, Relu
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.width import scaled
 
@@ -27,7 +27,7 @@ def cnn_bilstm(width: float = 1.0) -> Template:
         width=width,
         front_end=LogMel(),
         blocks=tuple(map(Block, (*convolutions, *memories))),
-        heads={TaskKind.CLIP: MeanHead(), TaskKind.FRAMES: StepHead()},
+        heads={Answer.CLIP: MeanHead(), Answer.STEPS: StepHead()},
         summary="3 convolutional blocks and 2 layers of a bidirectional LSTM on 64 log-mel bands; for comparisons",
     )
 

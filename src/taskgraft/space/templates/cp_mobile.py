@@ -9,7 +9,7 @@ from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import BiGruHead, PoolHead
 from taskgraft.space.layers import AveragePool, BatchNorm, Convolution, Layer, Relu, Residual
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.width import scaled
 
@@ -23,6 +23,7 @@ _LAYOUT = (
     (56, 104, 120, _ONE),
 )
 """Channels in and out, those in between, and the stride in (bands, frames)."""
+_POOLED = BiGruHead(hidden=128, pooled=True)
 _FURTHER = ((104, 120, 104, (2, 1)), (120, 120, 112, (2, 1)))
 
 
@@ -33,7 +34,7 @@ def cp_mobile(width: float = 1.0) -> Template:
         width=width,
         front_end=PRESETS["cp-mobile"],
         blocks=_blocks(_LAYOUT, width),
-        heads={TaskKind.CLIP: PoolHead()},
+        heads={Answer.CLIP: PoolHead()},
         published=(
             Published(
                 "10 scenes",
@@ -56,11 +57,11 @@ def cp_mobile_rnn(width: float = 1.0) -> Template:
         width=width,
         front_end=PRESETS["scene"],
         blocks=_blocks((*_LAYOUT, *_FURTHER), width),
-        heads={TaskKind.CLIP: PoolHead(), TaskKind.FRAMES: BiGruHead(hidden=128)},
+        heads={Answer.CLIP: PoolHead(), Answer.STEPS: BiGruHead(hidden=128), Answer.POOLED_STEPS: _POOLED},
         published=(
             Published(
                 "10 events",
-                ((BiGruHead(hidden=128, pooled=True), 10),),
+                ((_POOLED, 10),),
                 frames=100,
                 parameters=966_000,
                 macs=34_000_000,

@@ -3,7 +3,7 @@
 from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import AttentionHead, BiGruHead
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template, conv_blocks
 from taskgraft.space.templates.width import scaled
 
@@ -24,7 +24,7 @@ def cnn(width: float = 1.0) -> Template:
         width=width,
         front_end=PRESETS["scene"],
         blocks=_encoder(width),
-        heads={TaskKind.CLIP: _ATTENTION},
+        heads={Answer.CLIP: _ATTENTION},
         published=(Published("10 scenes", ((_ATTENTION, _CLASSES),), 100, 60_000, 29_000_000, _SOURCE),),
         summary="8 convolutional blocks on 128 log-mel bands; 54k parameters per encoder, one time step per 40 ms",
     )
@@ -37,7 +37,7 @@ def crnn(width: float = 1.0) -> Template:
         width=width,
         front_end=PRESETS["scene"],
         blocks=_encoder(width),
-        heads={TaskKind.CLIP: _ATTENTION, TaskKind.FRAMES: BiGruHead(hidden=128)},
+        heads={Answer.CLIP: _ATTENTION, Answer.STEPS: BiGruHead(hidden=128), Answer.POOLED_STEPS: _POOLED},
         published=(
             Published("10 events", ((_POOLED, _CLASSES),), 100, 628_000, 43_000_000, _SOURCE),
             Published(

@@ -5,7 +5,7 @@ from itertools import pairwise
 from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import AttentionHead, GruHead
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Residual
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template, conv_block
 from taskgraft.space.templates.width import scaled
 
@@ -22,7 +22,7 @@ def resnet_deep(width: float = 1.0) -> Template:
         width=width,
         front_end=LogMel(),
         blocks=(conv_block(1, channels[0]), *residuals),
-        heads={TaskKind.CLIP: AttentionHead(hidden=32), TaskKind.FRAMES: GruHead(hidden=28)},
+        heads={Answer.CLIP: AttentionHead(hidden=32), Answer.STEPS: GruHead(hidden=28)},
         summary="a stem and 12 residual blocks on 64 log-mel bands; for comparisons",
     )
 

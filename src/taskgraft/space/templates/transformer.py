@@ -3,7 +3,7 @@
 from taskgraft.space.front_ends import LogMel
 from taskgraft.space.heads import AttentionHead, GruHead
 from taskgraft.space.layers import Convolution, LayerNorm, Positions, TransformerLayer
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.width import scaled
 
@@ -26,6 +26,6 @@ def transformer_s(width: float = 1.0) -> Template:
         width=width,
         front_end=front_end,
         blocks=tuple(map(Block, blocks)),
-        heads={TaskKind.CLIP: AttentionHead(hidden=32), TaskKind.FRAMES: GruHead(hidden=28)},
+        heads={Answer.CLIP: AttentionHead(hidden=32), Answer.STEPS: GruHead(hidden=28)},
         summary="4 transformer layers on patches of 16 bands x 40 ms; for comparisons",
     )

@@ -9,7 +9,7 @@ from taskgraft.space.front_ends import PRESETS
 from taskgraft.space.heads import MlpHead
 from taskgraft.space.layers import BatchNorm, Convolution, Dropout, Flatten, Layer, Linear, MaxPool, Relu
 from taskgraft.space.published import Published
-from taskgraft.space.tasks import TaskKind
+from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.width import scaled
 
@@ -56,7 +56,7 @@ def _template(
         width=width,
         front_end=PRESETS["emotion-image"],
         blocks=tuple(blocks),
-        heads={TaskKind.CLIP: HEAD},
+        heads={Answer.CLIP: HEAD},
         summary=summary,
         published=published,
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from taskgraft.evaluators.datasets.targets import Targets
+from taskgraft.evaluators.kinds.protocol import Targets
 from taskgraft.space.tasks import Task
 
 
