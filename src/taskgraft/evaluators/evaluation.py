@@ -13,8 +13,9 @@ from torch import Tensor
 from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import METRICS, score_bins
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.outcomes import BINS, SCORES, Outcomes, Table
 from taskgraft.evaluators.study_data import StudyData, TaskData
 from taskgraft.space.tasks import TaskKind
 
@@ -52,7 +53,10 @@ def _outcomes(task: TaskData, parts: Sequence[_Part]) -> Outcomes:
     if task.task.kind is TaskKind.CLIP:
         return _clip_outcomes(clips, scores, targets)
     fresh = torch.cat([part[3] for part in parts])
-    return _frame_outcomes(clips, scores, targets, fresh)
+    said = _frame_outcomes(clips, scores, targets, fresh)
+    if METRICS[task.metric].is_in(said):
+        return said
+    return Outcomes({**said.tables, SCORES: _score_table(clips, scores, targets, fresh)})
 
 
 def _clip_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor) -> Outcomes:
@@ -61,7 +65,7 @@ def _clip_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor) 
     likelihood = np.zeros((len(clips), scores.shape[1]))
     np.add.at(likelihood, place, torch.log_softmax(scores, 1).numpy()[labelled])
     truth = targets.numpy()[labelled][first].astype(np.int32)
-    return Outcomes(clips, truth, likelihood.argmax(1).astype(np.int32), np.ones(len(clips), np.int32))
+    return Outcomes.of_classes(clips, truth, likelihood.argmax(1).astype(np.int32), np.ones(len(clips), np.int32))
 
 
 def _frame_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor, fresh: Tensor) -> Outcomes:
@@ -70,4 +74,14 @@ def _frame_outcomes(windows: NDArray[np.int32], scores: Tensor, targets: Tensor,
     kinds = 2 * targets.numpy()[counted] + (scores > 0).numpy()[counted]
     keys, counts = np.unique(4 * rows + kinds, return_counts=True)
     truth, predicted = (keys % 4) // 2, keys % 2
-    return Outcomes(*(part.astype(np.int32) for part in (keys // 4, truth, predicted, counts)))
+    return Outcomes.of_classes(*(part.astype(np.int32) for part in (keys // 4, truth, predicted, counts)))
+
+
+def _score_table(windows: NDArray[np.int32], scores: Tensor, targets: Tensor, fresh: Tensor) -> Table:
+    """Return how often each bin of probabilities was given to steps with and without the event."""
+    counted = ((targets != MISSING) & fresh).numpy()
+    rows = np.broadcast_to(windows[:, None], counted.shape)[counted].astype(np.int64)
+    bins = score_bins(torch.sigmoid(scores).numpy()[counted])
+    keys, counts = np.unique((2 * rows + targets.numpy()[counted]) * BINS + bins, return_counts=True)
+    steps, bins = np.divmod(keys, BINS)
+    return Table.of(steps // 2, np.zeros_like(keys), steps % 2, bins, counts)

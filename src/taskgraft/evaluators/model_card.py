@@ -7,6 +7,7 @@ from typing import Any
 from taskgraft.evaluators import bundle
 from taskgraft.evaluators.bundle import Preprocessing, TaskLabels
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.space.branching import describe_branching
 from taskgraft.space.tasks import TaskKind
 
@@ -144,8 +145,9 @@ def _measured(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
 
 def _comparison(task: Mapping[str, Any], split: Split) -> list[str]:
     metric = task["metric"]
-    return [_percent(task[model][split][metric]) for model in ("baseline", "final")] + [
-        _percent(task["reduction"][split])
+    reduction = task["reduction"][split]
+    return [METRICS[metric].shown(task[model][split][metric]) for model in ("baseline", "final")] + [
+        "none" if reduction is None else _percent(reduction)
     ]
 
 
