@@ -294,11 +294,11 @@ def _step_answers(scores: Tensor, targets: Tensor, fresh: Tensor) -> Outcomes:
 
 
 def _outcomes(*columns: Tensor) -> Outcomes:
-    return Outcomes(*(column.numpy().astype(np.int32) for column in columns))
+    return Outcomes.of_classes(*(column.numpy().astype(np.int32) for column in columns))
 
 
 def _joined(parts: Sequence[Outcomes]) -> Outcomes:
-    return Outcomes(
+    return Outcomes.of_classes(
         *(
             np.concatenate([getattr(part, column) for part in parts])
             for column in ("clips", "truth", "predicted", "counts")

@@ -57,7 +57,7 @@ class Baselines:
         share = -shift / self.accuracy if shift < 0 else shift / (1 - self.accuracy)
         turned = (right if shift < 0 else ~right) & (random.random(self.clips) < share)
         clips = np.arange(self.clips, dtype=np.int32)
-        return Outcomes(clips, np.zeros_like(clips), (right == turned).astype(np.int32), np.ones_like(clips))
+        return Outcomes.of_classes(clips, np.zeros_like(clips), (right == turned).astype(np.int32), np.ones_like(clips))
 
     def cause(self, worth: float, random: np.random.Generator) -> Cause:
         """Draw the baselines of a study, and judge their length by them as a study does."""

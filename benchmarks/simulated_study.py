@@ -94,11 +94,11 @@ class Study:
         clips = np.arange(regime.clips, dtype=np.int32)
         truth = np.zeros_like(clips)
         if regime.steps == 1:
-            return Outcomes(clips, truth, (by_clip < 0).astype(np.int32), truth + 1)
+            return Outcomes.of_classes(clips, truth, (by_clip < 0).astype(np.int32), truth + 1)
         chance = ndtr(by_clip / math.sqrt(1 - regime.hardness - own))
         right = self._random.binomial(regime.steps, chance).astype(np.int32)
         both = np.concatenate([truth, truth + 1]), np.concatenate([right, regime.steps - right])
-        return Outcomes(np.tile(clips, 2), np.tile(truth, 2), *both)
+        return Outcomes.of_classes(np.tile(clips, 2), np.tile(truth, 2), *both)
 
     def _summary(self, key: tuple[int, ...]) -> Repeats:
         said = self._said[key]

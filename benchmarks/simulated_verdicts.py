@@ -82,7 +82,7 @@ class Delivered:
 
 def _answers(right: NDArray[np.bool_]) -> Outcomes:
     clips = np.arange(len(right), dtype=np.int32)
-    return Outcomes(clips, np.zeros_like(clips), (~right).astype(np.int32), np.ones_like(clips))
+    return Outcomes.of_classes(clips, np.zeros_like(clips), (~right).astype(np.int32), np.ones_like(clips))
 
 
 def verdicts(truth: Delivered, threshold: float, studies: int, seed: int = 0) -> Counter[FinalVerdict]:

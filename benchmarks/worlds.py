@@ -34,7 +34,7 @@ def outcomes(accuracy: float, clips: int = 100, classes: int = 10) -> Outcomes:
     truth = np.arange(clips, dtype=np.int32) % classes
     right = np.arange(clips) < round(accuracy * clips)
     predicted = np.where(right, truth, (truth + 1) % classes).astype(np.int32)
-    return Outcomes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
+    return Outcomes.of_classes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
 
 
 SAID = outcomes(BASELINE)

@@ -109,7 +109,7 @@ def _outcomes(right: int) -> Outcomes:
     clips = np.arange(CLIPS, dtype=np.int32)
     truth = clips % 2
     predicted = np.where(clips < right, truth, 1 - truth).astype(np.int32)
-    return Outcomes(clips, truth, predicted, np.ones(CLIPS, np.int32))
+    return Outcomes.of_classes(clips, truth, predicted, np.ones(CLIPS, np.int32))
 
 
 def write_corpus(data_dir: Path) -> None:

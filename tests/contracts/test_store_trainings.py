@@ -34,7 +34,7 @@ def test_a_training_is_read_back_with_its_earlier_checkpoints(url: str, store: S
     (checkpoint,), (known,) = found.measurement.earlier, expected.measurement.earlier
     assert (checkpoint.step, checkpoint.metrics) == (known.step, known.metrics)
     for task, said in known.outcomes.items():
-        np.testing.assert_array_equal(checkpoint.outcomes[task].predicted, said.predicted)
+        np.testing.assert_array_equal(checkpoint.outcomes[task].classes.predicted, said.classes.predicted)
 
 
 def test_what_was_taken_furthest_comes_first(store: Store) -> None:

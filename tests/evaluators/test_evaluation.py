@@ -62,12 +62,12 @@ def test_a_clip_is_what_its_windows_find_likeliest_together(
     data: StudyData, model: TreeModel, name: str, corpus: str
 ) -> None:
     outcomes = evaluate(model, data, Split.TRAIN)[name]
-    assert outcomes.clips.tolist() == data.tasks[name].clips[Split.TRAIN].tolist()
-    assert outcomes.truth.tolist() == label_values(data, name)[outcomes.clips].tolist()
-    assert outcomes.counts.tolist() == [1] * len(outcomes.clips)
+    assert outcomes.classes.clips.tolist() == data.tasks[name].clips[Split.TRAIN].tolist()
+    assert outcomes.classes.truth.tolist() == label_values(data, name)[outcomes.classes.clips].tolist()
+    assert outcomes.classes.counts.tolist() == [1] * len(outcomes.classes.clips)
     votes = []
     with torch.inference_mode():
-        for clip, predicted in zip(outcomes.clips.tolist(), outcomes.predicted.tolist(), strict=True):
+        for clip, predicted in zip(outcomes.classes.clips.tolist(), outcomes.classes.predicted.tolist(), strict=True):
             windows = [model(window(data, corpus, clip, start))[name] for start in starts(data, corpus, clip)]
             likelihood = torch.log_softmax(torch.cat(windows), 1).sum(0)
             assert predicted == int(likelihood.argmax())
@@ -91,8 +91,13 @@ def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model
                 assert truth != MISSING
                 key = (clip, truth, said[frame])
                 expected[key] = expected.get(key, 0) + 1
-    rows = zip(outcomes.clips.tolist(), outcomes.truth.tolist(), outcomes.predicted.tolist(), strict=True)
-    assert dict(zip(rows, outcomes.counts.tolist(), strict=True)) == expected
+    rows = zip(
+        outcomes.classes.clips.tolist(),
+        outcomes.classes.truth.tolist(),
+        outcomes.classes.predicted.tolist(),
+        strict=True,
+    )
+    assert dict(zip(rows, outcomes.classes.counts.tolist(), strict=True)) == expected
 
 
 def test_the_corpus_of_tones_has_clips_of_several_windows(data: StudyData) -> None:

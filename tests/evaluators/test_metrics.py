@@ -14,6 +14,7 @@ from taskgraft.evaluators.metrics import (
     measure_all,
     reduction_interval,
     reductions,
+    worst_reduction,
 )
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.integers(1, 9)), min_size=1)
@@ -21,7 +22,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3
 
 def outcomes(truth: Sequence[int] | NDArray[np.int64], predicted: Sequence[int] | NDArray[np.int64]) -> Outcomes:
     clips = np.arange(len(truth), dtype=np.int32)
-    return Outcomes(clips, np.asarray(truth, np.int32), np.asarray(predicted, np.int32), np.ones_like(clips))
+    return Outcomes.of_classes(clips, np.asarray(truth, np.int32), np.asarray(predicted, np.int32), np.ones_like(clips))
 
 
 def mean(values: Sequence[float]) -> float:
@@ -46,15 +47,28 @@ def test_metrics_are_those_counted_by_hand(rows: list[tuple[int, int, int, int]]
         "macro_f1": mean(f1s),
     }
     columns = [np.array(column, np.int32) for column in zip(*rows, strict=True)]
-    measured = measure_all(Outcomes(*columns))
+    measured = measure_all(Outcomes.of_classes(*columns))
     assert measured == pytest.approx(expected)
-    assert measure(Outcomes(*columns), "macro_f1") == measured["macro_f1"]
+    assert measure(Outcomes.of_classes(*columns), "macro_f1") == measured["macro_f1"]
 
 
 def test_reductions_are_signed_and_the_ar_is_the_worst_of_them() -> None:
     baselines, metrics = {"a": 0.8, "b": 0.5, "c": 0.0}, {"a": 0.76, "b": 0.55, "c": 0.3}
-    assert reductions(baselines, metrics) == pytest.approx({"a": 0.05, "b": -0.1, "c": 0.0})
+    assert reductions(baselines, metrics) == pytest.approx({"a": 0.05, "b": -0.1})
     assert accuracy_reduction(baselines, metrics) == pytest.approx(0.05)
+
+
+def test_a_lower_error_is_a_gain() -> None:
+    baselines, metrics = {"a": 0.8, "age": 5.0}, {"a": 0.8, "age": 5.5}
+    assert reductions(baselines, metrics, {"age"}) == pytest.approx({"a": 0.0, "age": 0.1})
+    assert accuracy_reduction(baselines, metrics, {"age"}) == pytest.approx(0.1)
+    assert reductions(metrics, baselines, {"age"})["age"] == pytest.approx(-0.5 / 5.5)
+
+
+def test_a_baseline_that_is_not_above_0_has_no_reduction() -> None:
+    baselines, metrics = {"a": 0.0, "b": -0.1}, {"a": 0.5, "b": 0.4}
+    assert reductions(baselines, metrics) == {}
+    assert (worst_reduction(baselines, metrics), accuracy_reduction(baselines, metrics)) == (0.0, 0.0)
 
 
 def test_ar_of_a_model_that_only_gains_is_zero() -> None:
@@ -83,7 +97,7 @@ def test_interval_is_paired() -> None:
     random = np.random.default_rng(1)
     truth = random.integers(2, size=300)
     baseline = answering(truth, random.random(300) < 0.7)
-    worse = np.asarray(baseline.truth == baseline.predicted)
+    worse = np.asarray(baseline.classes.truth == baseline.classes.predicted)
     worse[np.flatnonzero(worse)[:6]] = False
     low, high = reduction_interval([TaskComparison("c", "accuracy", [baseline], [answering(truth, worse)])])
     assert 0.0 < low < 6 / 210 < high < 0.06

@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 def answers(truth: Ints, predicted: Ints, steps: int = 1) -> Outcomes:
     clips = np.arange(len(truth), dtype=np.int32)
-    return Outcomes(clips, truth.astype(np.int32), predicted.astype(np.int32), np.full(len(truth), steps, np.int32))
+    return Outcomes.of_classes(clips, truth, predicted, np.full(len(truth), steps))
 
 
 def right_where(right: NDArray[np.bool_], truth: Ints | None = None) -> Outcomes:
@@ -131,7 +131,7 @@ def test_frames_count_by_their_clips() -> None:
 
     def share(right: Sequence[int]) -> Outcomes:
         counts = np.array([[one, 50 - one] for one in right], np.int32).ravel()
-        return Outcomes(clips, truth, predicted, counts)
+        return Outcomes.of_classes(clips, truth, predicted, counts)
 
     few_bad_clips = share([0] * 4 + [50] * 196)
     all_a_bit_worse = share([49] * 200)

@@ -79,11 +79,12 @@ def test_bundle_says_about_real_speech_what_the_evaluation_said(tmp_path: Path) 
     bundle = load_bundle(tmp_path / "bundle")
     answers = {int(clip): bundle.predict(corpus.audio(int(clip))) for clip in said["gender"].clips}
     labels = data.tasks["gender"].labels
-    assert [one["gender"]["label"] for one in answers.values()] == [labels[i] for i in said["gender"].predicted]
+    predicted = said["gender"].classes.predicted
+    assert [one["gender"]["label"] for one in answers.values()] == [labels[int(place)] for place in predicted]
     vad = said["vad"]
     for clip, answer in answers.items():
-        mine = vad.clips == clip
-        share = vad.counts[mine & (vad.predicted == 1)].sum() / vad.counts[mine].sum()
+        mine = vad.classes.clips == clip
+        share = vad.classes.counts[mine & (vad.classes.predicted == 1)].sum() / vad.classes.counts[mine].sum()
         assert answer["vad"]["share"] == pytest.approx(share, abs=0.05)
     parity = json.loads((tmp_path / "bundle" / "metrics.json").read_text())["parity"]
     assert max(parity["max_abs_difference"].values()) < 1e-5

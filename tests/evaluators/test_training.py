@@ -108,7 +108,7 @@ def test_measurement_is_that_of_the_weights_that_come_with_it(tone_data: StudyDa
     model = TreeModel(ALL, tone_data.template, [task.task for task in tone_data.tasks.values()])
     outcomes = evaluate(unpack_weights(model, measured.weights), tone_data, Split.VALIDATION)
     for name, own in outcomes.items():
-        assert own.predicted.tolist() == measured.outcomes[name].predicted.tolist()
+        assert own.classes.predicted.tolist() == measured.outcomes[name].classes.predicted.tolist()
         assert measure(own) == measured.metrics[name]
 
 

@@ -22,7 +22,7 @@ def assert_same(found: Trial, expected: Trial) -> None:
     for part in ("metrics", "steps", "steps_left", "best_step", "seconds", "curve", "affinities"):
         assert getattr(one, part) == getattr(other, part), part
     for task, said in other.outcomes.items():
-        np.testing.assert_array_equal(one.outcomes[task].predicted, said.predicted)
+        np.testing.assert_array_equal(one.outcomes[task].classes.predicted, said.classes.predicted)
     if not one.is_censored:
         assert one.weights == other.weights
 

@@ -36,7 +36,7 @@ def outcomes(accuracy: float, clips: int = CLIPS, shift: int = 0) -> Outcomes:
     right = np.roll(np.arange(clips) < round(accuracy * clips), shift)
     truth = np.arange(clips, dtype=np.int32) % CLASSES
     predicted = np.where(right, truth, (truth + 1) % CLASSES).astype(np.int32)
-    return Outcomes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
+    return Outcomes.of_classes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
 
 
 def measurement(metrics: Mapping[str, float], clips: int = CLIPS, steps_left: int = 0) -> Measurement:

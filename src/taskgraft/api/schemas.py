@@ -29,14 +29,18 @@ class TaskResultView(BaseModel):
 
     name: str
     metric: str
-    baseline: Fraction = Field(description="the metric of a model of its own, mean over its seeds")
+    baseline: Fraction = Field(description="the metric of a model of its own, mean over its seeds; errors as they are")
     final: Fraction = Field(description="the metric in the delivered model")
-    reduction: float | None = Field(description="1 - final / baseline: below 0 if it gained; null at chance")
+    reduction: float | None = Field(
+        description="1 - final / baseline, for errors final / baseline - 1: below 0 if it gained; null at chance"
+    )
     lower: float | None = Field(description="one-sided bound of the reduction, error 5 % divided by the tasks judged")
     upper: float | None = Field(description="one-sided 95 % bound of the reduction")
     test_clips: int
     test_groups: int | None = Field(description="independent groups of these clips; null without a column `group`")
-    at_chance: bool = Field(description="the baseline is no better than always guessing: part of no verdict")
+    at_chance: bool = Field(
+        description="the baseline is no better than a constant answer, or not above 0: part of no verdict"
+    )
 
 
 class ResultView(BaseModel):
@@ -70,8 +74,12 @@ class ResolutionView(BaseModel):
     test_clips: int
     test_groups: int | None
     clips_needed: int | None = Field(description="test clips that would do for the study's threshold; null: none do")
+    metric: str = Field("accuracy", description="what baseline is a value of")
     baseline: Fraction = Field(description="of the task's own model")
-    disagreement: Fraction = Field(description="share of the clips on which two trainings are right and wrong")
+    disagreement: Fraction = Field(
+        description="share of the clips on which two trainings are right and wrong, or mean square by which clips move "
+        "the metric between them"
+    )
     measured: bool = Field(description="false while baseline and disagreement are guesses")
 
 
@@ -199,7 +207,9 @@ class TrialView(BaseModel):
     state: TrialState
     metrics: dict[str, float] | None = Field(description="each task's metric on the validation split")
     ar: float | None = Field(description="against the baselines of the same repeat; null before they are known")
-    reductions: dict[str, float] | None = Field(description="each task's own reduction; below 0 if it gained")
+    reductions: dict[str, float] | None = Field(
+        description="each task's own reduction; below 0 if it gained; without tasks whose baseline is not above 0"
+    )
     seconds: float | None
     worker: str | None
     ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
@@ -238,9 +248,9 @@ class TrialList(BaseModel):
     items: list[TrialView]
 
     @classmethod
-    def of(cls, trials: Sequence[Trial]) -> Self:
+    def of(cls, trials: Sequence[Trial], spec: StudySpec) -> Self:
         """Return what the API shows of ``trials``, each compared with the baselines of its repeat and length."""
-        return cls(items=[TrialView.of(compared) for compared in compare_trials(trials)])
+        return cls(items=[TrialView.of(compared) for compared in compare_trials(trials, spec.errors)])
 
 
 class UnknownView(BaseModel):

@@ -1,55 +1,16 @@
 """What a training is worth: the values that a worker returns. Plain numpy, no torch."""
 
-import base64
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.outcomes import Outcomes, Table
 from taskgraft.space.matrix import Pair
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcomes:
-    """What a model said about every labelled clip of one split, for one task.
-
-    Row i says that in clip ``clips[i]`` the class ``truth[i]`` was taken for ``predicted[i]`` ``counts[i]`` times: one
-    row a clip for ``clip`` tasks; up to four rows a clip for ``frames`` tasks, counting time steps. That is all that
-    any metric built on a confusion matrix needs, and it can be resampled clip by clip.
-
-    Raises:
-        InvalidInput: columns of different lengths.
-    """
-
-    clips: NDArray[np.int32]
-    truth: NDArray[np.int32]
-    predicted: NDArray[np.int32]
-    counts: NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        if len({len(self.clips), len(self.truth), len(self.predicted), len(self.counts)}) != 1:
-            raise InvalidInput.at("outcomes", "all columns have one length")
-
-    @property
-    def clip_count(self) -> int:
-        """How many clips there are answers about."""
-        return int(np.count_nonzero(np.bincount(self.clips)))
-
-    def to_text(self) -> str:
-        """Return a compact text for the ledger."""
-        table = np.stack([self.clips, self.truth, self.predicted, self.counts]).astype("<i4")
-        return base64.b85encode(zlib.compress(table.tobytes(), 9)).decode("ascii")
-
-    @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Read what `to_text` wrote."""
-        table = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4").reshape(4, -1).astype(np.int32)
-        return cls(*table)
+__all__ = ["Checkpoint", "Measurement", "Outcomes", "Table", "mean_affinities"]
 
 
 def mean_affinities(cosines: Mapping[Pair, Sequence[float]]) -> dict[Pair, float]:

@@ -9,6 +9,7 @@ from taskgraft.evaluators.bundle import Preprocessing
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.space.branching import describe_branching
 
 _MEASURED = (Split.VALIDATION, Split.TEST)
@@ -137,8 +138,9 @@ def _measured(names: Sequence[str], metrics: Mapping[str, Any]) -> str:
 
 def _comparison(task: Mapping[str, Any], split: Split) -> list[str]:
     metric = task["metric"]
-    return [_percent(task[model][split][metric]) for model in ("baseline", "final")] + [
-        _percent(task["reduction"][split])
+    reduction = task["reduction"][split]
+    return [METRICS[metric].shown(task[model][split][metric]) for model in ("baseline", "final")] + [
+        "none" if reduction is None else _percent(reduction)
     ]
 
 

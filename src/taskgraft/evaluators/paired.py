@@ -1,7 +1,7 @@
 """How much each task loses between its baseline and a model, with one-sided bounds: the paired Bayesian bootstrap.
 
-Plain numpy. Notation: ``b`` resamples, ``u`` units (clips, or groups of clips), ``k`` classes. Equations are those of
-docs/statistics.md.
+Plain numpy. Notation: ``b`` resamples, ``u`` units (clips, or groups of clips), ``d`` statistics. Equations are those
+of docs/statistics.md.
 """
 
 import math
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import METRICS, ClassCounts
+from taskgraft.evaluators.metrics import METRICS, Metric
+from taskgraft.evaluators.metrics.metric import Both
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +60,10 @@ class PairedAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Signed reduction of one task, ``1 - m / b``, and its one-sided bounds."""
+    """Signed reduction of one task, ``1 - m / b``, and its one-sided bounds.
+
+    An upper bound of an error that nothing is known of is 1; a true one may be above that.
+    """
 
     reduction: float
     lower: float
@@ -84,7 +88,7 @@ class PairedBootstrap:
         for corpus in dict.fromkeys(task.corpus for task in tasks):
             places = [place for place, task in enumerate(tasks) if task.corpus == corpus]
             table = _Table.of([tasks[place] for place in places])
-            draws = [table.draw(generator, size) for size in _chunks(resamples, len(table.multiplicity))]
+            draws = [table.draw(generator, size) for size in _chunks(resamples, table.width)]
             for number, place in enumerate(places):
                 self._comparisons[place] = table.comparisons[number]
                 self._adverse[place] = np.concatenate([adverse[number] for adverse, _ in draws])
@@ -102,11 +106,11 @@ class PairedBootstrap:
     def _bounds(self, place: int, level: float, lower_level: float) -> Bounds:
         comparison = self._comparisons[place]
         lost, units = comparison.reduction, comparison.units
-        lower, upper = comparison.least, 1.0
+        lower, upper = comparison.least, 1.0 if math.isinf(comparison.most) else comparison.most
         if units > 1 and comparison.can_lose and not np.isnan(self._adverse[place]).any():
             upper = float(np.quantile(self._adverse[place], 1 - expanded(level, units)))
             lower = float(np.quantile(self._favourable[place], expanded(lower_level, units)))
-        return Bounds(lost, min(lower, lost), max(min(upper, 1.0), lost), units)
+        return Bounds(lost, min(lower, lost), max(min(upper, comparison.most), lost), units)
 
 
 def expanded(level: float, units: int) -> float:
@@ -118,38 +122,39 @@ def expanded(level: float, units: int) -> float:
     return float(ndtr(stdtrit(units - 1, level) * math.sqrt((units + 1) / (units - 1))))
 
 
-def _chunks(resamples: int, rows: int) -> Iterator[int]:
-    size = max(1, _CELLS // max(rows, 1))
+def _chunks(resamples: int, width: int) -> Iterator[int]:
+    size = max(1, _CELLS // max(width, 1))
     yield from (min(size, resamples - start) for start in range(0, resamples, size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """Counts by row [r, k] of every repeat of a baseline, or of a model."""
+    """Statistics by row [r, d] of every repeat of a baseline, or of a model."""
 
-    metric: str
-    repeats: tuple[ClassCounts, ...]
+    metric: Metric
+    repeats: tuple[Floats, ...]
     spread: Spread | None
 
     @property
-    def mean(self) -> ClassCounts:
-        """Counts [r, k] of an average repeat."""
+    def mean(self) -> Floats:
+        """Statistics [r, d] of an average repeat."""
         total = self.repeats[0]
         for other in self.repeats[1:]:
             total = total + other
-        return total.scaled(1 / len(self.repeats))
+        return total * (1 / len(self.repeats))
 
     def take(self, rows: NDArray[np.intp]) -> "_Side":
-        """Return the counts of some rows."""
-        return _Side(self.metric, tuple(counts.take(rows) for counts in self.repeats), self.spread)
+        """Return the statistics of some rows."""
+        return _Side(self.metric, tuple(statistics[rows] for statistics in self.repeats), self.spread)
 
     def resampled(self, weights: Floats) -> "_Side":
-        """Return counts by resample [b, k] instead of by row."""
-        return _Side(self.metric, tuple(counts.resampled(weights) for counts in self.repeats), self.spread)
+        """Return sums by resample [b, d] instead of statistics by row."""
+        sums = tuple(self.metric.resampled(weights, statistics) for statistics in self.repeats)
+        return _Side(self.metric, sums, self.spread)
 
-    def value(self, extra: ClassCounts) -> Floats:
-        """Return the metric of every row, mean over repeats, when ``extra`` counts are added to each."""
-        values: Floats = np.mean([METRICS[self.metric](counts + extra) for counts in self.repeats], axis=0)
+    def value(self, extra: Floats) -> Floats:
+        """Return the metric of every row, mean over repeats, when ``extra`` statistics are added to each."""
+        values: Floats = np.mean([self.metric.value(sums + extra) for sums in self.repeats], axis=0)
         return values
 
 
@@ -164,28 +169,32 @@ class _Comparison:
     reduction: float
     least: float
     """The reduction of a model that is right everywhere."""
+    most: float
+    """The reduction of a model that is wrong everywhere; infinite for errors."""
     can_lose: bool
-    """Whether the baseline is right about anything; if not, the split tells nothing of a reduction."""
-    right: ClassCounts
-    """Answers [1, k] that are right."""
-    wrong: ClassCounts
+    """Whether the baseline is above 0; if not, the split tells nothing of a reduction."""
+    right: Floats
+    """Statistics [1, d] of answers that are right."""
+    wrong: Floats
     """The same questions, answered wrong."""
 
     @classmethod
-    def of(cls, baseline: _Side, model: _Side, multiplicity: Floats, clips: int) -> Self:
-        everything = multiplicity[None, :]
+    def of(cls, baseline: _Side, model: _Side, multiplicity: Floats, units: int, clips: int) -> Self:
+        metric, everything = baseline.metric, multiplicity[None, :]
         total = baseline.resampled(everything), model.resampled(everything)
-        nothing = total[0].mean.scaled(0.0)
-        values = total[0].value(nothing), total[1].value(nothing)
-        lost, least = (float(_reduction(values[0], value)[0]) for value in (values[1], np.ones(1)))
-        can_lose = bool(values[0].any())
+        nothing = total[0].mean * 0.0
+        alone, shared = (side.value(nothing) for side in total)
+        ends = (np.full(1, math.inf if end is None else end) for end in (metric.best, metric.worst))
+        lost, least, most = (float(metric.resampled_reduction(alone, value)[0]) for value in (shared, *ends))
+        can_lose = bool((alone > 0).any())
         if not can_lose:
-            lost = least = 0.0  # as `metrics.reductions` has it: there is nothing to lose
-        units = int(multiplicity[baseline.mean.labelled.sum(-1) > 0].sum())
-        answers = total[0].mean.labelled.sum()
-        share = _adverse_share(baseline.mean, model.mean, units)
-        extra = _extra_answers(total[0].mean, max(answers / clips, share * answers / units))
-        return cls(baseline, model, units, lost, least, can_lose, *extra)
+            lost, least, most = 0.0, 0.0, 1.0  # there is nothing to lose
+        sums = total[0].mean[0], total[1].mean[0]
+        rows = baseline.mean, model.mean
+        answers = float(metric.answers(sums[0]))
+        share = _adverse_share(metric.shares_right(rows, sums), units)
+        extra = metric.outside(rows, sums[0], max(answers / clips, share * answers / units))
+        return cls(baseline, model, units, lost, least, most, can_lose, *extra)
 
     def draw(
         self, baseline: "_Side", model: "_Side", extra: Floats, generator: np.random.Generator
@@ -195,42 +204,23 @@ class _Comparison:
         ``baseline`` and ``model`` are the resampled sides, ``extra`` [b, 1] the weights of that unit.
         """
         shifts = [side.spread.draw(generator, len(extra)) if side.spread else 0.0 for side in (baseline, model)]
-        right, wrong = self.right.resampled(extra), self.wrong.resampled(extra)
+        metric = baseline.metric
+        right, wrong = (metric.resampled(extra, answers) for answers in (self.right, self.wrong))
         return (
-            _reduction(baseline.value(right) + shifts[0], model.value(wrong) + shifts[1]),
-            _reduction(baseline.value(wrong) + shifts[0], model.value(right) + shifts[1]),
+            metric.resampled_reduction(baseline.value(right) + shifts[0], model.value(wrong) + shifts[1]),
+            metric.resampled_reduction(baseline.value(wrong) + shifts[0], model.value(right) + shifts[1]),
         )
 
 
-def _reduction(baseline: Floats, model: Floats) -> Floats:
-    """Return ``1 - m / b``; 1 if the baseline is 0."""
-    return 1 - np.divide(model, baseline, out=np.zeros(np.broadcast(model, baseline).shape), where=~(baseline <= 0))
-
-
-def _adverse_share(baseline: ClassCounts, model: ClassCounts, units: int) -> float:
+def _adverse_share(right: Both, units: int) -> float:
     """Return the share of a unit outside the split that only one of the two gets right (eq. 18).
 
     With many units it is the largest difference that was seen in any of them. A few units may not have shown the
     worst: the fewer there are, the nearer it is to the largest share of wrong answers.
     """
-    labelled = baseline.labelled.sum(-1)
-    right = [
-        np.divide(one.right.sum(-1), labelled, out=np.ones_like(labelled), where=labelled > 0)
-        for one in (baseline, model)
-    ]
     apart = float(np.abs(right[0] - right[1]).max())
     wrong = float(1 - min(share.min() for share in right))
     return apart + min(1.0, _FEW_UNITS / units) * (wrong - apart)
-
-
-def _extra_answers(total: ClassCounts, answers: float) -> tuple[ClassCounts, ClassCounts]:
-    """Return so many answers [1, k] about the rarest class: right, and wrong (taken for the second rarest)."""
-    labelled = total.labelled[0]
-    rarest = np.argsort(np.where(labelled > 0, labelled, np.inf), kind="stable")
-    truth, other = np.zeros((1, len(labelled))), np.zeros((1, len(labelled)))
-    truth[0, rarest[0]] = answers
-    other[0, rarest[min(1, len(labelled) - 1)]] = answers
-    return ClassCounts(truth, truth, truth), ClassCounts(truth * 0, truth, other)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,21 +236,30 @@ class _Table:
         clips = np.unique(np.concatenate([said.clips for task in tasks for said in (*task.baseline, *task.model)]))
         groups = tasks[0].groups
         units, unit_of_clip = np.unique(clips if groups is None else groups[clips], return_inverse=True)
-        rows_of = _Rows(unit_of_clip, clips, len(units), _classes(tasks))
+        rows_of = _Rows(unit_of_clip, clips, len(units))
+        sizes = _sizes(tasks)
         sides = {
-            key: _Side(task.metric, tuple(rows_of.count(said, task.metric) for said in repeats), spread)
+            key: rows_of.side(repeats, metric, sizes[metric.tables], spread)
             for task in tasks
+            for metric in [METRICS[task.metric]]
             for key, repeats, spread in _sides(task)
         }
-        everything = np.concatenate([one.table() for side in sides.values() for one in side.repeats], axis=1)
+        asked = np.stack([rows_of.has(task) for task in tasks], axis=1)
+        everything = np.concatenate([*(one for side in sides.values() for one in side.repeats), asked], axis=1)
         _, rows, multiplicity = np.unique(everything, axis=0, return_index=True, return_counts=True)
         merged = {key: side.take(rows) for key, side in sides.items()}
         counted = multiplicity.astype(np.float64)
         comparisons = []
-        for task in tasks:
+        for task, has in zip(tasks, asked[rows].T, strict=True):
             baseline, model = (merged[key] for key, _, _ in _sides(task))
-            comparisons.append(_Comparison.of(baseline, model, counted, task.baseline[0].clip_count))
+            of_task = int(counted[has].sum())
+            comparisons.append(_Comparison.of(baseline, model, counted, of_task, task.baseline[0].clip_count))
         return cls(tuple(comparisons), counted)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a resample takes."""
+        return max(len(self.multiplicity), *(pair.baseline.metric.width for pair in self.comparisons))
 
     def draw(self, generator: np.random.Generator, resamples: int) -> tuple[list[Floats], list[Floats]]:
         """Draw reductions of every task, as `_Comparison.draw`."""
@@ -284,13 +283,20 @@ class _Rows:
     unit_of_clip: NDArray[np.intp]
     clips: NDArray[np.int32]
     units: int
-    classes: int
 
-    def count(self, said: Outcomes, metric: str) -> ClassCounts:
-        """Count answers by unit [u, k]; accuracy does not need the classes apart."""
-        rows = self.unit_of_clip[np.searchsorted(self.clips, said.clips)]
-        counts = ClassCounts.by_row(said, rows, self.units, self.classes)
-        return counts.over_classes() if metric == "accuracy" else counts
+    def _of(self, clips: NDArray[np.int32]) -> NDArray[np.intp]:
+        rows: NDArray[np.intp] = self.unit_of_clip[np.searchsorted(self.clips, clips)]
+        return rows
+
+    def side(self, repeats: Sequence[Outcomes], metric: Metric, size: int, spread: Spread | None) -> _Side:
+        """Return statistics by unit [u, d] of every repeat."""
+        tables = [metric.table(said) for said in repeats]
+        statistics = (metric.statistics(table, self._of(table.clips), self.units, size) for table in tables)
+        return _Side(metric, tuple(statistics), spread)
+
+    def has(self, task: PairedAnswers) -> NDArray[np.bool_]:
+        """Return which units a task asks about [u]."""
+        return np.bincount(self._of(task.baseline[0].clips), minlength=self.units) > 0
 
 
 _Key = tuple[int, str, Spread | None]
@@ -302,6 +308,11 @@ def _sides(task: PairedAnswers) -> tuple[tuple[_Key, Sequence[Outcomes], Spread 
     return tuple(((id(repeats), task.metric, spread), repeats, spread) for repeats, spread in both)
 
 
-def _classes(tasks: Sequence[PairedAnswers]) -> int:
-    every = (said for task in tasks for said in (*task.baseline, *task.model))
-    return 1 + max(int(max(said.truth.max(initial=0), said.predicted.max(initial=0))) for said in every)
+def _sizes(tasks: Sequence[PairedAnswers]) -> dict[tuple[str, ...], int]:
+    """Return how many classes, or questions, tables have at most that are read alike."""
+    sizes: dict[tuple[str, ...], int] = {}
+    for task in tasks:
+        metric = METRICS[task.metric]
+        found = max(metric.size(metric.table(said)) for said in (*task.baseline, *task.model))
+        sizes[metric.tables] = max(found, sizes.get(metric.tables, 0))
+    return sizes

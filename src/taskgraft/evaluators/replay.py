@@ -4,11 +4,11 @@ Up to where it stops, every step of a training is that of the whole training. So
 rule that would have stopped it no later than it ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, mean_affinities
-from taskgraft.evaluators.metrics import reductions
+from taskgraft.evaluators.metrics import worst_reduction
 from taskgraft.evaluators.stopping import Stopping
 
 
@@ -30,11 +30,13 @@ def replay(measured: Measurement, references: Mapping[str, float], stopping: Sto
         return measured
     if measured.affinities and not measured.cosines:
         return None
-    return _cut(measured, references, seen, steps)
+    return _cut(measured, references, seen, steps, stopping.errors if stopping else ())
 
 
-def _cut(measured: Measurement, references: Mapping[str, float], seen: int, steps: int) -> Measurement:
-    best = _best(measured, references, seen)
+def _cut(
+    measured: Measurement, references: Mapping[str, float], seen: int, steps: int, errors: Collection[str]
+) -> Measurement:
+    best = _best(measured, references, seen, errors)
     earlier = tuple(checkpoint for checkpoint in measured.earlier if checkpoint.step < best.step)
     cosines = {pair: all_of[: len(all_of) * seen // len(measured.curve)] for pair, all_of in measured.cosines.items()}
     return replace(
@@ -53,12 +55,12 @@ def _cut(measured: Measurement, references: Mapping[str, float], seen: int, step
     )
 
 
-def _best(measured: Measurement, references: Mapping[str, float], seen: int) -> Checkpoint:
+def _best(measured: Measurement, references: Mapping[str, float], seen: int, errors: Collection[str]) -> Checkpoint:
     """Return the best checkpoint among the first ``seen`` evaluations, chosen as the training chose it."""
 
     def lost(place: int) -> float:
         point = measured.curve[place]
-        return max(reductions(references, {task: point[task] for task in references}).values())
+        return worst_reduction(references, {task: point[task] for task in references}, errors)
 
     point = measured.curve[min(range(seen), key=lost)]
     step = int(point["step"])

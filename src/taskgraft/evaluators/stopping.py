@@ -5,11 +5,12 @@ A curve is what `Measurement.curve` holds: points ``{"step": steps taken, task: 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
 
 from taskgraft.errors import InvalidInput
-from taskgraft.evaluators.metrics import accuracy_reduction
+from taskgraft.evaluators.metrics import METRICS, Metric, accuracy_reduction, lower_is_better
 
 Curve = Sequence[Mapping[str, float]]
 
@@ -37,6 +38,7 @@ class Stopping:
 
     ``threshold`` is Q, a fraction. ``accepts`` says whether to stop at the first checkpoint that keeps Q, too.
     ``baselines`` has the whole curve of every task's own baseline, trained for as many steps as are planned here.
+    ``metrics`` names the metric of each task; accuracy where it is left out.
 
     The verdict depends on the model's own curve and those of its tasks' baselines, on nothing else: it is the same
     whatever the number of workers and the order of trainings.
@@ -52,6 +54,7 @@ class Stopping:
     threshold: float
     accepts: bool
     baselines: Mapping[str, Curve]
+    metrics: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:
@@ -64,13 +67,15 @@ class Stopping:
 
         ``references`` are the metrics of the baselines, ``clips`` the validation clips, of every task of the model.
         """
-        tasks = {task: [point[task] for point in curve] for task in references}
+        tasks = {task: self._best(task, curve) for task in references}
         if self.accepts and any(self._keeps(point, references) for point in curve):
             return Verdict.KEPT
         step = curve[-1]["step"]
-        for task, metrics in tasks.items():
-            needed = (1 - self.threshold) * references[task]
-            if max(metrics) + self._gain(task, step) + _luck(max(metrics), clips[task]) < needed:
+        for task, best in tasks.items():
+            metric = self._metric(task)
+            kept = 1 - self.threshold if metric.higher_is_better else 1 + self.threshold
+            luck = _ERRORS * metric.standard_error(best, clips[task])
+            if metric.better(best) + self._gain(task, step) + luck < metric.better(kept * references[task]):
                 return Verdict.HOPELESS
         return Verdict.GO_ON
 
@@ -85,7 +90,19 @@ class Stopping:
         return None
 
     def _keeps(self, point: Mapping[str, float], references: Mapping[str, float]) -> bool:
-        return accuracy_reduction(references, {task: point[task] for task in references}) <= self.threshold
+        metrics = {task: point[task] for task in references}
+        return accuracy_reduction(references, metrics, self.errors) <= self.threshold
+
+    @property
+    def errors(self) -> frozenset[str]:
+        """The tasks whose metric is better if it is lower."""
+        return lower_is_better(self.metrics)
+
+    def _metric(self, task: str) -> Metric:
+        return METRICS[self.metrics.get(task, "accuracy")]
+
+    def _best(self, task: str, curve: Curve) -> float:
+        return max((point[task] for point in curve), key=self._metric(task).better)
 
     def _gain(self, task: str, step: float) -> float:
         """Return how much the task may still gain: a multiple of what its baseline gained from the same step on.
@@ -93,16 +110,8 @@ class Stopping:
         Each task may take its best from another checkpoint, which makes stopping less likely.
         """
         baseline = self.baselines[task]
-        before = [point[task] for point in baseline if point["step"] <= step]
+        before = [point for point in baseline if point["step"] <= step]
         if step < _SHORTEST * baseline[-1]["step"] or not before:
             return math.inf
-        return _CATCHING_UP * (max(point[task] for point in baseline) - max(before))
-
-
-def _luck(metric: float, clips: int) -> float:
-    """Return the standard error of a share of ``clips`` answers, drawn towards 1/2 so that it is never 0.
-
-    Source: Agresti and Coull, Approximate is better than "exact", 1998.
-    """
-    share = (metric * clips + 2) / (clips + 4)
-    return _ERRORS * math.sqrt(share * (1 - share) / (clips + 4))
+        better = self._metric(task).better
+        return _CATCHING_UP * (better(self._best(task, baseline)) - better(self._best(task, before)))

@@ -4,7 +4,7 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
-from taskgraft.evaluators.metrics import measure, reductions
+from taskgraft.evaluators.metrics import METRICS, lower_is_better, measure, worst_reduction
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.recipe import MaskWidth
@@ -41,6 +41,7 @@ from taskgraft.evaluators.training_tensors import (
     prefixed,
     restore_moments,
     state_shapes,
+    tables_of,
     to_checkpoints,
     to_left,
     without_prefix,
@@ -119,6 +120,7 @@ class Trainer:
         self._data = data
         self._tasks = {name: data.tasks[name] for name in tree.tasks}
         self._references = {name: references[name] for name in tree.tasks} if references else None
+        self._errors = lower_is_better({name: task.metric for name, task in self._tasks.items()})
         self._stopping = stopping
         self._schedule = schedule
         self._precision = Precision.on(device)
@@ -231,8 +233,9 @@ class Trainer:
 
     def _score(self, metrics: Mapping[str, float]) -> float:
         if not self._references:
-            return float(np.mean(list(metrics.values())))
-        return -max(reductions(self._references, metrics).values())
+            values = (METRICS[self._tasks[name].metric].better(value) for name, value in metrics.items())
+            return float(np.mean(list(values)))
+        return -worst_reduction(self._references, metrics, self._errors)
 
     def measurement(self, worker: str) -> Measurement:
         """Return the best checkpoint's worth on the validation split, and its weights."""
@@ -265,7 +268,10 @@ class Trainer:
             "step": self._step,
             "seconds": self._seconds,
             "score": best.score,
-            "best": [{"step": checkpoint.step, "metrics": checkpoint.metrics} for checkpoint in checkpoints],
+            "best": [
+                {"step": checkpoint.step, "metrics": checkpoint.metrics, "tables": tables_of(checkpoint)}
+                for checkpoint in checkpoints
+            ],
             "curve": self._curve,
             "shuffling": position.generator,
             "cosines": cosines,
@@ -292,11 +298,12 @@ class Trainer:
         self._check_fits(facts)
         corpora = list(self._batches.clips)
         tensors = state.tensors(state_shapes(self.model, self._masking, len(corpora), facts))
+        checkpoints = to_checkpoints(facts, tensors)
         try:
             self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise InvalidInput.at("state", f"it is damaged: no such position of the batches: {error}") from error
-        self._restore(facts, tensors)
+        self._restore(facts, tensors, checkpoints)
 
     def _check_fits(self, facts: StateFacts) -> None:
         """Check that this training takes the steps of the state, too, and further ones."""
@@ -312,7 +319,7 @@ class Trainer:
         if self._judge(facts.curve) is not Verdict.GO_ON:
             raise InvalidInput.at("state", "it was taken further than this training goes")
 
-    def _restore(self, facts: StateFacts, tensors: Tensors) -> None:
+    def _restore(self, facts: StateFacts, tensors: Tensors, checkpoints: Sequence[Checkpoint]) -> None:
         step = facts.step
         self.model.load_state_dict(without_prefix(MODEL, tensors))
         restore_moments(self.model, self._optimizer, tensors, step)
@@ -322,7 +329,7 @@ class Trainer:
         self._masking.set_state(torch.tensor(tensors[MASKING]))
         if self._affinities:
             self._affinities.go_on_with(facts.cosines_by_pair)
-        *self._earlier, last = to_checkpoints(facts, tensors)
+        *self._earlier, last = checkpoints
         kept = without_prefix(BEST, tensors)
         weights = save_tensors(kept) if kept else pack_weights(self.model)
         self._best = _Best(facts.score, last.step, last.metrics, last.outcomes, weights)

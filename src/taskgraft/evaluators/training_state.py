@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ _FACTS, _FACTS_SUM, _TENSORS_SUM = "facts", "sha256 of facts", "sha256 of tensor
 
 Point = dict[str, int | float]
 Tensors = Mapping[str, NDArray[Any]]
-Shapes = Mapping[str, tuple[str, tuple[int | None, ...]]]
+Shape = tuple[str, tuple[int | None, ...]]
+Shapes = Mapping[str, Shape]
 """The tensors of a state by name: type, in the words of safetensors, and shape; None is any length."""
 
 
@@ -35,11 +36,18 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+TableName = Literal["classes", "scores", "tags", "events", "segments", "values"]
+
+
 class BestPoint(_Value):
-    """A checkpoint that was the best one for a while: its step, and each task's metric."""
+    """A checkpoint that was the best one for a while: its step, and each task's metric.
+
+    ``tables`` names the tables of tasks whose outcomes are more than plain class answers.
+    """
 
     step: int = Field(gt=0)
     metrics: dict[str, float]
+    tables: dict[str, tuple[TableName, ...]] = {}
 
 
 class StateFacts(_Value):

@@ -8,14 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taskgraft.evaluators.measurement import Checkpoint, Outcomes
+from taskgraft.evaluators.measurement import Checkpoint, Outcomes, Table
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.training_state import Shapes, StateFacts, Tensors
+from taskgraft.evaluators.training_state import Shape, Shapes, StateFacts, Tensors
 
 MODEL, BEST, MASKING = "model", "best", "masking"
 _MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 """Names of AdamW's moments: here, and in torch."""
-_COLUMNS = ("clips", "truth", "predicted", "counts")
+_PLAIN_COLUMNS, _COLUMNS = 4, 5
+"""Of plain outcomes, and of a table."""
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 """The types of models and generators, in the words of safetensors."""
 
@@ -51,12 +52,28 @@ def restore_moments(model: TreeModel, optimizer: torch.optim.AdamW, tensors: Ten
 
 
 def outcome_tensors(checkpoints: Sequence[Checkpoint]) -> dict[str, NDArray[np.int32]]:
-    """Return what checkpoints said, as one tensor [4, rows] of each and each task."""
-    return {
-        f"outcomes.{place}.{task}": np.stack([getattr(said, column) for column in _COLUMNS])
-        for place, checkpoint in enumerate(checkpoints)
-        for task, said in checkpoint.outcomes.items()
-    }
+    """Return what checkpoints said: of each and each task one tensor [4, rows], or one [5, rows] for each table."""
+    tensors: dict[str, NDArray[np.int32]] = {}
+    for place, checkpoint in enumerate(checkpoints):
+        for task, said in checkpoint.outcomes.items():
+            if said.is_plain:
+                tensors[_plain(place, task)] = said.to_plain_array()
+            else:
+                tensors |= {_table(place, task, name): table.to_array() for name, table in said.tables.items()}
+    return tensors
+
+
+def tables_of(checkpoint: Checkpoint) -> dict[str, tuple[str, ...]]:
+    """Return the tables of each task whose outcomes are not plain."""
+    return {task: tuple(said.tables) for task, said in checkpoint.outcomes.items() if not said.is_plain}
+
+
+def _plain(place: int, task: str) -> str:
+    return f"outcomes.{place}.{task}"
+
+
+def _table(place: int, task: str, name: str) -> str:
+    return f"tables.{place}.{name}.{task}"
 
 
 def to_checkpoints(facts: StateFacts, tensors: Tensors) -> list[Checkpoint]:
@@ -65,10 +82,16 @@ def to_checkpoints(facts: StateFacts, tensors: Tensors) -> list[Checkpoint]:
         Checkpoint(
             best.step,
             best.metrics,
-            {task: Outcomes(*tensors[f"outcomes.{place}.{task}"]) for task in best.metrics},
+            {task: _to_outcomes(tensors, place, task, best.tables.get(task)) for task in best.metrics},
         )
         for place, best in enumerate(facts.best)
     ]
+
+
+def _to_outcomes(tensors: Tensors, place: int, task: str, tables: Sequence[str] | None) -> Outcomes:
+    if tables is None:
+        return Outcomes.of_classes(*tensors[_plain(place, task)])
+    return Outcomes({name: Table.from_array(tensors[_table(place, task, name)]) for name in tables})
 
 
 def left_tensors(left: Mapping[str, NDArray[np.int32]]) -> dict[str, NDArray[np.int32]]:
@@ -86,9 +109,10 @@ def state_shapes(model: TreeModel, masking: torch.Generator, corpora: int, facts
     weights = {name: _shape(tensor) for name, tensor in model.state_dict().items()}
     moments = {f"{moment}.{name}": _shape(weight) for name, weight in model.named_parameters() for moment in _MOMENTS}
     outcomes = {
-        f"outcomes.{place}.{task}": ("I32", (len(_COLUMNS), None))
+        name: shape
         for place, best in enumerate(facts.best)
         for task in best.metrics
+        for name, shape in _outcome_shapes(place, task, best.tables.get(task))
     }
     best = {} if facts.best[-1].step == facts.step else {f"{BEST}.{name}": shape for name, shape in weights.items()}
     return {
@@ -99,6 +123,12 @@ def state_shapes(model: TreeModel, masking: torch.Generator, corpora: int, facts
         **{f"left.{place}": ("I32", (None,)) for place in range(corpora)},
         MASKING: _shape(masking.get_state()),
     }
+
+
+def _outcome_shapes(place: int, task: str, tables: Sequence[str] | None) -> list[tuple[str, Shape]]:
+    if tables is None:
+        return [(_plain(place, task), ("I32", (_PLAIN_COLUMNS, None)))]
+    return [(_table(place, task, name), ("I32", (_COLUMNS, None))) for name in tables]
 
 
 def _shape(tensor: Tensor) -> tuple[str, tuple[int, ...]]:

@@ -27,11 +27,11 @@ def baselines(**metrics: float) -> list[Trial]:
 def said(*right: bool) -> Outcomes:
     """Outcomes of so many clips of class 1."""
     ones = np.ones(len(right), np.int32)
-    return Outcomes(np.arange(len(right), dtype=np.int32), ones, np.array(right, np.int32), ones)
+    return Outcomes.of_classes(np.arange(len(right), dtype=np.int32), ones, np.array(right, np.int32), ones)
 
 
 def measured(**outcomes: Outcomes) -> Measurement:
-    metrics = {task: float(one.predicted.mean()) for task, one in outcomes.items()}
+    metrics = {task: float(one.classes.predicted.mean()) for task, one in outcomes.items()}
     return Measurement(metrics, outcomes, 10, 10, 1.0, "nowhere:1")
 
 

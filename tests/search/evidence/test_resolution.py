@@ -105,6 +105,6 @@ def test_disagreement_of_frames_counts_parts_of_clips() -> None:
     def frames(right: int) -> Outcomes:
         clips = np.repeat(np.arange(40, dtype=np.int32), 2)
         counts = np.tile(np.array([right, 50 - right], np.int32), 40)
-        return Outcomes(clips, np.zeros(80, np.int32), np.tile(np.array([0, 1], np.int32), 40), counts)
+        return Outcomes.of_classes(clips, np.zeros(80, np.int32), np.tile(np.array([0, 1], np.int32), 40), counts)
 
     assert measure_disagreement("accuracy", frames(50), [frames(45)]) == pytest.approx(0.1**2)

@@ -31,7 +31,7 @@ class NoisyWorld:
 
     def measure(self, training: Training) -> Measurement:
         said = {task: self._outcomes(training, task) for task in training.tasks}
-        metrics = {task: float((one.truth == one.predicted).mean()) for task, one in said.items()}
+        metrics = {task: float((one.classes.truth == one.classes.predicted).mean()) for task, one in said.items()}
         return Measurement(metrics, said, 100, 80, 1.0, "nowhere:1")
 
     def _outcomes(self, training: Training, task: str) -> Outcomes:
@@ -40,7 +40,9 @@ class NoisyWorld:
         right = chance.permutation(self.clips) < round((expected + chance.normal(0, self.spread)) * self.clips)
         truth = np.arange(self.clips, dtype=np.int32) % CLASSES
         predicted = np.where(right, truth, (truth + 1) % CLASSES).astype(np.int32)
-        return Outcomes(np.arange(self.clips, dtype=np.int32), truth, predicted, np.ones(self.clips, np.int32))
+        return Outcomes.of_classes(
+            np.arange(self.clips, dtype=np.int32), truth, predicted, np.ones(self.clips, np.int32)
+        )
 
 
 def repeats(trainings: list[Training]) -> Counter[BranchTree]:

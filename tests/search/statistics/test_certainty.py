@@ -33,7 +33,7 @@ UNKNOWN = SeedNoise.pool([])
 def said(right: np.ndarray[tuple[int], np.dtype[np.bool_]] | list[int]) -> Outcomes:
     clips = np.arange(len(right), dtype=np.int32)
     ones = np.ones_like(clips)
-    return Outcomes(clips, ones, np.asarray(right, np.int32), ones)
+    return Outcomes.of_classes(clips, ones, np.asarray(right, np.int32), ones)
 
 
 def answers(right: int, clips: int, repeats: int = 1, shift: int = 0) -> Repeats:

@@ -18,7 +18,7 @@ def outcomes(right: Sequence[int] | NDArray[np.int_], clips: Sequence[int] | Non
     """One answer a clip: class 1 where right, else class 0."""
     numbers = np.arange(len(right), dtype=np.int32) if clips is None else np.asarray(clips, np.int32)
     ones = np.ones_like(numbers)
-    return Outcomes(numbers, ones, np.asarray(right, np.int32), ones)
+    return Outcomes.of_classes(numbers, ones, np.asarray(right, np.int32), ones)
 
 
 def random_outcomes(seed: int, clips: int = 30, classes: int = 3) -> Outcomes:
@@ -30,12 +30,13 @@ def random_outcomes(seed: int, clips: int = 30, classes: int = 3) -> Outcomes:
     wrong = random.random(len(rows)) < 0.3
     predicted = np.where(wrong, random.integers(classes, size=len(rows)), truth).astype(np.int32)
     order = random.permutation(len(rows))
-    return Outcomes(rows[order], truth[order], predicted[order], counts[order])
+    return Outcomes.of_classes(rows[order], truth[order], predicted[order], counts[order])
 
 
 def without(outcomes: Outcomes, clip: int) -> Outcomes:
-    kept = outcomes.clips != clip
-    return Outcomes(outcomes.clips[kept], outcomes.truth[kept], outcomes.predicted[kept], outcomes.counts[kept])
+    said = outcomes.classes
+    kept = said.clips != clip
+    return Outcomes.of_classes(said.clips[kept], said.truth[kept], said.predicted[kept], said.counts[kept])
 
 
 @pytest.mark.parametrize("metric", METRICS[1:])
@@ -79,7 +80,7 @@ def answers_on_new_clips(random: np.random.Generator, clips: int = 80) -> Outcom
     truth = random.integers(3, size=clips).astype(np.int32)
     wrong = random.random(clips) < 0.3
     predicted = np.where(wrong, random.integers(3, size=clips), truth).astype(np.int32)
-    return Outcomes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
+    return Outcomes.of_classes(np.arange(clips, dtype=np.int32), truth, predicted, np.ones(clips, np.int32))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -91,10 +92,10 @@ def test_sampling_variance_is_that_of_metrics_on_other_clips(metric: str) -> Non
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_order_of_rows_and_numbers_of_clips_say_nothing(metric: str) -> None:
-    said = random_outcomes(1)
-    order = np.random.default_rng(0).permutation(len(said.clips))
-    other = Outcomes(said.clips[order] * 7 + 3, said.truth[order], said.predicted[order], said.counts[order])
-    one, two = Repeats.of(metric, [said]), Repeats.of(metric, [other])
+    first = random_outcomes(1)
+    said, order = first.classes, np.random.default_rng(0).permutation(90)
+    other = Outcomes.of_classes(said.clips[order] * 7 + 3, said.truth[order], said.predicted[order], said.counts[order])
+    one, two = Repeats.of(metric, [first]), Repeats.of(metric, [other])
     assert one.influence == pytest.approx(two.influence)
     assert (one.mean, one.sampling) == pytest.approx((two.mean, two.sampling))
 
@@ -107,7 +108,7 @@ def test_no_errors_leave_a_reach_and_a_binomial_variance() -> None:
 
 
 def test_a_class_that_only_one_clip_has_is_left_out_with_it() -> None:
-    only = Outcomes(*(np.array(column, np.int32) for column in ([0, 1], [0, 1], [0, 0], [1, 1])))
+    only = Outcomes.of_classes(*(np.array(column, np.int32) for column in ([0, 1], [0, 1], [0, 0], [1, 1])))
     found = Repeats.of("balanced_accuracy", [only])
     assert found.mean == 0.5
     assert found.influence == pytest.approx([0.5, -0.5])

@@ -30,7 +30,7 @@ def repeated(between: float, count: int = 2, mean: float = 0.9, within: float = 
 
 def answered(right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Outcomes:
     clips = np.arange(len(right), dtype=np.int32)
-    return Outcomes(clips, np.ones_like(clips), right.astype(np.int32), np.ones_like(clips))
+    return Outcomes.of_classes(clips, np.ones_like(clips), right.astype(np.int32), np.ones_like(clips))
 
 
 def drawn(variances: np.ndarray[tuple[int], np.dtype[np.float64]], count: int, seed: int = 0) -> list[Repeats]:

@@ -36,7 +36,7 @@ def make_training(repeat: int = 0, tasks: Sequence[str] = ("age", "gender"), sha
 def make_outcomes(clips: int, seed: int = 0) -> Outcomes:
     random = np.random.default_rng(seed)
     columns = [random.integers(0, high, clips, dtype=np.int32) for high in (2**31 - 1, 35, 35, 100)]
-    return Outcomes(*columns)
+    return Outcomes.of_classes(*columns)
 
 
 def make_measurement(tasks: Sequence[str] = ("age", "gender"), clips: int = 20, seed: int = 0) -> Measurement:

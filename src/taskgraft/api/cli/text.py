@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from taskgraft.api.cli.output import console, count, errors, percent
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.evidence.verdict import percent_up
 from taskgraft.search.study.result import FinalVerdict
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
@@ -156,7 +157,9 @@ def _worst(tasks: Mapping[str, JSON], figure: str) -> str:
 def _task_table(tasks: Sequence[JSON]) -> Table:
     """Return a table of every task's metric alone and in the model, with bounds of the difference."""
     table = Table(
-        title="every task on the test split, in per cent; bounds are one-sided, 95 %", box=SIMPLE, padding=(0, 1, 0, 0)
+        title=f"every task on the test split, {_units(tasks)}; bounds are one-sided, 95 %",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
     )
     has_groups = any(task["test_groups"] is not None for task in tasks)
     for name in ("task", "metric"):
@@ -165,9 +168,16 @@ def _task_table(tasks: Sequence[JSON]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for task in tasks:
         groups = [str(task["test_groups"] or "")] if has_groups else []
-        figures = (_hundredths(task["baseline"]), _hundredths(task["final"]), *_reduction(task))
+        shown = METRICS[task["metric"]].shown
+        values = (shown(task[side], 2).removesuffix(" %") for side in ("baseline", "final"))
+        figures = (*values, *_reduction(task))
         table.add_row(escape(task["name"]), task["metric"], *figures, count(task["test_clips"]), *groups)
     return table
+
+
+def _units(tasks: Sequence[JSON]) -> str:
+    others = {task["metric"]: None for task in tasks if not METRICS[task["metric"]].is_share}
+    return f"in per cent but for {' and '.join(others)}" if others else "in per cent"
 
 
 def _reduction(task: JSON) -> tuple[str, str]:

@@ -20,7 +20,7 @@ def _also(media_type: str) -> dict[int | str, dict[str, Any]]:
 @router.get("/trials")
 def list_trials(study: StudyDep, store: StoreDep) -> TrialList:
     """List every training that ended, in the order in which they ended."""
-    return TrialList.of(store.ledger(study.id).trials())
+    return TrialList.of(store.ledger(study.id).trials(), study.spec)
 
 
 @router.get("/matrix", response_model=MatrixView, responses=_also("text/csv"))

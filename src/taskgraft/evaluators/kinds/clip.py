@@ -21,7 +21,7 @@ from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.kinds.weights import balanced_weights
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.outcomes import Outcomes
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
 
@@ -124,7 +124,7 @@ class ClipKind:
         likelihood = np.zeros((len(clips), said.scores.shape[1]))
         np.add.at(likelihood, place, said.scores.log_softmax(1).numpy()[labelled])
         truth = said.targets[labelled][first].astype(np.int32)
-        return Outcomes(clips, truth, likelihood.argmax(1).astype(np.int32), np.ones(len(clips), np.int32))
+        return Outcomes.of_classes(clips, truth, likelihood.argmax(1).astype(np.int32), np.ones(len(clips), np.int32))
 
     def activate(self, task: TaskData, scores: "Tensor") -> "Tensor":
         """Return the probability of each class [n, k]."""

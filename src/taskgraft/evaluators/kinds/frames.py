@@ -22,7 +22,8 @@ from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.kinds.weights import balanced_weights
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import METRICS, score_bins
+from taskgraft.evaluators.outcomes import BINS, SCORES, Outcomes, Table
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
 
@@ -117,13 +118,20 @@ class FramesKind:
         return losses / weight.sum()
 
     def outcomes(self, task: TaskData, said: Said) -> Outcomes:
-        """Return, for each clip, how many time steps were right and wrong; scores [w, s, 1]."""
+        """Return, for each clip, how many time steps were right and wrong; scores [w, s, 1].
+
+        If the task's metric needs them, with the probabilities.
+        """
         counted = (said.targets != MISSING) & said.fresh
         clips = np.broadcast_to(said.windows[:, None], counted.shape)[counted].astype(np.int64)
         answers = 2 * said.targets[counted] + (said.scores.squeeze(-1) > 0).numpy()[counted]
         keys, counts = np.unique(4 * clips + answers, return_counts=True)
         truth, predicted = (keys % 4) // 2, keys % 2
-        return Outcomes(*(part.astype(np.int32) for part in (keys // 4, truth, predicted, counts)))
+        found = Outcomes.of_classes(*(part.astype(np.int32) for part in (keys // 4, truth, predicted, counts)))
+        if METRICS[task.metric].is_in(found):
+            return found
+        probabilities = said.scores.squeeze(-1).sigmoid().numpy()[counted]
+        return Outcomes({**found.tables, SCORES: _score_table(clips, said.targets[counted], probabilities)})
 
     def activate(self, task: TaskData, scores: "Tensor") -> "Tensor":
         """Return the probability that the event is there [n, s]."""
@@ -150,6 +158,13 @@ class FramesKind:
     def describe(self, labels: TaskLabels) -> str:
         """Return the event."""
         return f"when there is {labels.event}"
+
+
+def _score_table(clips: NDArray[np.int64], truth: NDArray[np.int64], probabilities: Floats) -> Table:
+    """Return how often each bin of probabilities was given to steps of a clip with and without the event."""
+    keys, counts = np.unique((2 * clips + truth) * BINS + score_bins(probabilities), return_counts=True)
+    steps, bins = np.divmod(keys, BINS)
+    return Table.of(steps // 2, np.zeros_like(keys), steps % 2, bins, counts)
 
 
 def _refuse(dataset: str, event: str, messages: Sequence[str]) -> None:

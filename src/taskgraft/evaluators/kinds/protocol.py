@@ -17,7 +17,7 @@ from taskgraft.evaluators.datasets.targets import ClassCounts
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import LabelArrays, TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.outcomes import Outcomes
 from taskgraft.space.template import Template
 
 if TYPE_CHECKING:  # whoever checks a study or runs a bundle does without torch

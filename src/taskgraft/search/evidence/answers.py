@@ -42,7 +42,7 @@ def answers_about(evidence: Evidence, task: str) -> tuple[Outcomes, list[Outcome
 
 def baseline_spreads(evidence: Evidence) -> SeedSpreads:
     """Return how far the baselines of tasks above chance differ by their seed, those that confirm a tree included."""
-    metrics = {task.name: task.metric for task in evidence.spec.tasks}
+    metrics = evidence.spec.metrics
     baselines = {evidence.baseline(task): task for task in evidence.tasks_above_chance()}
     said: dict[str, list[Outcomes]] = {}
     for training, measured in (*evidence.facts.known.items(), *evidence.facts.confirming.items()):
@@ -54,7 +54,7 @@ def baseline_spreads(evidence: Evidence) -> SeedSpreads:
 
 def seed_noise(evidence: Evidence, with_confirming: bool = False) -> SeedNoise:
     """Return how much trainings differ by their seed, from everything that was trained more than once."""
-    facts, metrics = evidence.facts, {task.name: task.metric for task in evidence.spec.tasks}
+    facts, metrics = evidence.facts, evidence.spec.metrics
     trees = dict.fromkeys(training.tree for training in facts.known)
     repeats = {tree: [facts.known[training].outcomes for training in evidence.judge.repeats(tree)] for tree in trees}
     for training, measured in facts.confirming.items() if with_confirming else ():

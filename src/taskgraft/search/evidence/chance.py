@@ -1,12 +1,9 @@
 """Whether a baseline learnt anything: an AR against a baseline at chance is meaningless."""
 
 import math
-from dataclasses import replace
-
-import numpy as np
 
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.metrics import METRICS, chance
 from taskgraft.search.statistics.repeats import Repeats
 
 _ERRORS = 1.96
@@ -14,13 +11,14 @@ _ERRORS = 1.96
 
 
 def is_at_chance(metric: str, said: Outcomes) -> bool:
-    """Return whether a baseline is not significantly better than always predicting the most frequent label.
+    """Return whether a baseline is not significantly better than always giving the same answer, or has no AR.
 
-    The lower end of its 95 % interval decides.
+    The worse end of its 95 % interval decides. The answer is the best constant one: the most frequent label, nothing at
+    all, or the median. An AR takes a baseline above 0.
     """
     if said.clip_count < 2:
         return True
-    answer = np.bincount(said.truth, said.counts).argmax()
-    chance = measure(replace(said, predicted=np.full_like(said.truth, answer)), metric)
-    baseline = Repeats.of(metric, [said])
-    return baseline.mean - _ERRORS * math.sqrt(baseline.sampling) <= chance
+    better, baseline = METRICS[metric].better, Repeats.of(metric, [said])
+    if baseline.mean <= 0:
+        return True
+    return better(baseline.mean) - _ERRORS * math.sqrt(baseline.sampling) <= better(chance(said, metric))

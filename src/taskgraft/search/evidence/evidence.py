@@ -148,13 +148,13 @@ class Evidence:
         return not any(self.unanswered(self.baseline(task)) for task in tasks)
 
     def is_at_chance(self, task: str) -> bool:
-        """Return whether a known baseline is not significantly better than chance, on validation."""
+        """Return whether a known baseline is not significantly better than chance, or not above 0, on validation."""
         if not self.has_baselines([task]):
             return False
         if task not in self._at_chance:
-            metric = next(asked.metric for asked in self.spec.tasks if asked.name == task)
             said = self.facts.known[self.training(self.baseline(task))].outcomes[task]
-            self._at_chance[task] = is_at_chance(metric, said)
+            has_ar = self.references([task])[task] > 0
+            self._at_chance[task] = not has_ar or is_at_chance(self.spec.metrics[task], said)
         return self._at_chance[task]
 
     def tasks_above_chance(self) -> tuple[str, ...]:

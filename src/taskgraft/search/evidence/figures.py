@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
-from taskgraft.evaluators.metrics import accuracy_reduction, reductions
+from taskgraft.evaluators.metrics import accuracy_reduction, reductions, worst_reduction
 from taskgraft.search.evidence.trees import components
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
@@ -17,12 +17,13 @@ class Figures:
     """Metrics and reductions of known trees. The one place of a study's search that computes an AR.
 
     ``known`` is what was measured, ``baselines`` the tree of each task alone, and ``repeats`` returns the trainings by
-    which a part is judged.
+    which a part is judged. ``errors`` are the tasks whose metric is better if it is lower.
     """
 
     known: Mapping[Training, Measurement]
     baselines: Mapping[str, BranchTree]
     repeats: Callable[[BranchTree], Iterable[Training]]
+    errors: frozenset[str] = frozenset()
 
     def trainings(self, tree: BranchTree) -> tuple[Training, ...]:
         """Return the finished trainings by which a tree is judged: all repeats of each of its components."""
@@ -48,14 +49,14 @@ class Figures:
         return {task: value for part in components(tree) for task, value in self._means(part).items()}
 
     def reductions(self, tree: BranchTree) -> dict[str, float]:
-        """Return the signed reduction of every task of a known tree."""
-        return reductions(self.references(tree.tasks), self.metrics(tree))
+        """Return the signed reduction of every task of a known tree; 0 for one whose baseline is not above 0."""
+        return dict.fromkeys(tree.tasks, 0.0) | reductions(self.references(tree.tasks), self.metrics(tree), self.errors)
 
     def ar(self, tree: BranchTree) -> float:
         """Return the accuracy reduction of a known tree."""
-        return accuracy_reduction(self.references(tree.tasks), self.metrics(tree))
+        return accuracy_reduction(self.references(tree.tasks), self.metrics(tree), self.errors)
 
     def loss(self, training: Training, references: Mapping[str, float], tasks: Sequence[str]) -> float:
         """Return the largest signed reduction that one training had among some of its tasks."""
         measured = self.known[training].metrics
-        return max(reductions(references, {task: measured[task] for task in tasks}).values())
+        return worst_reduction(references, {task: measured[task] for task in tasks}, self.errors)

@@ -29,7 +29,7 @@ class FixedRepeats:
         self._tasks = {task.name: task for task in spec.tasks}
         self._known = known
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
-        self.figures = Figures(known, baselines, self.repeats)
+        self.figures = Figures(known, baselines, self.repeats, spec.errors)
 
     def repeats(self, part: BranchTree) -> Iterator[Training]:
         """Yield the finished repeats of a part; if both a whole training and a probe ended, the whole one."""

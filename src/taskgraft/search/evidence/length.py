@@ -118,7 +118,7 @@ class LengthSearch:
         baselines: Mapping[str, BranchTree],
         lengths: Sequence[int] = (),
     ) -> None:
-        self._metrics = {task.name: task.metric for task in spec.tasks}
+        self._metrics = spec.metrics
         self._worth = spec.ar_threshold / 2
         self._has_trunk = spec.training.has_trunk
         self._known = known

@@ -1,8 +1,9 @@
 """Acceptance on a level: a part keeps the threshold with a margin, since the best of many trees is lucky, too."""
 
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.evidence.fixed import FixedRepeats
 from taskgraft.search.evidence.trees import shared_parts
-from taskgraft.search.statistics.acceptance import is_safe, risk
+from taskgraft.search.statistics.acceptance import TYPICAL, is_safe, risk
 from taskgraft.space.tree import BranchTree
 
 
@@ -20,6 +21,11 @@ class LevelRepeats(FixedRepeats):
     def _is_safe(self, part: BranchTree) -> bool:
         baselines, threshold = self.figures.references(part.tasks), self._spec.ar_threshold
         risks = [
-            risk(lost, threshold, baselines[task], self._count) for task, lost in self.figures.reductions(part).items()
+            risk(lost, threshold, self._noisy_as(task, baselines[task]), self._count)
+            for task, lost in self.figures.reductions(part).items()
         ]
         return is_safe(risks, len(part.tasks), len(self._spec.tasks))
+
+    def _noisy_as(self, task: str, baseline: float) -> float:
+        """Return the share that is as noisy as the metric of a task; `TYPICAL` if it is no share."""
+        return baseline if METRICS[self._tasks[task].metric].is_share else TYPICAL

@@ -40,8 +40,13 @@ class Reading:
     noise: SeedNoise | None = None
 
     @cached_property
+    def without_ar(self) -> frozenset[str]:
+        """Tasks that belong to no verdict: those at chance, and those whose baseline is not above 0 in this split."""
+        return self.at_chance | {name for name, value in self._both[0].items() if value <= 0}
+
+    @cached_property
     def _judged(self) -> list[TaskSpec]:
-        return [task for task in self.spec.tasks if task.name not in self.at_chance]
+        return [task for task in self.spec.tasks if task.name not in self.without_ar]
 
     def _values(self, answers: Answers) -> dict[str, float]:
         return {
@@ -55,14 +60,14 @@ class Reading:
 
     @property
     def reductions(self) -> dict[str, float]:
-        """Signed reduction of every task, those at chance included."""
-        return reductions(*self._both)
+        """Signed reduction of every task that has one, those at chance included."""
+        return reductions(*self._both, self.spec.errors)
 
     @property
     def ar(self) -> float:
         """The accuracy reduction: that of the worst task above chance, at least 0."""
         baselines, final = self._both
-        return accuracy_reduction(baselines, {task.name: final[task.name] for task in self._judged})
+        return accuracy_reduction(baselines, {task.name: final[task.name] for task in self._judged}, self.spec.errors)
 
     @cached_property
     def _bootstrap(self) -> PairedBootstrap:
@@ -95,7 +100,7 @@ class Reading:
         bounds = self._bounds(ERROR / 2, ERROR / 2 / max(len(self._judged), 1)).values()
         low = max((bound.lower for bound in bounds), default=0.0)
         high = max((bound.upper for bound in bounds), default=0.0)
-        return min(max(low, 0.0), self.ar), min(max(high, self.ar), 1.0)
+        return min(max(low, 0.0), self.ar), max(min(high, 1.0), self.ar)
 
     @cached_property
     def tasks(self) -> tuple[TaskResult, ...]:
@@ -106,7 +111,7 @@ class Reading:
     def _task(self, task: TaskSpec, bounds: Bounds | None) -> TaskResult:
         baselines, final = self._both
         said, groups = self.model[task.name][0], self.groups[task.dataset]
-        at_chance = task.name in self.at_chance
+        at_chance = task.name in self.without_ar
         lost = None if at_chance else bounds.reduction if bounds else 0.0
         return TaskResult(
             name=task.name,

@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.metrics import METRICS, Metric
 from taskgraft.search.evidence.verdict import ERROR, percent_up
 from taskgraft.search.statistics.repeats import Repeats
 
@@ -63,10 +64,21 @@ class Resolution:
     baseline: float
     disagreement: float
     measured: bool
+    metric: str = "accuracy"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
+
+    @property
+    def _baseline(self) -> str:
+        return METRICS[self.metric].shown(self.baseline)
+
+    @property
+    def _apart(self) -> str:
+        if METRICS[self.metric].is_share:
+            return f"on {100 * self.disagreement:.1f} % of the clips"
+        return f"by {math.sqrt(self.disagreement):.3g} on a clip"
 
     def warning(self, threshold: float) -> str | None:
         """Say that the threshold is smaller than what can be decided, and what would be enough; None when it is not."""
@@ -77,8 +89,8 @@ class Resolution:
         needed = "no number of clips" if self.clips_needed is None else f"about {self.clips_needed:,} clips"
         return (
             f"{self.task}: {clips} are too few to verify a threshold of {100 * threshold:.2f} %; they can decide from "
-            f"{percent_up(self.q_min)} on, and {needed} would do (accuracy {100 * self.baseline:.1f} %, two trainings "
-            f"differ on {100 * self.disagreement:.1f} % of the clips: {basis})"
+            f"{percent_up(self.q_min)} on, and {needed} would do ({self.metric} {self._baseline}, two trainings "
+            f"differ {self._apart}: {basis})"
         )
 
 
@@ -89,21 +101,38 @@ def resolve(
     threshold: float,
     baseline: float | None = None,
     disagreement: float | None = None,
+    metric: str = "accuracy",
 ) -> Resolution:
-    """Return what a task's test split can decide in a study of so many tasks; guess what is not known yet."""
-    accuracy = GUESSED_BASELINE if baseline is None else baseline
-    differing = guess_disagreement(accuracy) if disagreement is None else disagreement
-    spread = differing * size.design_effect
+    """Return what a task's test split can decide in a study of so many tasks; guess what is not known yet.
+
+    Of a metric that is no share, all is taken relative to the baseline, which is 1 then; and until something is
+    measured, the noise is that of a share of 90 %.
+    """
+    known, differing = _basis(METRICS[metric], baseline, disagreement)
+    level, spread = known, differing * size.design_effect
+    if not METRICS[metric].is_share:
+        level, spread = 1.0, spread / known**2
     return Resolution(
         task,
-        smallest_threshold(size.clips, accuracy, spread, tasks),
+        smallest_threshold(size.clips, level, spread, tasks),
         size.clips,
         size.groups,
-        clips_needed(threshold, accuracy, spread, tasks),
-        accuracy,
+        clips_needed(threshold, level, spread, tasks),
+        known,
         differing,
         disagreement is not None,
+        metric,
     )
+
+
+def _basis(metric: Metric, baseline: float | None, disagreement: float | None) -> tuple[float, float]:
+    """Return baseline and disagreement, guessed as far as they are not known."""
+    known = GUESSED_BASELINE if baseline is None else baseline
+    if disagreement is not None:
+        return known, disagreement
+    if metric.is_share:
+        return known, guess_disagreement(known)
+    return known, guess_disagreement(GUESSED_BASELINE) * (known / GUESSED_BASELINE) ** 2
 
 
 def smallest_threshold(clips: int, baseline: float, disagreement: float, tasks: int) -> float:

@@ -3,6 +3,7 @@
 Notation: ``s`` seeds, ``t`` tasks that share blocks, ``b`` resamples. Equations are those of docs/statistics.md.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import accuracy_reduction, measure, reductions
+from taskgraft.evaluators.metrics import METRICS, accuracy_reduction, lower_is_better, measure, reductions
 from taskgraft.evaluators.paired import PairedAnswers, PairedBootstrap, expanded
 from taskgraft.search.statistics.certainty import CONFIDENCE
 from taskgraft.search.statistics.repeats import Repeats
@@ -47,7 +48,11 @@ class TaskSeeds:
     def reductions(self) -> Floats:
         """Return the reduction of every seed [s] against the mean baseline; 0 for a baseline of 0."""
         name, alone, (_, model) = self.task.name, self.means()[0], self.metrics()
-        return np.array([reductions({name: alone}, {name: metric})[name] for metric in model])
+        return np.array([reductions({name: alone}, {name: metric}, self._errors).get(name, 0.0) for metric in model])
+
+    @property
+    def _errors(self) -> frozenset[str]:
+        return lower_is_better({self.task.name: self.task.metric})
 
     def comparisons(self) -> list[PairedAnswers]:
         """Return the tree of every seed against all baselines."""
@@ -57,13 +62,14 @@ class TaskSeeds:
     def shifts(self, noise: SeedNoise, generator: np.random.Generator) -> Floats:
         """Draw what the choice of seeds may have done to the mean reduction [b]; NaN if nothing tells."""
         alone, final = self.means()
-        if not alone or self.baseline[0].clip_count < 2:
+        if alone <= 0 or self.baseline[0].clip_count < 2:
             return np.full(_RESAMPLES, np.nan)
         baseline, model = (
             noise.of_mean(Repeats.of(self.task.metric, seeds)).draw(generator, _RESAMPLES)
             for seeds in (self.baseline, self.model)
         )
-        return (baseline * final / alone - model) / alone
+        shifts: Floats = (baseline * final / alone - model) / alone
+        return -shifts if self._errors else shifts
 
 
 def summarize_seeds(samples: Sequence[TaskSeeds], seeds: int, noise: SeedNoise, seed: int = 0) -> Retrained:
@@ -97,19 +103,31 @@ def _ars(samples: Sequence[TaskSeeds]) -> Floats:
     baselines = {sample.task.name: sample.means()[0] for sample in samples}
     models = {sample.task.name: sample.metrics()[1] for sample in samples}
     seeds = zip(*models.values(), strict=True)
-    return np.array([accuracy_reduction(baselines, dict(zip(models, metrics, strict=True))) for metrics in seeds])
+    errors = lower_is_better({sample.task.name: sample.task.metric for sample in samples})
+    return np.array(
+        [accuracy_reduction(baselines, dict(zip(models, metrics, strict=True)), errors) for metrics in seeds]
+    )
 
 
 def _task(sample: TaskSeeds, low: Floats, high: Floats, units: int) -> RetrainedTask:
     task, (alone, final) = sample.task, sample.means()
-    lost, ends = float(sample.reductions().mean()), (1 - 1 / alone if alone else 0.0, 1.0)
+    lost, ends = float(sample.reductions().mean()), _ends(task.metric, alone)
     return RetrainedTask(task.name, task.metric, alone, final, lost, _interval(lost, low, high, units, ends))
+
+
+def _ends(metric: str, alone: float) -> tuple[float, float]:
+    """Return the least and the largest reduction that there is."""
+    best, worst = METRICS[metric].best, METRICS[metric].worst
+    if alone <= 0:
+        return 0.0, 1.0
+    least = 1 - best / alone if METRICS[metric].higher_is_better else best / alone - 1
+    return least, math.inf if worst is None else 1 - worst / alone
 
 
 def _interval(estimate: float, low: Floats, high: Floats, units: int, ends: tuple[float, float]) -> tuple[float, float]:
     """Return the interval between two sets of resampled values; it always holds the estimate."""
     if units < 2 or np.isnan(low).any():
-        return ends
+        return min(ends[0], estimate), max(1.0 if math.isinf(ends[1]) else ends[1], estimate)
     tail = expanded((1 - CONFIDENCE) / 2, units)
     lower, upper = float(np.quantile(low, tail)), float(np.quantile(high, 1 - tail))
     return min(max(lower, ends[0]), estimate), max(min(upper, ends[1]), estimate)

@@ -43,14 +43,14 @@ class SequentialRepeats:
     ) -> None:
         self._spec = spec
         self._training_of = training_of
-        self._metrics = {task.name: task.metric for task in spec.tasks}
+        self._metrics = spec.metrics
         self._known = known
         self._baselines = baselines
         self._summaries: dict[tuple[Training, str], Repeats] = {}
         self._noise = (0, SeedNoise.pool(()))
         self._intervals: dict[BranchTree, tuple[float, float]] = {}
         self._intervals_at = 0
-        self.figures = Figures(known, baselines, self.repeats)
+        self.figures = Figures(known, baselines, self.repeats, spec.errors)
 
     def repeats(self, part: BranchTree) -> Iterator[Training]:
         """Yield the finished repeats of a part, the first ones without a gap."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.study.result import FinalVerdict, TaskResult
 
 ERROR = 0.05
@@ -82,11 +83,12 @@ def explain(tasks: Sequence[TaskResult], threshold: float) -> str | None:
 
 def _figures(task: TaskResult) -> str:
     lower, upper = task.bounds
+    shown = METRICS[task.metric].shown
     counted = f"{task.test_clips:,} clips"
     if task.test_groups is not None:
         counted += f" in {task.test_groups:,} groups"
     return (
-        f"{task.name}: {task.metric} {_percent(task.baseline)} alone, {_percent(task.final)} here, "
+        f"{task.name}: {task.metric} {shown(task.baseline, 2)} alone, {shown(task.final, 2)} here, "
         f"reduction {_percent(task.reduction or 0.0)}, bounds {_percent(lower)} to {_percent(upper)}, {counted}"
     )
 

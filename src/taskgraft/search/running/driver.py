@@ -172,7 +172,7 @@ class StudyDriver:
                     job.seed,
                     TrialState.COMPLETE,
                     found.measurement,
-                    value=reduction(job, found.measurement),
+                    value=reduction(self._spec, job, found.measurement),
                     taken_over_from=self._reuse.origin_of(found),
                 )
             )
@@ -188,7 +188,7 @@ class StudyDriver:
 
         That may be the model of another study: at another threshold, any training that took all its steps.
         """
-        ar = reduction(job, measurement)
+        ar = reduction(self._spec, job, measurement)
         is_out = ar > self._spec.ar_threshold and self._spec.repeats == 1
         if measurement.weights and not (is_out and measurement.is_censored):
             self._checkpoints.save(job.training, measurement.weights)

@@ -11,7 +11,7 @@ from taskgraft.evaluators.assembly import assemble_model
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import measure_all
+from taskgraft.evaluators.metrics import METRICS, measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.evidence.answers import baseline_outcomes, outcomes_of, seed_noise
@@ -19,7 +19,7 @@ from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reading import Answers, Groups, Reading
 from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
 from taskgraft.search.evidence.trees import components
-from taskgraft.search.evidence.verdict import explain, judge, verified_for
+from taskgraft.search.evidence.verdict import explain, judge, judged, verified_for
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.strategies.confirming import confirming_trainings
 from taskgraft.search.study.preparation import PreparedStudy
@@ -119,10 +119,12 @@ def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
     if evidence.tasks_above_chance():
         return
     known = evidence.references(spec.task_names)
-    figures = ", ".join(f"{task.name} {100 * known[task.name]:.1f} % {task.metric}" for task in spec.tasks)
+    figures = ", ".join(
+        f"{task.name} {METRICS[task.metric].shown(known[task.name])} {task.metric}" for task in spec.tasks
+    )
     raise TrainingFailed(
-        "no task learnt anything: no baseline is significantly better on validation than always predicting the most "
-        f"frequent label ({figures}); train longer (training.epochs), give more clips, or check the labels"
+        "no task learnt anything: no baseline is significantly better on validation than always giving the same answer "
+        f"({figures}); train longer (training.epochs), give more clips, or check the labels"
     )
 
 
@@ -161,6 +163,15 @@ def _scope(spec: StudySpec) -> str:
     )
 
 
+def _conclude(test: Reading, spec: StudySpec) -> tuple[FinalVerdict, float | None, str | None]:
+    """Return the verdict, the smallest threshold that it would be ``verified`` for, and why it is not."""
+    if not judged(test.tasks):
+        reason = f"{FinalVerdict.NOT_REFUTED.words}: no task has an AR on test, since no baseline is above 0 there"
+        return FinalVerdict.NOT_REFUTED, None, reason
+    threshold = spec.ar_threshold
+    return judge(test.tasks, threshold), verified_for(test.tasks), explain(test.tasks, threshold)
+
+
 def _report(
     prepared: PreparedStudy,
     tree: BranchTree,
@@ -170,8 +181,8 @@ def _report(
     length: Mapping[str, Any] | None,
 ) -> FinalReport:
     spec, test = prepared.spec, readings[Split.TEST]
-    verdict, scope = judge(test.tasks, spec.ar_threshold), _scope(spec)
-    smallest, reason = verified_for(test.tasks), explain(test.tasks, spec.ar_threshold)
+    verdict, smallest, reason = _conclude(test, spec)
+    scope = _scope(spec)
     metrics = {
         "ar_threshold": spec.ar_threshold,
         "decision": spec.decision.value,
@@ -200,7 +211,7 @@ def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Re
         "clips": {split.value: dict(counts) for split, counts in labelled.targets.class_counts.items()},
         "baseline": {split.value: _all_metrics(reading.baselines[name]) for split, reading in readings.items()},
         "final": {split.value: _all_metrics(reading.model[name]) for split, reading in readings.items()},
-        "reduction": {split.value: reading.reductions[name] for split, reading in readings.items()},
+        "reduction": {split.value: reading.reductions.get(name) for split, reading in readings.items()},
         "result": asdict(test),
     }
 

@@ -43,6 +43,6 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
         return Job(training, seed, {}, epochs)
     curves = evidence.curves(tasks)
     stops = spec.stops_early and all(curves.values()) and not training.is_confirming
-    stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
+    stopping = Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics) if stops else None
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
     return Job(training, seed, evidence.first_references(tasks), epochs, stopping, wants_affinities)

@@ -57,7 +57,7 @@ class Outlook:
                 baseline = evidence.references([task.name])[task.name]
                 differing = measure_disagreement(task.metric, *answers_about(evidence, task.name))
             size = self._sizes[task.name]
-            yield resolve(task.name, size, len(spec.tasks), spec.ar_threshold, baseline, differing)
+            yield resolve(task.name, size, len(spec.tasks), spec.ar_threshold, baseline, differing, task.metric)
 
 
 def _test_size(prepared: PreparedStudy, labelled: LabelledTask) -> TestSize:

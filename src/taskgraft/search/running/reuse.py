@@ -25,15 +25,15 @@ def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
     """
     if job.training.is_confirming or job.training.is_trunk:
         return True
-    keeps = spec.repeats != 1 or reduction(job, measurement) <= spec.ar_threshold
+    keeps = spec.repeats != 1 or reduction(spec, job, measurement) <= spec.ar_threshold
     if measurement.is_censored:
         return keeps and spec.budget.is_limited
     return keeps or not job.training.is_probe
 
 
-def reduction(job: Job, measurement: Measurement) -> float:
+def reduction(spec: StudySpec, job: Job, measurement: Measurement) -> float:
     """Return the AR of a finished training against the references of its job; 0 for a baseline."""
-    return accuracy_reduction(job.references, measurement.metrics) if job.references else 0.0
+    return accuracy_reduction(job.references, measurement.metrics, spec.errors) if job.references else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

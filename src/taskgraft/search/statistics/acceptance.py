@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from scipy.special import ndtr
 
+TYPICAL = 0.9
+"""The metric that noise is stated for; of metrics that are no shares, the noise is taken to be that, too."""
 SEED_NOISE = 0.0065
 """Standard deviation between seeds of one training, as a share of a metric of 90 %."""
 CLIP_NOISE = 0.004

@@ -63,7 +63,7 @@ class VarianceComponent:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Signed reduction of one task, ``1 - m / b``, and where its variance comes from."""
+    """Signed reduction of one task, ``1 - m / b`` (of an error ``m / b - 1``), and where its variance comes from."""
 
     reduction: float
     clips: VarianceComponent
@@ -102,7 +102,7 @@ def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:
     """Return the reduction of one task with its variance from clips, the model's seeds and the baseline's seeds."""
     baseline, model = sample.baseline, sample.model
     clips = len(baseline.clips)
-    reference = max(baseline.mean, 0.5 / clips)  # a baseline of 0 tells nothing: all but infinite variance
+    reference = baseline.reference  # a baseline of 0 tells nothing: all but infinite variance
     ratio = model.mean / reference
     apart = model.influence - ratio * baseline.influence
     paired = float(apart @ apart) / (clips * (clips - 1))
@@ -111,7 +111,7 @@ def estimate(sample: TaskSample, noise: SeedNoise) -> Estimate:
     of_model, model_degrees = noise.between(model)
     of_baseline, baseline_degrees = noise.between(baseline)
     return Estimate(
-        (baseline.mean - model.mean) / reference if baseline.mean else 0.0,
+        baseline.reduction(model.mean),
         VarianceComponent((max(paired - chance, 0.0) + unknown) / reference**2, clips - 1),
         VarianceComponent(of_model / reference**2, model_degrees, model.count),
         VarianceComponent(ratio**2 * of_baseline / reference**2, baseline_degrees, baseline.count),

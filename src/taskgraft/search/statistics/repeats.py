@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Outcomes
-from taskgraft.evaluators.metrics import METRICS, ClassCounts
+from taskgraft.evaluators.metrics import METRICS
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 class Repeats:
     """A task's metric over the repeats of one training, with everything that its noise is told from.
 
-    Variances are of the metric of one repeat, as squared fractions. ``between`` and ``within`` are 0 for one repeat.
+    Variances are of the metric of one repeat, squared. ``between`` and ``within`` are 0 for one repeat.
     """
 
     count: int
@@ -39,6 +39,9 @@ class Repeats:
     """The part of ``between`` that comes from clips on which repeats differ by chance (eq. 4)."""
     sampling: float
     """Variance of the metric from the choice of clips (eq. 5); never below what clips that were not seen may have."""
+    is_share: bool = True
+    """Whether the metric is as noisy as a share of right answers is."""
+    higher_is_better: bool = True
 
     @classmethod
     def of(cls, metric: str, repeats: Sequence[Outcomes]) -> "Repeats":
@@ -47,13 +50,15 @@ class Repeats:
         Raises:
             InvalidInput: no repeat, repeats on different clips, or fewer than two clips.
         """
-        clips = _common_clips(repeats)
-        measured = [_influence(metric, outcomes, clips) for outcomes in repeats]
+        clips, measure = _common_clips(repeats), METRICS[metric]
+        size = max(measure.size(measure.table(outcomes)) for outcomes in repeats)
+        measured = [measure.influences(measure.by_clip(outcomes, clips, size)) for outcomes in repeats]
         values = np.array([value for value, _ in measured])
         by_repeat = np.stack([influence for _, influence in measured])  # [n, c]
         count, pairs = len(repeats), len(clips) * (len(clips) - 1)
-        rounding = 1 / (12 * float(repeats[0].counts.sum()) ** 2)  # a metric moves in steps: Sheppard's correction
         reach = float(np.abs(by_repeat).max()) or 1.0
+        # A metric moves in steps: Sheppard's correction.
+        rounding = measure.rounding(float(measure.table(repeats[0]).counts.sum()), reach)
         return cls(
             count=count,
             mean=float(values.mean()),
@@ -63,13 +68,32 @@ class Repeats:
             between=max(float(values.var(ddof=1)), rounding) if count > 1 else 0.0,
             within=float(by_repeat.var(axis=0, ddof=1).sum()) / pairs if count > 1 else 0.0,
             sampling=max(float((by_repeat**2).sum()) / (count * pairs), unseen(reach, len(clips))),
+            is_share=measure.is_share,
+            higher_is_better=measure.higher_is_better,
         )
 
     @property
     def binomial(self) -> float:
-        """Variance p (1 - p) of one answer, p drawn towards 1/2 as by Agresti and Coull (1998): never 0 (eq. 6)."""
+        """Variance of one answer, never 0 (eq. 6).
+
+        Of a share it is p (1 - p), p drawn towards 1/2 as by Agresti and Coull (1998); else it is that of a clip.
+        """
+        if not self.is_share:
+            return self.sampling * len(self.clips)
         share = (self.mean * len(self.clips) + 2) / (len(self.clips) + 4)
         return share * (1 - share)
+
+    @property
+    def reference(self) -> float:
+        """The mean, as something to divide by: at least what half a clip may move it by."""
+        return max(self.mean, 0.5 * (1.0 if self.is_share else self.reach) / len(self.clips))
+
+    def reduction(self, value: float) -> float:
+        """Return the signed reduction of a value against the mean of these repeats; 0 if that is not above 0."""
+        if self.mean <= 0:
+            return 0.0
+        lost = self.mean - value if self.higher_is_better else value - self.mean
+        return lost / self.reference
 
 
 def unseen(reach: float, clips: int) -> float:
@@ -78,31 +102,9 @@ def unseen(reach: float, clips: int) -> float:
 
 
 def _common_clips(repeats: Sequence[Outcomes]) -> NDArray[np.int32]:
-    # far cheaper than a sort
-    held = [np.flatnonzero(np.bincount(outcomes.clips)).astype(np.int32) for outcomes in repeats]
+    held = [outcomes.clips for outcomes in repeats]
     if not held or any(not np.array_equal(held[0], other) for other in held[1:]):
         raise InvalidInput.at("repeats", "one repeat or more, all measured on the same clips")
     if len(held[0]) < 2:
         raise InvalidInput.at("repeats", f"noise is told from two clips or more; got {len(held[0])}")
     return held[0]
-
-
-def _influence(metric: str, outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
-    """Return the metric and the influence of each clip [c]: linearized for accuracy, else by leaving clips out."""
-    if metric == "accuracy":
-        return _accuracy_influence(outcomes, clips)
-    classes = 1 + int(max(outcomes.truth.max(), outcomes.predicted.max()))
-    counts = ClassCounts.by_clip(outcomes, clips, classes)
-    total = counts.resampled(np.ones((1, len(clips))))
-    without = ClassCounts(
-        total.right - counts.right, total.labelled - counts.labelled, total.answered - counts.answered
-    )
-    value = float(METRICS[metric](total)[0])
-    return value, np.nan_to_num((len(clips) - 1) * (value - METRICS[metric](without)))
-
-
-def _accuracy_influence(outcomes: Outcomes, clips: NDArray[np.int32]) -> tuple[float, Floats]:
-    labelled = np.bincount(outcomes.clips, outcomes.counts)[clips]
-    right = np.bincount(outcomes.clips, outcomes.counts * (outcomes.truth == outcomes.predicted))[clips]
-    value = float(right.sum() / labelled.sum())
-    return value, (right - value * labelled) / labelled.mean()

@@ -39,7 +39,7 @@ class Gain:
     """What a training of twice the length gains for one task, as a share of the metric that it comes to (eq. 25)."""
 
     share: float
-    """``1 - m(E) / m(2E)``."""
+    """``1 - m(E) / m(2E)``; of an error ``m(E) / m(2E) - 1``."""
     error: float
     """Its standard error: the clips on which the two trainings differ."""
 
@@ -47,11 +47,12 @@ class Gain:
     def of(cls, once: Repeats, twice: Repeats) -> "Gain":
         """Compare trainings of ``E`` and ``2E`` epochs on the same clips."""
         clips = len(once.clips)
-        reference = max(twice.mean, 0.5 / clips)
+        reference = twice.reference
         ratio = once.mean / reference
         apart = once.influence - ratio * twice.influence  # [c]
         variance = float(apart @ apart) / (clips * (clips - 1)) + unseen(max(once.reach, twice.reach), clips)
-        return cls(1 - ratio if twice.mean else 0.0, math.sqrt(variance) / reference)
+        gained = 1 - ratio if twice.higher_is_better else ratio - 1
+        return cls(gained if twice.mean > 0 else 0.0, math.sqrt(variance) / reference)
 
     def exceeds(self, worth: float, errors: float) -> bool:
         """Return whether the gain is above ``worth``, and above so many of its own standard errors."""
@@ -108,7 +109,7 @@ class SeedSpreads:
 
 
 def _spread(group: Repeats, noise: SeedNoise) -> SeedSpread:
-    metric = max(group.mean, 0.5 / len(group.clips))
+    metric = group.reference
     variances = group.between, group.within, noise.excess * group.binomial
     return SeedSpread(*(math.sqrt(variance) / metric for variance in variances))
 

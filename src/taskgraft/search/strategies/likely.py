@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from taskgraft.evaluators.measurement import Measurement, Outcomes
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.metrics import METRICS, measure
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
@@ -71,7 +70,10 @@ def _losses(training: Training, evidence: Evidence) -> tuple[float, dict[str, fl
 def _model(training: Training, evidence: Evidence, losses: Mapping[str, float]) -> Measurement:
     references, known = evidence.references(training.tasks), evidence.facts.known
     alone = {task: known[evidence.trainings(evidence.baseline(task))[0]] for task in training.tasks}
-    metrics = {task: references[task] * (1 - losses[task]) for task in training.tasks}
+    errors = evidence.spec.errors
+    metrics = {
+        task: references[task] * (1 + losses[task] if task in errors else 1 - losses[task]) for task in training.tasks
+    }
     outcomes = {task: alone[task].outcomes[task] for task in training.tasks}
     one = alone[training.tasks[0]]
     cut = training.is_probe and not any(losses.values())
@@ -79,18 +81,16 @@ def _model(training: Training, evidence: Evidence, losses: Mapping[str, float]) 
 
 
 def _baseline(training: Training, evidence: Evidence) -> Measurement:
-    """Return what another training of the same task alone measured; if there is none, one that is always right."""
+    """Return what another training of the same task alone measured; without one, of one that is nearly right."""
     alike = (measured for one, measured in evidence.facts.known.items() if one.tree == training.tree)
     known = next(alike, None)
     if known:
         return replace(known, affinities={}, cosines={}, earlier=())
     task = training.tasks[0]
-    return Measurement({task: 1.0}, {task: _always_right()}, 1, 1, 1.0, "", ({"step": 1, task: 1.0},))
-
-
-def _always_right() -> Outcomes:
-    clips, classes = np.arange(_CLIPS, dtype=np.int32), np.arange(_CLIPS, dtype=np.int32) % 2
-    return Outcomes(clips, classes, classes, np.ones(_CLIPS, np.int32))
+    metric = evidence.spec.metrics[task]
+    said = METRICS[metric].nearly_right(_CLIPS)
+    value = measure(said, metric)
+    return Measurement({task: value}, {task: said}, 1, 1, 1.0, "", ({"step": 1, task: value},))
 
 
 def _ended(training: Training, measured: Measurement) -> Trial:

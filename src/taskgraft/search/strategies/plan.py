@@ -135,7 +135,8 @@ def _resolution(task: TaskOutline, outline: StudyOutline) -> Resolution:
     """Return what a task's test clips can decide; it is taken to have the same share of the groups as of the clips."""
     report, clips = outline.reports[task.dataset], task.clips[Split.TEST]
     groups = max(1, round(report.groups * clips / report.clips)) if report.groups else None
-    return resolve(task.task.name, TestSize(clips, groups), len(outline.spec.tasks), outline.spec.ar_threshold)
+    spec, name = outline.spec, task.task.name
+    return resolve(name, TestSize(clips, groups), len(spec.tasks), spec.ar_threshold, metric=spec.metrics[name])
 
 
 def plan_trials(spec: StudySpec) -> tuple[int, int]:

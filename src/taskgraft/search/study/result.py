@@ -24,12 +24,12 @@ class FinalVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """One task of the delivered model on the test split; all figures are fractions.
+    """One task of the delivered model on the test split; all figures but errors are fractions.
 
-    ``reduction`` is ``1 - final / baseline``, below 0 when the task gained. ``upper`` bounds it with an error of 5 %,
-    ``lower`` with 5 % divided by the number of tasks in the verdict. ``test_groups`` are the independent groups that
-    bounds rest on, None when clips are taken as independent. A task whose baseline is at chance is part of no verdict:
-    its reduction and bounds are None.
+    ``reduction`` is ``1 - final / baseline``, for errors ``final / baseline - 1``: below 0 when the task gained.
+    ``upper`` bounds it with an error of 5 %, ``lower`` with 5 % divided by the number of tasks in the verdict.
+    ``test_groups`` are the independent groups that bounds rest on, None when clips are taken as independent. A task
+    whose baseline is at chance, or not above 0, is part of no verdict: its reduction and bounds are None.
 
     Raises:
         InvalidInput: a task above chance without bounds, or bounds that do not hold the reduction.

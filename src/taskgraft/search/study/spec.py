@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
@@ -101,7 +102,12 @@ class TaskSpec(Value):
     dataset: str = Field(min_length=1, max_length=1024)
     target: str = Field(min_length=1, max_length=256)
     kind: TaskKind = TaskKind.CLIP
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_precision"] = "accuracy"
+    metric: str = Field(
+        "accuracy",
+        validate_default=True,
+        description="one that fits the kind",
+        json_schema_extra={"enum": list(METRICS)},
+    )
 
     @field_validator("name")
     @classmethod
@@ -109,6 +115,17 @@ class TaskSpec(Value):
         if not is_valid_name(name):
             raise ValueError(f"a task's name has {NAME_RULE}")
         return name
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, metric: str, info: ValidationInfo) -> str:
+        """Refuse an unknown metric, and one that does not fit the kind."""
+        if "kind" in info.data:
+            try:
+                check_metric(metric, info.data["kind"])
+            except InvalidInput as error:
+                raise ValueError(error.faults[0].message) from None
+        return metric
 
 
 class BudgetSpec(Value):
@@ -324,6 +341,16 @@ class StudySpec(Value):
     def task_names(self) -> tuple[str, ...]:
         """Names of the tasks, in the order of the study."""
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The metric of each task."""
+        return {task.name: task.metric for task in self.tasks}
+
+    @property
+    def errors(self) -> frozenset[str]:
+        """The tasks whose metric is an error: better if it is lower."""
+        return lower_is_better(self.metrics)
 
     @classmethod
     def parse(cls, body: object) -> Self:
