@@ -5,11 +5,22 @@ from types import MappingProxyType
 
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.kinds.clip import ClipKind
+from taskgraft.evaluators.kinds.events import EventsKind
 from taskgraft.evaluators.kinds.frames import FramesKind
 from taskgraft.evaluators.kinds.protocol import Kind, Target, Targets
+from taskgraft.evaluators.kinds.tags import TagsKind
+from taskgraft.evaluators.kinds.value import ValueKind
 from taskgraft.space.tasks import TaskKind
 
-KINDS: Mapping[TaskKind, Kind] = MappingProxyType({TaskKind.CLIP: ClipKind(), TaskKind.FRAMES: FramesKind()})
+KINDS: Mapping[TaskKind, Kind] = MappingProxyType(
+    {
+        TaskKind.CLIP: ClipKind(),
+        TaskKind.FRAMES: FramesKind(),
+        TaskKind.EVENTS: EventsKind(),
+        TaskKind.TAGS: TagsKind(),
+        TaskKind.VALUE: ValueKind(),
+    }
+)
 """How tasks of each kind are read, trained, measured and answered."""
 
 

@@ -14,3 +14,9 @@ def balanced_weights(labels: NDArray[np.integer], classes: int) -> NDArray[np.fl
     weights = frequencies.sum() / (classes * np.maximum(frequencies, 1))
     bounded: NDArray[np.float32] = np.minimum(weights, _MAX_CLASS_WEIGHT).astype(np.float32)
     return bounded
+
+
+def presence_weights(answers: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Return the weights of no and of yes for each question [k, 2] by ``answers`` [..., k] of 1, 0 or `MISSING`."""
+    columns = answers.reshape(-1, answers.shape[-1]).T
+    return np.stack([balanced_weights(column, 2) for column in columns])

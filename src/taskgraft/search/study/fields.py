@@ -41,5 +41,32 @@ class WholeOrAuto:
         return {"anyOf": [whole, {"type": "string", "const": AUTO}]}
 
 
+class NameOrNames:
+    """Reads a text of 1 to ``longest`` characters, or a list of 1 to ``most`` of them, and describes them."""
+
+    def __init__(self, longest: int, most: int) -> None:
+        self._longest = longest
+        self._most = most
+
+    def read(self, value: object) -> str | tuple[str, ...]:
+        """Return a text as it is, and a list as a tuple.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        names = (value,) if isinstance(value, str) else value
+        if isinstance(names, list | tuple) and 1 <= len(names) <= self._most and all(map(self._is_name, names)):
+            return value if isinstance(value, str) else tuple(names)
+        raise ValueError(f"a text of 1 to {self._longest} characters, or a list of 1 to {self._most} of them")
+
+    def _is_name(self, value: object) -> bool:
+        return isinstance(value, str) and 1 <= len(value) <= self._longest
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of both."""
+        name = {"type": "string", "minLength": 1, "maxLength": self._longest}
+        return {"anyOf": [name, {"type": "array", "items": name, "minItems": 1, "maxItems": self._most}]}
+
+
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, BeforeValidator(_a_number)]

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     PlainValidator,
     ValidationError,
@@ -18,8 +19,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better
-from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
+from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better, metrics_of
+from taskgraft.search.study.fields import AUTO, NameOrNames, Number, Value, Whole, WholeOrAuto
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
@@ -31,6 +32,10 @@ from taskgraft.space.templates.registry import TEMPLATES, get_template
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
 MAX_TASKS = 64
+MAX_TARGETS = 64
+"""Events or tags of one task."""
+_target = NameOrNames(256, MAX_TARGETS)
+_Target = Annotated[str | tuple[str, ...], BeforeValidator(_target.read), WithJsonSchema(_target.schema())]
 MAX_GIVEN_REPEATS = 20
 MAX_CONFIRM = 20
 BASELINE_REPEATS = 2
@@ -95,18 +100,24 @@ def _at_least_one_if_given(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+def _one_of_the_metrics(schema: dict[str, Any]) -> None:
+    """Describe a metric whose default is not the empty text that stands for it in the model."""
+    schema["enum"] = list(METRICS)
+    del schema["default"]
+
+
 class TaskSpec(Value):
     """One question of a study: which column of which dataset."""
 
     name: str
     dataset: str = Field(min_length=1, max_length=1024)
-    target: str = Field(min_length=1, max_length=256)
+    target: _Target = Field(description="a label column or an event; tags and events tasks may have several of them")
     kind: TaskKind = TaskKind.CLIP
     metric: str = Field(
-        "accuracy",
+        "",
         validate_default=True,
-        description="one that fits the kind",
-        json_schema_extra={"enum": list(METRICS)},
+        description="one that fits the kind; by default accuracy, of events event_f1, of values concordance",
+        json_schema_extra=_one_of_the_metrics,
     )
 
     @field_validator("name")
@@ -119,8 +130,10 @@ class TaskSpec(Value):
     @field_validator("metric")
     @classmethod
     def _metric(cls, metric: str, info: ValidationInfo) -> str:
-        """Refuse an unknown metric, and one that does not fit the kind."""
+        """Take the first metric of the kind if none is given; refuse one that is unknown or does not fit the kind."""
         if "kind" in info.data:
+            if not metric:
+                return metrics_of(info.data["kind"])[0]
             try:
                 check_metric(metric, info.data["kind"])
             except InvalidInput as error:
