@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "x")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -22,22 +22,18 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/grafting.py": (),
     "evaluators/inputs.py": (),
     "evaluators/losses.py": (),
-    "evaluators/metrics.py": (
-        "ClassCounts",
-        "METRICS",
-        "_classes",
-        "_over_classes",
-        "_ratio",
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "measure",
-        "measure_all",
-        "reductions",
-    ),
+    "evaluators/metrics/class_counts.py": (),
+    "evaluators/metrics/detection.py": (),
+    "evaluators/metrics/measuring.py": (),
+    "evaluators/metrics/metric.py": (),
+    "evaluators/metrics/ranking.py": (),
+    "evaluators/metrics/reductions.py": (),
+    "evaluators/metrics/registry.py": (),
+    "evaluators/metrics/values.py": (),
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/outcomes.py": (),
     "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
