@@ -300,7 +300,7 @@ def _outcomes(*columns: Tensor) -> Outcomes:
 def _joined(parts: Sequence[Outcomes]) -> Outcomes:
     return Outcomes.of_classes(
         *(
-            np.concatenate([getattr(part, column) for part in parts])
+            np.concatenate([getattr(part.classes, column) for part in parts])
             for column in ("clips", "truth", "predicted", "counts")
         )
     )

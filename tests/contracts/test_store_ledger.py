@@ -41,7 +41,9 @@ def assert_equal(found: Measurement | None, expected: Measurement) -> None:
     assert list(found.outcomes) == list(expected.outcomes)
     for task, outcomes in expected.outcomes.items():
         for column in ("clips", "truth", "predicted", "counts"):
-            np.testing.assert_array_equal(getattr(found.outcomes[task], column), getattr(outcomes, column))
+            np.testing.assert_array_equal(
+                getattr(found.outcomes[task].classes, column), getattr(outcomes.classes, column)
+            )
 
 
 def open_with_optuna(url: str, study: Study) -> list[optuna.trial.FrozenTrial]:

@@ -9,13 +9,14 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 
 NUMBERS = st.integers(0, 2**31 - 1)
+CLASSES = st.integers(0, 2**24)
 
 
 def columns(one: Outcomes) -> list[list[int]]:
     return [part.tolist() for part in (one.classes.clips, one.classes.truth, one.classes.predicted, one.classes.counts)]
 
 
-@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
+@given(st.lists(st.tuples(NUMBERS, CLASSES, CLASSES, NUMBERS)))
 def test_outcomes_survive_the_ledger(rows: list[tuple[int, ...]]) -> None:
     table = np.array(rows, np.int32).reshape(-1, 4).T
     given_outcomes = Outcomes.of_classes(*table)

@@ -41,7 +41,7 @@ def assert_equal(found: Measurement | None, expected: Measurement) -> None:
         assert getattr(found, part) == getattr(expected, part), part
     for task, said in expected.outcomes.items():
         for column in ("clips", "truth", "predicted", "counts"):
-            np.testing.assert_array_equal(getattr(found.outcomes[task], column), getattr(said, column))
+            np.testing.assert_array_equal(getattr(found.outcomes[task].classes, column), getattr(said.classes, column))
     assert [checkpoint.step for checkpoint in found.earlier] == [checkpoint.step for checkpoint in expected.earlier]
     assert found.weights in (None, expected.weights)
     if found.best_step == expected.best_step and not found.is_censored:

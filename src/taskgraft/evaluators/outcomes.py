@@ -37,8 +37,8 @@ class Table:
     """Answers in columns of one length.
 
     Row i says that in clip ``clips[i]``, question ``labels[i]`` of the task had the true answer ``truth[i]`` and got
-    ``predicted[i]``, ``counts[i]`` times. Tasks of one question have labels 0. Every clip that was asked about has a
-    row: pairs (0, 0) say that nothing was there and nothing was found.
+    ``predicted[i]``, ``counts[i]`` times. Tasks of one question have labels 0. Classes are whole numbers, exact up to
+    2^24. Every clip that was asked about has a row: pairs (0, 0) say that nothing was there and nothing was found.
 
     Raises:
         InvalidInput: columns of different lengths; a clip, label or count below 0.

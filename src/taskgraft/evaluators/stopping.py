@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from types import MappingProxyType
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.metrics import METRICS, Metric, accuracy_reduction, lower_is_better
@@ -54,7 +53,7 @@ class Stopping:
     threshold: float
     accepts: bool
     baselines: Mapping[str, Curve]
-    metrics: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:
