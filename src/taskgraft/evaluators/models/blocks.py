@@ -8,7 +8,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
-from taskgraft.space import layers
+from taskgraft.space import filters, layers
 from taskgraft.space.template import Block
 
 
@@ -102,6 +102,16 @@ def _(spec: layers.Positions) -> nn.Module:
 @build_layer.register
 def _(spec: layers.TransformerLayer) -> nn.Module:
     return TransformerLayer(spec.channels, spec.heads, spec.hidden)
+
+
+@build_layer.register
+def _(spec: filters.SampleFilters) -> nn.Module:
+    return SampleFilters(spec)
+
+
+@build_layer.register
+def _(_: filters.ChannelsAsBands) -> nn.Module:
+    return ChannelsAsBands()
 
 
 class AlongChannels(nn.Module):
@@ -200,3 +210,26 @@ class TransformerLayer(nn.Module):
         tokens = self.layer(inputs.flatten(2).transpose(1, 2))  # [n, f * t, c]
         outputs: Tensor = tokens.transpose(1, 2).unflatten(2, inputs.shape[2:])
         return outputs
+
+
+class SampleFilters(nn.Module):
+    """Filters over raw samples, whose windows overlap; zeros stand outside the crop."""
+
+    def __init__(self, spec: filters.SampleFilters) -> None:
+        super().__init__()
+        self.padding = spec.padding
+        self.filter = nn.Conv1d(1, spec.filters, spec.window, spec.hop, bias=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [n, 1, samples of a frame, t] to [n, filters, 1, t]."""
+        samples = inputs.transpose(2, 3).flatten(2)  # [n, 1, samples of the crop]
+        outputs: Tensor = self.filter(nn.functional.pad(samples, self.padding)).unsqueeze(2)
+        return outputs
+
+
+class ChannelsAsBands(nn.Module):
+    """Channels and bands exchanged."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [n, c, 1, t] to [n, 1, c, t]."""
+        return inputs.transpose(1, 2)
