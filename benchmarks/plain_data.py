@@ -20,7 +20,7 @@ from taskgraft.evaluators.datasets.labelled import LabelledTask
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
-from taskgraft.evaluators.features import SILENCE, LogMel
+from taskgraft.evaluators.features import SILENCE, build_rows
 from taskgraft.evaluators.windows import cut_windows
 from taskgraft.space.front_ends import FrontEnd
 from taskgraft.space.template import Template
@@ -116,7 +116,7 @@ class TrainingClips(Dataset[Item]):
 
     def __init__(self, recordings: Recordings, labels: Mapping[str, Labels], template: Template, crop: int) -> None:
         self._recordings, self._labels, self._template, self._crop = recordings, labels, template, crop
-        self._log_mel = LogMel(template.front_end, crop)
+        self._log_mel = build_rows(template.front_end, crop)
         self._clips = labelled_clips(recordings, labels, Split.TRAIN)
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class WholeClips(Dataset[Windows]):
         self, recordings: Recordings, labels: Mapping[str, Labels], template: Template, crop: int, split: Split
     ) -> None:
         self._recordings, self._labels, self._template, self._crop = recordings, labels, template, crop
-        self._log_mel = LogMel(template.front_end)
+        self._log_mel = build_rows(template.front_end)
         self._clips = labelled_clips(recordings, labels, split)
 
     def __len__(self) -> int:

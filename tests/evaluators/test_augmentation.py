@@ -34,7 +34,7 @@ def test_masks_of_a_fixed_width_cover_just_their_share() -> None:
 def test_clips_are_mixed_within_their_dataset_and_so_are_their_targets() -> None:
     one, two = torch.arange(0, 6), torch.arange(6, 10)
     features = torch.arange(10.0).reshape(10, 1, 1, 1).repeat(1, 1, 4, 5)
-    batch = Batch(features, {"a": one, "b": one, "c": two}, {})
+    batch = Batch(features, {"a": one, "b": one, "c": two}, {}, torch.ones(10, 5, dtype=torch.bool))
     mixed = mix_clips_(features, batch, 0.2, seeded(3))
     assert 0 <= mixed.share <= 1
     assert torch.equal(mixed.partners["a"], mixed.partners["b"])
@@ -48,7 +48,7 @@ def test_clips_are_mixed_within_their_dataset_and_so_are_their_targets() -> None
 def test_shares_of_mixup_are_those_of_beta() -> None:
     """Beta(0.2, 0.2) has mean 1/2 and variance 1 / (4 (2 x 0.2 + 1))."""
     generator, features = seeded(), torch.zeros(2, 1, 1, 1)
-    batch = Batch(features, {"a": torch.arange(2)}, {})
+    batch = Batch(features, {"a": torch.arange(2)}, {}, torch.ones(2, 1, dtype=torch.bool))
     shares = torch.tensor([mix_clips_(features, batch, 0.2, generator).share for _ in range(4_000)])
     assert shares.mean().item() == pytest.approx(0.5, abs=0.03)
     assert shares.var().item() == pytest.approx(1 / (4 * 1.4), abs=0.01)

@@ -1,4 +1,4 @@
-"""From waveforms to the rows of a front end (log-mel, if nothing else is said), computed once per corpus and kept in a memory-mapped pack.
+"""From waveforms to the rows of a front end, computed once per corpus and kept in a memory-mapped pack.
 
 Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 """
@@ -94,8 +94,8 @@ class Samples(nn.Module):
         """Return the samples that follow each other from each frame's time on."""
         hop, samples = self.front_end.hop, waveform.shape[-1]
         frames = self.frames or self.front_end.frames(samples)
-        padded = nn.functional.pad(waveform, (0, frames * hop - samples))  # or cut
-        return padded.clamp(-_LOUDEST, _LOUDEST).unflatten(-1, (frames, hop)).transpose(-1, -2)
+        padded = nn.functional.pad(waveform, (0, frames * hop - samples)).clamp(-_LOUDEST, _LOUDEST)
+        return padded.reshape(*waveform.shape[:-1], frames, hop).transpose(-1, -2)
 
 
 @singledispatch
