@@ -37,6 +37,11 @@ class FrontEnd:
         return None
 
     @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Log-mel features"
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """What is learned of it: these layers stand before those of a template's first block, and belong to it."""
         return ()
@@ -102,6 +107,11 @@ class Mfcc(Mel):
         return self.coefficients
 
     @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Mel coefficients"
+
+    @property
     def takes_noise(self) -> bool:
         """False: energies can't be had from the first coefficients alone."""
         return False
@@ -146,6 +156,11 @@ class Waveform(FrontEnd):
     def rows(self) -> int:
         """Numbers of each frame that are kept."""
         return self.hop
+
+    @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Learned filters"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
