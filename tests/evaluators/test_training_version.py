@@ -38,6 +38,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/noise.py": (),
     "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),

@@ -19,7 +19,7 @@ from taskgraft.evaluators.models.blocks import SampleFilters, build_block
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.prediction import load_bundle
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Trainer
+from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space import filters
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.front_ends import Waveform
@@ -42,7 +42,7 @@ def data(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyData:
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    return export_tones(tmp_path_factory.mktemp("sampled"), TEMPLATE)
+    return export_tones(tmp_path_factory.mktemp("sampled"), TEMPLATE, schedule=Schedule(6, 8, 3e-3))
 
 
 @pytest.mark.parametrize("name", ["cnn8", "crnn", "cp-mobile", "cnn-bilstm", "transformer-s", "resnet-deep"])
@@ -76,6 +76,18 @@ def test_windows_overlap_and_are_centred_on_the_frames_as_those_of_log_mel() -> 
     found = module(rows)
     assert found.shape == (1, *spec.output_shape((1, 160, 7)))
     np.testing.assert_allclose(found[0, :, 0].detach().numpy(), expected, atol=1e-5)
+
+
+def test_filters_start_as_waves_of_pitches_spread_over_the_mel_scale() -> None:
+    weights = SampleFilters(filters.SampleFilters(160, 400, 64)).filter.weight[:, 0].detach()
+    spectra = torch.fft.rfft(weights, 16_000).abs()  # one number for each hertz
+    loudest = spectra.argmax(1)
+    mels = 2_595 * torch.log10(1 + loudest / 700)
+    wanted = 2_840.023 / 65 * torch.arange(1, 65)
+    torch.testing.assert_close(mels[3:], wanted[3:], atol=6.0, rtol=0)  # those below have one wave in a window
+    torch.testing.assert_close(weights.norm(dim=1), torch.full((64,), 3**-0.5))
+    again = SampleFilters(filters.SampleFilters(160, 400, 64)).filter.weight[:, 0].detach()
+    assert not torch.allclose(weights, again), "phases are drawn"
 
 
 @pytest.mark.parametrize("samples", [1, 119, 120, 121, 160, 1_000])

@@ -11,12 +11,14 @@ class SampleFilters(Layer):
     """A convolution without bias over raw samples: one channel of output for each filter, one frame for each hop.
 
     Its input has the ``hop`` samples of each frame as bands. The window of frame j is centred on sample j * hop, as
-    that of log-mel is, so that windows overlap; zeros stand outside the crop.
+    that of log-mel is, so that windows overlap; zeros stand outside the crop. Filters start as waves whose
+    pitches are spread over the mel scale (Zeghidour et al. 2018), which takes the rate of the samples.
     """
 
     hop: int
     window: int
     filters: int
+    sample_rate: int = 16_000
 
     @property
     def padding(self) -> tuple[int, int]:

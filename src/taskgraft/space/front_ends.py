@@ -166,7 +166,7 @@ class Waveform(FrontEnd):
     def layers(self) -> tuple[Layer, ...]:
         """The filters, with batch normalisation and ReLU as every convolution has, and their answers as bands."""
         return (
-            SampleFilters(self.hop, self.window, self.filters),
+            SampleFilters(self.hop, self.window, self.filters, self.sample_rate),
             BatchNorm(self.filters),
             Relu(),
             ChannelsAsBands(),
