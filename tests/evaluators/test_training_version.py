@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "5ef7b4f8559069b50d85e00298ab397fa12bbbb7a54f03098238a0226d8f4ade")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
