@@ -151,7 +151,7 @@ def simulated_data(folder: Path, clips: int) -> StudyData:
     """Make a clip task and a frames task on a corpus of silence, whose features are holes in a file."""
     template = get_template("cnn8")
     lengths = np.full(clips, _SHORT_CLIP, np.int32)
-    rows, bands = 1 + clips * _SHORT_CLIP, template.front_end.bands
+    rows, bands = 1 + clips * _SHORT_CLIP, template.front_end.rows
     np.save(folder / "lengths.npy", lengths)
     np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.float16, shape=(rows, bands)).flush()
     order = np.arange(clips, dtype=np.int32)

@@ -43,7 +43,7 @@ from benchmarks.plain_data import (
 from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
-from taskgraft.evaluators.features import LogMel, Normalisation
+from taskgraft.evaluators.features import Normalisation, build_rows
 from taskgraft.evaluators.kinds.clip import ClipLabels
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.weights import balanced_weights
@@ -131,8 +131,8 @@ def _statistics(
     template: Template, recordings: Mapping[str, Recordings], clips: Mapping[str, NDArray[np.int64]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and deviation of every band over the training clips, each [f]."""
-    log_mel = LogMel(template.front_end)
-    count, total, squares = 0, np.zeros(template.front_end.bands), np.zeros(template.front_end.bands)
+    log_mel = build_rows(template.front_end)
+    count, total, squares = 0, np.zeros(template.front_end.rows), np.zeros(template.front_end.rows)
     for corpus, part in clips.items():
         for clip in part.tolist():
             frames = log_mel(recordings[corpus].read(clip, template.front_end)).double().numpy()  # [f, frames]
@@ -220,7 +220,7 @@ def _masks(study: PlainStudy) -> torch.nn.Module:
     """Mask one stretch of bands and one of frames per clip, by torchaudio."""
     share = study.training.masking
     return torch.nn.Sequential(
-        torchaudio.transforms.FrequencyMasking(int(study.template.front_end.bands * share) + 1, iid_masks=True),
+        torchaudio.transforms.FrequencyMasking(int(study.template.front_end.rows * share) + 1, iid_masks=True),
         torchaudio.transforms.TimeMasking(int(study.crop * share) + 1, iid_masks=True),
     )
 

@@ -19,7 +19,7 @@ from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
-from taskgraft.evaluators.features import SILENCE, LogMel
+from taskgraft.evaluators.features import SILENCE, build_rows
 from taskgraft.evaluators.kinds.clip import ClipTargets
 from taskgraft.evaluators.kinds.frames import FrameTargets
 from taskgraft.evaluators.labelled import LabelledTask
@@ -119,7 +119,7 @@ class TrainingClips(Dataset[Item]):
 
     def __init__(self, recordings: Recordings, labels: Mapping[str, Labels], template: Template, crop: int) -> None:
         self._recordings, self._labels, self._template, self._crop = recordings, labels, template, crop
-        self._log_mel = LogMel(template.front_end, crop)
+        self._log_mel = build_rows(template.front_end, crop)
         self._clips = labelled_clips(recordings, labels, Split.TRAIN)
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ class WholeClips(Dataset[Windows]):
         self, recordings: Recordings, labels: Mapping[str, Labels], template: Template, crop: int, split: Split
     ) -> None:
         self._recordings, self._labels, self._template, self._crop = recordings, labels, template, crop
-        self._log_mel = LogMel(template.front_end)
+        self._log_mel = build_rows(template.front_end)
         self._clips = labelled_clips(recordings, labels, split)
 
     def __len__(self) -> int:

@@ -99,7 +99,7 @@ def test_a_training_crop_holds_the_part_of_the_clip_that_its_labels_speak_of(bot
     agree, count = 0, 0
     for place in range(len(clips)):
         features, targets = clips[place]
-        assert features.shape == (1, plain.template.front_end.bands, plain.crop)
+        assert features.shape == (1, plain.template.front_end.rows, plain.crop)
         loud = (features[0].amax(0) > -2)[:: plain.template.time_stride]  # a tone stands far above the noise
         told = targets["tone"] != MISSING
         agree += int((loud[told] == targets["tone"][told].bool()).sum())

@@ -105,7 +105,7 @@ def test_a_grafted_pair_says_of_its_donor_what_the_baseline_says(shared: int) ->
     alone, pair = {task: model(task, 8) for task in "ab"}, model("ab", shared)
     baselines = {task: FlatModel.unpacked([task], pack_weights(one)) for task, one in alone.items()}
     graft_baselines(pair, baselines, donor="b")
-    heard = torch.randn(2, 1, get_template("cnn8").front_end.bands, 64)
+    heard = torch.randn(2, 1, get_template("cnn8").front_end.rows, 64)
     with torch.no_grad():
         assert torch.equal(pair(heard)["b"], alone["b"](heard)["b"])
     given, own = alone["a"].state_dict(), pair.state_dict()

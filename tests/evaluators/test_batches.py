@@ -1,14 +1,20 @@
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from taskgraft.evaluators.batches import Crops, TrainBatches, assemble, evaluation_batches
+from taskgraft.evaluators.batches import Batch, Crops, TrainBatches, assemble, evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.features import SILENCE
+from taskgraft.evaluators.kinds.frames import FrameLabels
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.space.front_ends import Picture
+from taskgraft.space.templates.registry import get_template
 from tests.evaluators.tones import label_values, load_tones, write_tones
 
 STRIDE = 4
@@ -99,3 +105,69 @@ def test_evaluation_reads_every_frame_of_every_labelled_clip_once(two_corpora: S
     expected = {int(clip): -(-int(pack.lengths[clip]) // STRIDE) for clip in tasks[0].clips[Split.VALIDATION]}
     assert steps == expected
     assert any(pack.lengths[clip] > two_corpora.crop for clip in expected)
+
+
+def with_places_as_targets(data: StudyData) -> StudyData:
+    """The data with the row of the pack that a frame stands in as the target of every frame."""
+    tone = data.tasks["tone"]
+    places = np.arange(len(label_values(data, "tone")), dtype=np.int16)
+    return replace(data, tasks={**data.tasks, "tone": replace(tone, targets=FrameLabels(places))})
+
+
+def batches_of(data: StudyData, shift: int, seed: int = 0) -> Iterator[Batch]:
+    return TrainBatches(data, [data.tasks["tone"]], 32, np.random.default_rng(seed), shift)
+
+
+@pytest.mark.parametrize("shift", [0, 3, 12, 1_000])
+def test_features_and_targets_move_together(two_corpora: StudyData, shift: int) -> None:
+    data = with_places_as_targets(two_corpora)
+    frames = data.packs["one"].frames()
+    for batch in islice(batches_of(data, shift), 5):
+        places = batch.targets["tone"].numpy()
+        np.testing.assert_array_equal(batch.features[:, 0, :, ::STRIDE].transpose(1, 2), frames[places])
+        np.testing.assert_array_equal(batch.inside[:, ::STRIDE], places > 0)
+
+
+@pytest.mark.parametrize("shift", [1, 5, 1_000])
+def test_crops_move_by_so_many_frames_at_most_and_keep_half_of_what_they_hold(
+    two_corpora: StudyData, shift: int
+) -> None:
+    crop, pack, clips = two_corpora.crop, two_corpora.packs["one"], two_corpora.tasks["tone"].clips[Split.TRAIN]
+    still = torch.cat([batch.inside.sum(1) for batch in islice(batches_of(two_corpora, 0), 20)])
+    moved = torch.cat([batch.inside.sum(1) for batch in islice(batches_of(two_corpora, shift), 20)])
+    assert still.min() == min(crop, pack.lengths[clips].min())
+    lost = still.min() - moved.min()
+    assert 0 < lost <= shift
+    assert moved.min() >= still.min() // 2
+    long = islice(batches_of(two_corpora, shift), 20)
+    ahead = torch.cat([batch.inside.int().argmax(1)[batch.inside.any(1)] for batch in long])
+    assert ahead.max() > 0
+
+
+def test_pictures_are_cut_or_filled_up_at_random_in_training_and_alike_in_validation(tmp_path: Path) -> None:
+    """Their source cuts at random, or pads at random places, in every epoch, and fixes both for validation."""
+    manifest, short = write_tones(tmp_path / "tones"), 20
+    template = get_template("vgg11-bn", 0.125)
+    template = replace(template, front_end=Picture(window=2_048, hop=512, fft=2_048, bands=64, length=short))
+    data = load_tones({"tones": manifest}, [("pitch", "tones", "pitch")], tmp_path / "cache", template=template)
+    pack, task = data.packs["tones"], data.tasks["pitch"]
+    lengths = pack.lengths[task.clips[Split.TRAIN]]
+    assert (lengths < short).any()
+    assert (lengths > short).any()
+    seen: dict[int, set[tuple[int, int]]] = {}
+    for batch in islice(TrainBatches(data, [task], 32, np.random.default_rng(0)), 60):
+        assert batch.features.shape == (32, 1, 64, short)
+        for features, inside in zip(batch.features[:, 0], batch.inside, strict=True):
+            first = int(inside.int().argmax())
+            place = int(np.flatnonzero((pack.frames() == features[:, first].numpy()).all(1))[0])
+            clip = int(np.searchsorted(pack.starts, place, side="right")) - 1
+            seen.setdefault(clip, set()).add((first, place - int(pack.starts[clip])))
+    for clip, starts in seen.items():
+        spare = int(pack.lengths[clip]) - short
+        anywhere = {(0, cut) for cut in range(spare + 1)} if spare > 0 else {(lead, 0) for lead in range(1 - spare)}
+        assert starts <= anywhere
+        assert len(starts) > 0.8 * len(anywhere)
+    validation = [
+        [batch.features for batch, _, _ in evaluation_batches(data, [task], Split.VALIDATION)] for _ in range(2)
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(*validation, strict=True))

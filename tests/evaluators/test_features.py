@@ -22,10 +22,11 @@ from taskgraft.evaluators.features import (
     build_rows,
     measure_normalisation,
 )
+from taskgraft.space import front_ends
 from taskgraft.space.front_ends import PRESETS, Mfcc
-from tests.evaluators.tones import TEMPLATE, write_tones
+from tests.evaluators.tones import write_tones
 
-FRONT_END = TEMPLATE.front_end
+FRONT_END = front_ends.LogMel()
 SAMPLES = st.integers(1, 4000)
 
 

@@ -70,10 +70,11 @@ def test_a_gpu_that_is_not_there_is_told(tone_data: StudyData) -> None:
 
 def test_tasks_of_one_corpus_share_their_rows_on_every_device(tone_data: StudyData) -> None:
     rows = torch.arange(3)
-    batch = Batch(torch.zeros(6, 1, 4, 4), {"a": rows, "b": rows, "c": torch.arange(3, 6)}, {"a": torch.zeros(3)})
+    by_task = {"a": rows, "b": rows, "c": torch.arange(3, 6)}
+    batch = Batch(torch.zeros(6, 1, 4, 4), by_task, {"a": torch.zeros(3)}, torch.ones(6, 4, dtype=torch.bool))
     assert batch.on(torch.device("cpu")) is batch
     moved = batch.on(torch.device("meta"))
-    tensors = [moved.features, *moved.rows.values(), *moved.targets.values()]
+    tensors = [moved.features, moved.inside, *moved.rows.values(), *moved.targets.values()]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     assert moved.rows["a"] is moved.rows["b"] is not moved.rows["c"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "475e1c0740c24c66a575a698efe97a8d46df0693a8d4f7ed78b92254e0fa1b4a")
+PINNED = (1, "72eaec10e6449faa5377269ab26b638e94bf71d745a2dbed6140cbabba453d8b")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -44,6 +44,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
     "evaluators/outcomes.py": (),
+    "evaluators/noise.py": (),
     "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),

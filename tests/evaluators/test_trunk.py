@@ -65,7 +65,7 @@ def test_a_model_that_starts_from_a_trunk_says_what_the_trunk_says(
 
 
 def _shape(data: StudyData) -> tuple[int, int]:
-    return data.template.front_end.bands, 40
+    return data.template.front_end.rows, 40
 
 
 def test_a_trainer_starts_from_the_trunk_and_takes_steps_of_its_own(tone_data: StudyData, trunk: Trunk) -> None:

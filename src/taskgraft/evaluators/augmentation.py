@@ -29,16 +29,21 @@ class Mixed:
 
 
 def mask_axes_(
-    features: Tensor, share: float, generator: torch.Generator, width: MaskWidth = MaskWidth.UNIFORM
+    features: Tensor,
+    share: float,
+    generator: torch.Generator,
+    width: MaskWidth = MaskWidth.UNIFORM,
+    has_bands: bool = True,
 ) -> None:
     """Fill one stretch of bands and one of frames per clip with the mean (0), in place; features [n, 1, f, t].
 
-    They are normalised. A mask covers at most ``share`` of its axis, or just so much.
+    They are normalised. A mask covers at most ``share`` of its axis, or just so much. Without bands, only frames have
+    masks.
 
     As torchaudio's ``mask_along_axis_iid``, which can't be given a generator. Source: Park et al., SpecAugment, 2019.
     """
     draws = torch.rand(2, 2, len(features), 1, generator=generator)  # widths and starts, of bands and of frames
-    for axis, (drawn, start) in zip((2, 3), draws, strict=True):
+    for axis, (drawn, start) in list(zip((2, 3), draws, strict=True))[0 if has_bands else 1 :]:
         size = features.shape[axis]
         largest = int(size * share)
         widths = (drawn * (largest + 1)).floor() if width is MaskWidth.UNIFORM else torch.full_like(drawn, largest)

@@ -39,11 +39,13 @@ class Batch:
 
     Targets are those of each task's kind: [rows] for clip tasks and [rows, s] for frames tasks, `MISSING` where there
     is no label.
+    ``inside`` [n, t] are the frames of the clips, without the silence around them.
     """
 
     features: Tensor
     rows: Mapping[str, Tensor]
     targets: Mapping[str, Tensor]
+    inside: Tensor
 
     def on(self, device: torch.device) -> "Batch":
         """Return the batch on a device; a GPU copies it from pinned memory while this process goes on."""
@@ -59,15 +61,17 @@ class Batch:
             return moved[id(tensor)]
 
         rows = {name: move(tensor) for name, tensor in self.rows.items()}
-        return Batch(move(self.features), rows, {name: move(tensor) for name, tensor in self.targets.items()})
+        targets = {name: move(tensor) for name, tensor in self.targets.items()}
+        return Batch(move(self.features), rows, targets, move(self.inside))
 
 
 def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Crops]) -> Batch:
     """Gather the crops of each corpus and the targets of each task into one batch."""
-    parts, rows, targets, first = [], {}, {}, 0
+    parts, inside, rows, targets, first = [], [], {}, {}, 0
     for corpus, cut in crops.items():
         picked = cut.rows(data.packs[corpus], data.crop)
         parts.append(data.packs[corpus].frames()[picked])
+        inside.append(picked > 0)
         present = torch.arange(first, first + len(picked))  # one object for all tasks: shared blocks see it is the same
         for task in tasks:
             if task.corpus == corpus:
@@ -77,7 +81,7 @@ def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Cro
                 targets[task.task.name] = torch.from_numpy(labels)
         first += len(picked)
     features = torch.from_numpy(np.concatenate(parts)).float()  # [n, t, f]
-    return Batch(features.transpose(1, 2).unsqueeze(1), rows, targets)
+    return Batch(features.transpose(1, 2).unsqueeze(1), rows, targets, torch.from_numpy(np.concatenate(inside)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,16 +95,23 @@ class BatchPosition:
 class TrainBatches(Iterator[Batch]):
     """Training batches without end: ``batch_size`` clips of every corpus a step, each corpus reshuffled when used up.
 
-    Crops of long clips start anywhere; short clips stand anywhere within their crop.
+    Crops of long clips start anywhere; short clips stand anywhere within their crop. With ``shift``, crops then move by
+    up to so many frames, and by no more than half of what they hold of their clip; silence comes in from outside.
     """
 
     def __init__(
-        self, data: StudyData, tasks: Sequence[TaskData], batch_size: int, generator: np.random.Generator
+        self,
+        data: StudyData,
+        tasks: Sequence[TaskData],
+        batch_size: int,
+        generator: np.random.Generator,
+        shift: int = 0,
     ) -> None:
         self._data = data
         self._tasks = tasks
         self._size = batch_size
         self._generator = generator
+        self._shift = shift
         self.clips = {
             corpus: np.unique(np.concatenate([task.clips[Split.TRAIN] for task in tasks if task.corpus == corpus]))
             for corpus in {task.corpus: None for task in tasks}
@@ -112,8 +123,12 @@ class TrainBatches(Iterator[Batch]):
         crops = {}
         for corpus in self.clips:
             clips = self._draw(corpus)
-            spare = self._data.packs[corpus].lengths[clips].astype(np.int64) - self._data.crop
+            lengths = self._data.packs[corpus].lengths[clips].astype(np.int64)
+            spare = lengths - self._data.crop
             offsets = np.where(spare > 0, 1, -1) * self._generator.integers(0, np.abs(spare) + 1)
+            if self._shift:
+                most = np.minimum(self._shift, np.minimum(lengths, self._data.crop) // 2)
+                offsets += self._generator.integers(-most, most + 1)
             crops[corpus] = Crops(clips, offsets)
         return assemble(self._data, self._tasks, crops)
 

@@ -30,7 +30,10 @@ class _Value(BaseModel):
 
 
 class BandStatistics(_Value):
-    """Mean and deviation of every log-mel band, by which the model scales its input. They are part of the model."""
+    """Mean and deviation of every band, by which the model scales its input; one of each for samples.
+
+    They are part of the model.
+    """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -40,8 +43,8 @@ class Preprocessing(_Value):
     """What the model expects of a waveform, and what it does with it first."""
 
     front_end: AnyFrontEnd = Field(discriminator="kind")
-    crop: int = Field(gt=0, description="log-mel frames of one window")
-    time_stride: int = Field(gt=0, description="log-mel frames of one time step of a frames task")
+    crop: int = Field(gt=0, description="frames of one window")
+    time_stride: int = Field(gt=0, description="frames of one time step of a frames task")
     log_floor: float = Field(gt=0, description="added to mel energies before their logarithm is taken")
     normalisation: BandStatistics
     padding: str = PADDING

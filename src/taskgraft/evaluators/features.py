@@ -1,4 +1,4 @@
-"""From waveforms to log-mel features, computed once per corpus and kept in a memory-mapped pack.
+"""From waveforms to the rows of a front end, computed once per corpus and kept in a memory-mapped pack.
 
 Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 """
@@ -23,11 +23,13 @@ from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.space import front_ends
-from taskgraft.space.front_ends import Mel
+from taskgraft.space.front_ends import FrontEnd, Mel
 
 FLOOR = 1e-6
 SILENCE = float(np.log(FLOOR))
 """The log-mel value of pure silence: what clips are padded with."""
+_LOUDEST = 60_000.0
+"""What a pack can hold of a raw sample: half precision goes a little further."""
 _PACK_FORMAT = 1
 _MAPPED_PACKS = 64
 
@@ -77,10 +79,39 @@ class MelCoefficients(nn.Module):
         return coefficients
 
 
+class Samples(nn.Module):
+    """Waveform [..., samples] -> the same samples [..., hop, t], zeros behind the last.
+
+    There are ``front_end.frames(samples)`` frames, or the first ``frames``.
+    """
+
+    def __init__(self, front_end: front_ends.Waveform, frames: int | None = None) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.frames = frames
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Return the samples that follow each other from each frame's time on."""
+        hop, samples = self.front_end.hop, waveform.shape[-1]
+        frames = self.frames or self.front_end.frames(samples)
+        padded = nn.functional.pad(waveform, (0, frames * hop - samples)).clamp(-_LOUDEST, _LOUDEST)
+        return padded.reshape(*waveform.shape[:-1], frames, hop).transpose(-1, -2)
+
+
 @singledispatch
-def build_rows(front_end: Mel, frames: int | None = None) -> nn.Module:
+def build_rows(front_end: FrontEnd, frames: int | None = None) -> nn.Module:
     """Return the module that makes the rows of a front end: waveform [n, samples] -> [n, rows, t]."""
+    raise NotImplementedError(f"no module is known for {type(front_end).__name__} and {frames}")
+
+
+@build_rows.register
+def _(front_end: front_ends.Mel, frames: int | None = None) -> nn.Module:
     return LogMel(front_end, frames)
+
+
+@build_rows.register
+def _(front_end: front_ends.Waveform, frames: int | None = None) -> nn.Module:
+    return Samples(front_end, frames)
 
 
 @build_rows.register
@@ -110,7 +141,7 @@ class Normalisation(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class FeaturePack:
-    """The log-mel frames of a corpus, one clip after the other in one file that all workers map.
+    """The frames of a corpus, one clip after the other in one file that all workers map.
 
     Row 0 of ``frames()`` is silence; clip i holds rows ``starts[i]`` to ``starts[i] + lengths[i]``.
     """
@@ -145,7 +176,7 @@ def _mapped(path: Path) -> NDArray[np.float16]:
 def build_pack(
     corpus: Corpus,
     fingerprint: str,
-    front_end: Mel,
+    front_end: FrontEnd,
     cache: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> FeaturePack:
@@ -171,7 +202,7 @@ def build_pack(
     return FeaturePack.open(folder)
 
 
-def _write_pack(corpus: Corpus, front_end: Mel, folder: Path, progress: Callable[[float], None]) -> None:
+def _write_pack(corpus: Corpus, front_end: FrontEnd, folder: Path, progress: Callable[[float], None]) -> None:
     lengths = np.zeros(len(corpus.paths), np.int32)
     raw = folder / "frames.raw"
     with raw.open("wb") as file:
@@ -184,14 +215,14 @@ def _write_pack(corpus: Corpus, front_end: Mel, folder: Path, progress: Callable
     np.save(folder / "lengths.npy", lengths)
 
 
-def _silence(front_end: Mel) -> NDArray[np.float16]:
+def _silence(front_end: FrontEnd) -> NDArray[np.float16]:
     """Return the row of a frame of pure silence."""
     row: NDArray[np.float16] = build_rows(front_end)(torch.zeros(front_end.hop))[:, 0].numpy().astype(np.float16)
     return row
 
 
-def _clip_frames(corpus: Corpus, front_end: Mel) -> Iterator[NDArray[np.float16]]:
-    """Yield log-mel [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
+def _clip_frames(corpus: Corpus, front_end: FrontEnd) -> Iterator[NDArray[np.float16]]:
+    """Yield the rows [t, f] of each clip in turn; clips that can't be read are reported together at the end."""
     rows = build_rows(front_end)
     faults: list[Fault] = []
     for clip in range(len(corpus)):
@@ -215,14 +246,22 @@ def _as_npy(raw: Path, target: Path, shape: tuple[int, int]) -> None:
     raw.unlink()
 
 
-def measure_normalisation(parts: Sequence[tuple[FeaturePack, NDArray[np.int32]]]) -> Normalisation:
-    """Return mean and deviation of every band over the given clips of the given packs."""
+def measure_normalisation(
+    parts: Sequence[tuple[FeaturePack, NDArray[np.int32]]], has_bands: bool = True
+) -> Normalisation:
+    """Return mean and deviation of every band over the given clips of the given packs.
+
+    Of rows that are no bands: mean 0, so that silence stays 0, and the root mean square of all numbers.
+    """
     count, total, squares = 0, 0.0, 0.0
     for pack, clips in parts:
         frames = pack.frames()
         for clip in clips:
             rows = frames[pack.starts[clip] : pack.starts[clip] + pack.lengths[clip]].astype(np.float64)
             count, total, squares = count + len(rows), total + rows.sum(0), squares + (rows**2).sum(0)
+    if not has_bands:
+        loudness = np.sqrt(np.maximum(np.mean(squares, keepdims=True) / count, 1e-10))
+        return Normalisation(np.zeros(1, np.float32), loudness.astype(np.float32))
     mean = np.asarray(total / count)
     deviation = np.sqrt(np.maximum(np.asarray(squares / count) - mean**2, 1e-4))
     return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))

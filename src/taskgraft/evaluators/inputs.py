@@ -46,5 +46,10 @@ def _(_: front_ends.Mfcc, normalisation: Normalisation) -> nn.Module:
 
 
 @build_input.register
+def _(_: front_ends.Waveform, normalisation: Normalisation) -> nn.Module:
+    return normalisation
+
+
+@build_input.register
 def _(spec: front_ends.Picture, normalisation: Normalisation) -> nn.Module:
     return PictureInput(spec.side)

@@ -243,7 +243,7 @@ def _loading(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], metr
     worst = max(metrics["parity"]["max_abs_difference"].values())
     return (
         f"Input `{bundle.INPUT}`: float32 [clips, {preprocessing.samples}], mono at {front_end.sample_rate:,} Hz, "
-        f"{bundle.PADDING}. Log-mel features and normalisation are inside the model. Outputs, in the order of "
+        f"{bundle.PADDING}. {front_end.features} and normalisation are inside the model. Outputs, in the order of "
         f"`{bundle.LABELS}` ({', '.join(tasks)}): probabilities.\n\n"
         f"With Taskgraft, any recording of any length: `taskgraft predict . clip.wav`\n\n"
         f"With onnxruntime alone:\n\n```python\n{_WITH_ONNXRUNTIME}{_uses(tasks)}```\n\n"

@@ -33,7 +33,7 @@ class StudyData:
     tasks: Mapping[str, TaskData]
     normalisation: Normalisation
     crop: int
-    """Log-mel frames of a training crop: a multiple of the template's time stride."""
+    """Frames of a training crop: a multiple of the template's time stride."""
 
     def input_module(self, device: torch.device = _CPU) -> nn.Module:
         """Return the module that makes the first block's input of a batch's features, on a device."""
@@ -86,7 +86,8 @@ def load_study_data(
         for name, pack in packs.items()
     ]
     crop = _crop(template, [pack.lengths[clips] for pack, clips in train], clip_seconds)
-    return StudyData(template, packs, data, measure_normalisation(train), crop)
+    normalisation = measure_normalisation(train, template.front_end.has_bands)
+    return StudyData(template, packs, data, normalisation, crop)
 
 
 def _packs(

@@ -25,6 +25,7 @@ from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import METRICS, lower_is_better, measure, worst_reduction
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.noise import Noise
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
@@ -63,7 +64,9 @@ class Schedule:
     """How long and how fast to train. An epoch goes through the largest training split of the study.
 
     ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
-    Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not.
+    Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not. ``noise`` is
+    the lowest and the highest ratio in decibels of clips to the noise that is added to them; None: there is none. Crops
+    move by up to ``shift`` seconds.
     """
 
     epochs: int
@@ -73,6 +76,8 @@ class Schedule:
     masking_width: MaskWidth = MaskWidth.UNIFORM
     mixup: float = 0.0
     mixstyle: float = 0.0
+    noise: tuple[float, float] | None = None
+    shift: float = 0.0
 
     def steps(self, clips: int) -> int:
         """Return the optimiser steps for a largest training split of ``clips`` clips."""
@@ -131,7 +136,9 @@ class Trainer:
         self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
-        self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
+        shift = round(schedule.shift * data.template.front_end.frames_per_second)
+        self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling, shift)
+        self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
@@ -181,6 +188,8 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         batch = batch.on(self._precision.device)
+        if self._noise:
+            self._noise.add_(batch, self._masking)
         features = self._input(batch.features)  # [n, 1, f, t]
         mixed = self._augment(features, batch)
         with self._precision.autocast():
@@ -202,7 +211,8 @@ class Trainer:
             mix_styles_(features, schedule.mixstyle, self._masking)
         if schedule.mixup:
             mixed = mix_clips_(features, batch, schedule.mixup, self._masking)
-        mask_axes_(features, schedule.masking, self._masking, schedule.masking_width)
+        has_bands = self._data.template.front_end.has_bands
+        mask_axes_(features, schedule.masking, self._masking, schedule.masking_width, has_bands)
         return mixed
 
     def _loss(self, scores: Mapping[str, Tensor], targets: Mapping[str, Tensor], mixed: Mixed | None) -> Tensor:

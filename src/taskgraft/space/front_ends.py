@@ -1,8 +1,8 @@
 """Front ends: how a waveform becomes what the first block sees, as plain values.
 
 Each kind makes rows of numbers for every frame, which are computed once per corpus and kept, and of these the shape
-``(channels, bands, frames)`` of an input. `evaluators/front_ends.py` has the torch module of each kind. Lengths are in
-samples if nothing else is said.
+``(channels, bands, frames)`` of an input. `evaluators/features.py` and `evaluators/inputs.py` have the torch modules of
+each kind. Lengths are in samples if nothing else is said.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from taskgraft.space.layers import Shape
+from taskgraft.space.filters import ChannelsAsBands, SampleFilters
+from taskgraft.space.layers import BatchNorm, Layer, Relu, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,26 @@ class FrontEnd:
     def crop(self) -> int | None:
         """Frames of a crop, if the front end takes no other length."""
         return None
+
+    @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Log-mel features"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What is learned of it: these layers stand before those of a template's first block, and belong to it."""
+        return ()
+
+    @property
+    def has_bands(self) -> bool:
+        """Whether the rows of a frame are bands of frequencies, or something of that kind."""
+        return True
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether noise can be added to the rows."""
+        return True
 
     def frames(self, samples: int) -> int:
         """Return how many frames ``samples`` samples of audio touch."""
@@ -85,6 +106,16 @@ class Mfcc(Mel):
         """Numbers of each frame that are kept."""
         return self.coefficients
 
+    @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Mel coefficients"
+
+    @property
+    def takes_noise(self) -> bool:
+        """False: energies can't be had from the first coefficients alone."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture(Mel):
@@ -108,7 +139,50 @@ class Picture(Mel):
         return 1, self.side, self.side
 
 
-AnyFrontEnd = LogMel | Mfcc | Picture
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waveform(FrontEnd):
+    """Raw samples, of which the model learns its own filters; scaled by their root mean square over training clips.
+
+    A frame holds the ``hop`` samples that follow each other from its time on. The first block begins with a convolution
+    of 1 x ``window`` and stride ``hop``, whose ``filters`` take the place of bands. The last frame of a clip is the
+    last one whose window still touches the clip. Silence is 0.
+    """
+
+    window: int = 400
+    filters: int = 64
+    kind: Literal["waveform"] = "waveform"
+
+    @property
+    def rows(self) -> int:
+        """Numbers of each frame that are kept."""
+        return self.hop
+
+    @property
+    def features(self) -> str:
+        """What a model begins with, in words."""
+        return "Learned filters"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The filters, with batch normalisation and ReLU as every convolution has, and their answers as bands."""
+        return (
+            SampleFilters(self.hop, self.window, self.filters, self.sample_rate),
+            BatchNorm(self.filters),
+            Relu(),
+            ChannelsAsBands(),
+        )
+
+    @property
+    def has_bands(self) -> bool:
+        """False: the rows of a frame are samples."""
+        return False
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames ``samples`` samples of audio touch."""
+        return -(-(samples + self.window // 2) // self.hop)
+
+
+AnyFrontEnd = LogMel | Mfcc | Picture | Waveform
 """All kinds, told apart by ``kind``."""
 
 PRESETS: Mapping[str, AnyFrontEnd] = MappingProxyType(
@@ -118,6 +192,7 @@ PRESETS: Mapping[str, AnyFrontEnd] = MappingProxyType(
         "cp-mobile": LogMel(sample_rate=32_000, window=3_072, hop=500, fft=4_096, bands=256),
         "emotion-image": Picture(window=2_048, hop=512, fft=2_048, bands=512),
         "mfcc": Mfcc(),
+        "waveform": Waveform(),
     }
 )
 """Front ends that a study may ask for by name (docs/templates.md says where they come from)."""

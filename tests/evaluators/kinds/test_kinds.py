@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from taskgraft.evaluators.batches import TrainBatches
+from taskgraft.evaluators.datasets.check import check_tables
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
@@ -79,8 +80,6 @@ def test_each_metric_of_a_kind_can_be_read_from_what_a_model_says(chimes: Path, 
 
 @pytest.mark.parametrize("kind", TaskKind)
 def test_a_report_shows_what_reading_finds(chimes: Path, kind: TaskKind) -> None:
-    from taskgraft.evaluators.datasets.check import check_tables
-
     task = labelled(read_corpus(chimes, "chimes"), kind)
     outline = KINDS[kind].outline("chimes", TASKS[kind][1], check_tables(chimes))
     splits = np.array(read_corpus(chimes).splits)
@@ -117,10 +116,9 @@ def test_answers_about_windows_are_those_of_the_evaluation(chimes: Path, kind: T
     with torch.inference_mode():
         scores = model(data.input_module()(features))[name]
         outputs = KINDS[kind].activate(data.tasks[name], scores).numpy()
-    step = template.time_stride / template.front_end.frames_per_second
-    timing = Timing(
-        windows, template.time_stride, step, float(pack.lengths[clip] / template.front_end.frames_per_second)
-    )
+    per_second = template.front_end.frames_per_second
+    seconds = float(pack.lengths[clip] / per_second)
+    timing = Timing(windows, template.time_stride, template.time_stride / per_second, seconds)
     answer = KINDS[kind].decode(KINDS[kind].task_labels(data.tasks[name].labels, target), outputs, timing)
     (table, *_) = evaluate(model, data, Split.TEST)[name].tables.values()
     mine = table.clips == clip

@@ -42,7 +42,7 @@ def test_blocks_are_as_their_specifications_say(template: Template, width: float
 @pytest.mark.parametrize("frames", [1, 2, 3, 7, 100, 101])
 def test_same_padding_rounds_up(frames: int) -> None:
     template = TEMPLATES["cnn8"]
-    picture = torch.randn(2, 1, template.front_end.bands, frames)
+    picture = torch.randn(2, 1, template.front_end.rows, frames)
     for spec, shape in zip(template.blocks, template.shapes(frames)[1:], strict=True):
         picture = build_block(spec).eval()(picture)
         assert picture.shape == (2, *shape)

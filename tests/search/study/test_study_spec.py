@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.search.study.noise_spec import NoiseSpec
 from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
 from taskgraft.search.study.training_spec import Start, TrainingSpec
 from taskgraft.space.matrix import Decision
@@ -251,3 +252,43 @@ def test_a_front_end_that_the_template_cannot_take_is_refused_with_the_reason() 
     assert "transformer-s can't take 'scene': positions are for" in fault.message
     (fault,) = faults(study(front_end="loud"))
     assert "no front end 'loud'; there is default" in fault.message
+
+
+def test_noise_and_shift_have_ranges() -> None:
+    spec = StudySpec.parse(study(training={"noise": {"snr": [-5, 20]}, "shift": 0.25}))
+    assert spec.training.noise == NoiseSpec(snr=(-5.0, 20.0))
+    assert StudySpec.parse(spec.to_plain()) == spec
+    plain = TrainingSpec()
+    assert plain.noise is None
+    assert plain.shift == 0
+    for training, where, rule in (
+        ({"noise": {"snr": [20, 5]}}, "training.noise.snr", "the lowest ratio comes first; got [20, 5]"),
+        ({"noise": {"snr": [-21, 5]}}, "training.noise.snr.0", "greater than or equal to -20; got -21"),
+        ({"noise": {"snr": [5, 81]}}, "training.noise.snr.1", "less than or equal to 80; got 81"),
+        ({"noise": {"snr": [5, "loud"]}}, "training.noise.snr.1", "is a number; got 'loud'"),
+        ({"noise": {}}, "training.noise.snr", "is required"),
+        ({"noise": {"snr": [0, 5], "colour": "pink"}}, "training.noise.colour", "there is no such field"),
+        ({"shift": -0.1}, "training.shift", "greater than or equal to 0; got -0.1"),
+        ({"shift": 11}, "training.shift", "less than or equal to 10; got 11"),
+    ):
+        (fault,) = faults(study(training=training))
+        assert fault.where == where
+        assert rule in fault.message
+
+
+def test_what_has_no_meaning_for_a_front_end_is_refused() -> None:
+    (fault,) = faults(study(front_end="waveform", training={"mixstyle": 0.4}))
+    assert fault.where == "training.mixstyle"
+    assert fault.message.startswith("is for front ends with bands, and waveform has none")
+    assert fault.message.endswith("got 0.4")
+    (fault,) = faults(study(front_end="mfcc", training={"noise": {"snr": [0, 20]}}))
+    assert fault.where == "training.noise"
+    assert fault.message.startswith("is for samples and mel energies, and mfcc keeps neither")
+    assert fault.message.endswith("got [0.0, 20.0]")
+    noise = {"noise": {"snr": [0, 20]}}
+    for fitting in (
+        {"front_end": "waveform", "training": {**noise, "mixup": 0.2}},
+        {"front_end": "mfcc", "training": {"mixstyle": 0.4}},
+        {"template": "vgg11", "training": noise},
+    ):
+        StudySpec.parse(study(**fitting))

@@ -3,12 +3,13 @@
 Notation: ``n`` clips, ``c`` channels, ``f`` bands, ``t`` frames. Every module takes and gives [n, c, f, t].
 """
 
+import math
 from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
 
-from taskgraft.space import layers
+from taskgraft.space import filters, layers
 from taskgraft.space.template import Block
 
 
@@ -102,6 +103,16 @@ def _(spec: layers.Positions) -> nn.Module:
 @build_layer.register
 def _(spec: layers.TransformerLayer) -> nn.Module:
     return TransformerLayer(spec.channels, spec.heads, spec.hidden)
+
+
+@build_layer.register
+def _(spec: filters.SampleFilters) -> nn.Module:
+    return SampleFilters(spec)
+
+
+@build_layer.register
+def _(_: filters.ChannelsAsBands) -> nn.Module:
+    return ChannelsAsBands()
 
 
 class AlongChannels(nn.Module):
@@ -200,3 +211,42 @@ class TransformerLayer(nn.Module):
         tokens = self.layer(inputs.flatten(2).transpose(1, 2))  # [n, f * t, c]
         outputs: Tensor = tokens.transpose(1, 2).unflatten(2, inputs.shape[2:])
         return outputs
+
+
+class SampleFilters(nn.Module):
+    """Filters over raw samples, whose windows overlap; zeros stand outside the crop."""
+
+    def __init__(self, spec: filters.SampleFilters) -> None:
+        super().__init__()
+        self.padding = spec.padding
+        self.filter = nn.Conv1d(1, spec.filters, spec.window, spec.hop, bias=False)
+        with torch.no_grad():
+            self.filter.weight.copy_(_waves(spec)[:, None])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [n, 1, samples of a frame, t] to [n, filters, 1, t]."""
+        samples = inputs.transpose(2, 3).flatten(2)  # [n, 1, samples of the crop]
+        outputs: Tensor = self.filter(nn.functional.pad(samples, self.padding)).unsqueeze(2)
+        return outputs
+
+
+def _waves(spec: filters.SampleFilters) -> Tensor:
+    """Return waves [filters, window] of random phase, which swell and fade; as large as what torch starts with.
+
+    Their pitches are those of as many mel bands. Zeghidour et al., Learning filterbanks from raw speech, 2018.
+    """
+    highest = 2_595 * math.log10(1 + spec.sample_rate / 2 / 700)
+    mels = torch.linspace(0, highest, spec.filters + 2)[1:-1]
+    pitches = 700 * (10 ** (mels / 2_595) - 1)
+    times = torch.arange(spec.window) / spec.sample_rate
+    phases = torch.rand(spec.filters, 1)
+    waves: Tensor = torch.sin(2 * torch.pi * (pitches[:, None] * times + phases)) * torch.hann_window(spec.window)
+    return waves.div(3**0.5 * torch.linalg.vector_norm(waves, dim=1, keepdim=True))
+
+
+class ChannelsAsBands(nn.Module):
+    """Channels and bands exchanged."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [n, c, 1, t] to [n, 1, c, t]."""
+        return inputs.transpose(1, 2)

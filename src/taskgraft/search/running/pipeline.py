@@ -300,6 +300,8 @@ def schedule_of(spec: StudySpec, epochs: int | None = None) -> Schedule:
         training.masking_width,
         training.mixup,
         training.mixstyle,
+        noise=training.noise.snr if training.noise else None,
+        shift=training.shift,
     )
 
 

@@ -272,6 +272,17 @@ class StudySpec(Value):
             raise ValueError("start: trunk takes 2 tasks or more, and this study has 1: leave it out")
         return training
 
+    @field_validator("training")
+    @classmethod
+    def _fits_front_end(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse what can't be done to the rows of the front end."""
+        if {"template", "front_end"} <= info.data.keys():
+            front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
+            if found := list(training.augmentation_faults(front_end)):
+                faults = [_fault((field,), rule, value) for field, rule, value in found]
+                raise ValidationError.from_exception_data("training", faults)
+        return training
+
     @field_validator("budget")
     @classmethod
     def _is_large_enough(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:

@@ -1,5 +1,6 @@
 """How the models of a study are trained."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,8 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
+from taskgraft.search.study.noise_spec import NoiseSpec
+from taskgraft.space.front_ends import AnyFrontEnd
 
 MAX_EPOCHS = 10_000
 TRUNK_SHARE = 4
@@ -40,7 +43,9 @@ class TrainingSpec(Value):
     learning_rate: Number = Field(default=0.001, gt=0, le=1)
     algorithm: Literal["soft"] = "soft"
     loss_weighting: Literal["sum"] = "sum"
-    masking: Number = Field(default=0.15, ge=0, le=0.5, description="largest share of each log-mel axis that is masked")
+    masking: Number = Field(
+        default=0.15, ge=0, le=0.5, description="largest share of bands and of frames that is masked"
+    )
     masking_width: MaskWidth = Field(
         default=MaskWidth.UNIFORM, description="uniform: masks are drawn from 0 to that share wide; fixed: just so wide"
     )
@@ -52,6 +57,13 @@ class TrainingSpec(Value):
         ge=0,
         le=1,
         description="chance that clips of a batch mix the mean and deviation of each band",
+    )
+    noise: NoiseSpec | None = Field(default=None, description="noise in every training clip; null: none")
+    shift: Number = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="seconds by which crops move at most, and labels of frames with them; silence comes in",
     )
     clip_seconds: Number | None = Field(
         default=None,
@@ -92,6 +104,15 @@ class TrainingSpec(Value):
         if self.epochs == AUTO:
             raise InvalidInput.at("training.epochs", f"is a whole number when a model is trained; got {AUTO}")
         return self.epochs
+
+    def augmentation_faults(self, front_end: AnyFrontEnd) -> Iterator[tuple[str, str, object]]:
+        """Yield field, rule and value of what can't be done to the rows of a front end."""
+        if self.mixstyle and not front_end.has_bands:
+            rule = f"is for front ends with bands, and {front_end.kind} has none: leave it out, or mix clips (mixup)"
+            yield "mixstyle", rule, self.mixstyle
+        if self.noise and not front_end.takes_noise:
+            rule = f"is for samples and mel energies, and {front_end.kind} keeps neither: leave it out"
+            yield "noise", rule, list(self.noise.snr)
 
     def lasting(self, epochs: int) -> Self:
         """Return the same training, of so many epochs."""

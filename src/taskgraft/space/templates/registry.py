@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from taskgraft.errors import InvalidInput
 from taskgraft.space.front_ends import PRESETS
-from taskgraft.space.template import Template
+from taskgraft.space.template import Block, Template
 from taskgraft.space.templates.alexnet import alexnet
 from taskgraft.space.templates.cnn8 import cnn8
 from taskgraft.space.templates.cnn_bilstm import cnn_bilstm
@@ -59,8 +59,10 @@ def _behind(template: Template, front_end: str) -> Template:
         raise InvalidInput.at("front_end", f"no front end {front_end!r}; there is {', '.join(PRESETS)}")
     if PRESETS[front_end] == template.front_end:
         return template
+    first, *others = template.blocks
+    learned = Block((*PRESETS[front_end].layers, *first.layers))
     try:
-        return replace(template, front_end=PRESETS[front_end])
+        return replace(template, front_end=PRESETS[front_end], blocks=(learned, *others))
     except InvalidInput as error:
         why = "; ".join(fault.message for fault in error.faults)
         raise InvalidInput.at("front_end", f"{template.name} can't take {front_end!r}: {why}") from None
