@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,9 @@ from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.outcomes import BINS, SCORES
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import label_values, load_tones, write_tones
@@ -102,3 +106,19 @@ def test_frames_are_counted_once_each_by_truth_and_answer(data: StudyData, model
 
 def test_the_corpus_of_tones_has_clips_of_several_windows(data: StudyData) -> None:
     assert {len(starts(data, "one", clip)) for clip in range(48)} >= {3, 4}
+
+
+def test_scores_of_time_steps_are_kept_if_the_metric_needs_them(data: StudyData, model: TreeModel) -> None:
+    plain = evaluate(model, data, Split.TEST)["tone"]
+    scored = replace(data, tasks={**data.tasks, "tone": replace(data.tasks["tone"], metric="roc_auc")})
+    said = evaluate(model, scored, Split.TEST)["tone"]
+    assert list(plain.tables) == ["classes"]
+    assert said.to_plain_array().tolist() == plain.to_plain_array().tolist()
+    scores = said.tables[SCORES]
+    for clip in said.clips:
+        steps, bins = said.classes.clips == clip, scores.clips == clip
+        for truth in (0, 1):
+            present = said.classes.counts[steps & (said.classes.truth == truth) & (said.classes.predicted == 1)].sum()
+            high = bins & (scores.truth == truth) & (scores.predicted >= BINS / 2)
+            assert scores.counts[high].sum() == pytest.approx(present, abs=1)  # a score of 0 lies on the border
+    assert 0 <= measure(said, "roc_auc") <= 1

@@ -191,3 +191,16 @@ def test_stopping_takes_the_baselines_of_all_tasks(tone_data: StudyData, known: 
     stopping = Stopping(0.02, True, {task: at_once(task, 1.0) for task in curves})
     with pytest.raises(InvalidInput, match="reference and the curve of its baseline"):
         Trainer(PAIR, tone_data, SCHEDULE, 0, dict.fromkeys(known, 1.0), stopping)
+
+
+def test_an_error_is_better_if_it_is_lower() -> None:
+    """An error that stays at twice its baseline's is given up; one that reaches the baseline's is accepted."""
+    metrics, clips = {"a": "mean_absolute_error"}, {"a": 10_000}
+    falling = {"a": [{"step": step, "a": 6.0 - step / 100} for step in range(10, 101, 10)]}
+    stopping = Stopping(0.02, True, falling, metrics)
+    stuck = [{"step": step, "a": 10.0} for step in range(10, 101, 10)]
+    verdicts = [stopping.verdict(stuck[:end], {"a": 5.0}, clips) for end in range(1, 11)]
+    assert verdicts[:4] == [Verdict.GO_ON] * 4
+    assert verdicts[4:] == [Verdict.HOPELESS] * 6
+    assert stopping.verdict([{"step": 10, "a": 5.1}], {"a": 5.0}, clips) is Verdict.KEPT
+    assert stopping.verdict([{"step": 10, "a": 5.2}], {"a": 5.0}, clips) is Verdict.GO_ON

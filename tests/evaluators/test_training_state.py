@@ -62,7 +62,7 @@ def finish(trainer: Trainer) -> Measurement:
 
 @pytest.fixture(scope="module")
 def cases(tone_data: StudyData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
-    """One corpus; two corpora with missing labels and affinities; one task that chooses by its mean metric."""
+    """One corpus; two corpora with missing labels and affinities; one task that chooses by its mean metric; scores."""
     root = tmp_path_factory.mktemp("two")
     manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
     tasks = [("pitch", "one", "pitch"), ("shape", "two", "shape"), ("tone", "two", "tone")]
@@ -71,7 +71,13 @@ def cases(tone_data: StudyData, tmp_path_factory: pytest.TempPathFactory) -> tup
         record(tone_data, ALL, references=REFERENCES),
         record(two, ALL, references=REFERENCES, with_affinities=True),
         record(tone_data, BranchTree.flat(["pitch"], 8, 8)),
+        record(scored(tone_data), ALL, references=REFERENCES),
     )
+
+
+def scored(data: StudyData) -> StudyData:
+    """The same study, whose event is judged by its scores, too."""
+    return replace(data, tasks={**data.tasks, "tone": replace(data.tasks["tone"], metric="roc_auc")})
 
 
 def assert_equal(found: Measurement, expected: Measurement) -> None:
@@ -93,7 +99,7 @@ def test_the_cases_are_worth_testing(cases: tuple[Case, ...]) -> None:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=st.integers(0, 2), stop=st.integers(0, SCHEDULE.epochs - 2))
+@given(case=st.integers(0, 3), stop=st.integers(0, SCHEDULE.epochs - 2))
 def test_a_training_that_goes_on_equals_the_undisturbed_one(cases: tuple[Case, ...], case: int, stop: int) -> None:
     chosen = cases[case]
     state = chosen.states[stop]
@@ -163,7 +169,7 @@ def refuse(case: Case, content: bytes, match: str, stamp: str = STAMP, **more: A
 def test_a_foreign_state_is_refused_and_nothing_is_half_restored(
     cases: tuple[Case, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, two, alone = cases
+    first, two, alone, _ = cases
     content = first.states[1].content
     refuse(first, content, "another training", stamp="6" * 64)
     refuse(alone, content, "curve is one of other tasks")
@@ -242,3 +248,14 @@ def test_facts_that_contradict_the_training_are_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=why):
         cases[2].trainer().go_on_from(forge(cases[2].states[1], **facts), STAMP)
+
+
+def test_scores_are_kept_in_tables_of_their_own(cases: tuple[Case, ...]) -> None:
+    said = cases[3].whole.outcomes
+    assert {task: list(found.tables) for task, found in said.items()} == {
+        "pitch": ["classes"],
+        "shape": ["classes"],
+        "tone": ["classes", "scores"],
+    }
+    facts = cases[3].states[0].facts()
+    assert [best.tables for best in facts.best] == [{"tone": ("classes", "scores")}] * len(facts.best)

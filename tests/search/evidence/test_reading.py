@@ -2,10 +2,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.measurement import Outcomes, Table
+from taskgraft.evaluators.outcomes import VALUES
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reading import Reading
 from taskgraft.search.evidence.verdict import judge
@@ -92,3 +94,27 @@ def test_a_study_in_which_no_task_learnt_anything_says_what_may_help() -> None:
         TrainingFailed, match=r"no task learnt anything: .*a 20\.0 % accuracy, b 18\.0 % accuracy.*epochs"
     ):
         check_above_chance(evidence(0.2, 0.18), spec)
+
+
+def test_a_task_whose_baseline_is_0_in_a_split_is_kept_apart() -> None:
+    found = reading([0.8, 0.0], [0.8, 0.3])
+    second = found.tasks[1]
+    assert (second.at_chance, second.reduction) == (True, None)
+    assert (found.reductions, found.ar) == ({"a": 0.0}, 0.0)
+    assert judge(found.tasks, 0.05) is judge(found.tasks[:1], 0.05)
+
+
+def test_an_error_that_grows_is_a_loss() -> None:
+    spec = make_spec(1)
+    task = spec.tasks[0].model_copy(update={"metric": "mean_absolute_error"})
+    truth = np.linspace(0, 9, CLIPS)
+    alone, here = (
+        {"a": [Outcomes({VALUES: Table.of(np.arange(CLIPS), 0 * truth, truth, truth + error, 0 * truth + 1)})]}
+        for error in (0.5, 0.6)
+    )
+    spec = spec.model_copy(update={"tasks": (task,)})
+    found = Reading(spec, alone, here, {"speech": None}, alone=frozenset(), at_chance=frozenset())
+    assert found.ar == pytest.approx(0.2, rel=1e-3)
+    (result,) = found.tasks
+    assert result.upper is not None
+    assert result.upper > 0.2

@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from taskgraft.errors import InvalidInput
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.measurement import Outcomes, Table
 from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.outcomes import VALUES
+from taskgraft.search.statistics.certainty import TaskSample, estimate
 from taskgraft.search.statistics.repeats import Repeats
+from taskgraft.search.statistics.seed_noise import SeedNoise
+from taskgraft.search.statistics.training_length import Gain
 
 METRICS = ["accuracy", "balanced_accuracy", "macro_precision", "macro_f1"]
 
@@ -126,3 +130,31 @@ def test_a_class_that_only_one_clip_has_is_left_out_with_it() -> None:
 def test_what_cannot_be_summarized_is_refused(repeats: list[Outcomes], rule: str) -> None:
     with pytest.raises(InvalidInput, match=rule):
         Repeats.of("accuracy", repeats)
+
+
+def of_values(predicted: NDArray[np.float64], truth: NDArray[np.float64]) -> Outcomes:
+    clips = np.arange(len(truth))
+    return Outcomes({VALUES: Table.of(clips, 0 * clips, truth, predicted, 0 * clips + 1)})
+
+
+def test_growth_of_an_error_is_a_loss_and_its_fall_a_gain() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(40, 10, 400)
+    large, small = (of_values(truth + random.normal(0, error, 400), truth) for error in (6.0, 4.0))
+    once, twice = (Repeats.of("mean_absolute_error", [said]) for said in (large, small))
+    assert Gain.of(once, twice).share == pytest.approx(once.mean / twice.mean - 1)
+    lost = estimate(TaskSample(baseline=twice, model=once), SeedNoise.pool(()))
+    assert lost.reduction == pytest.approx(once.mean / twice.mean - 1)
+    assert once.binomial == pytest.approx(400 * once.sampling)
+
+
+def test_noise_of_an_error_grows_with_its_unit() -> None:
+    random = np.random.default_rng(1)
+    truth = random.normal(0, 1, 100)
+    seeds = [truth + random.normal(0, 0.3, 100) for _ in range(2)]
+    one, other = (
+        Repeats.of("mean_absolute_error", [of_values(unit * said, unit * truth) for said in seeds])
+        for unit in (1.0, 1e-3)
+    )
+    for figure in ("between", "within", "sampling", "binomial"):
+        assert getattr(other, figure) == pytest.approx(1e-6 * getattr(one, figure), rel=1e-2)

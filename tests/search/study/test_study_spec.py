@@ -110,6 +110,7 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(task(5)), "tasks.0.name", ["string", "got 5"]),
         (study(task(kind="words")), "tasks.0.kind", ["'clip', 'frames', 'events', 'tags' or 'value'", "got 'words'"]),
         (study(task(metric="auc")), "tasks.0.metric", ["auc is no metric; clip tasks are judged by accuracy"]),
+        (study(task(metric="roc_auc")), "tasks.0.metric", ["roc_auc does not fit; clip tasks are judged by accuracy"]),
         (study({"name": "a", "dataset": "speech"}), "tasks.0.target", ["is required"]),
         (study("gender"), "tasks.0", ["is an object", "got 'gender'"]),
         ({"ar_threshold": 0, "tasks": "gender"}, "tasks", ["is a list", "got 'gender'"]),
