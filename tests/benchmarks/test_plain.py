@@ -14,7 +14,6 @@ from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, load_study_data
-from taskgraft.evaluators.training import Schedule
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.templates.registry import get_template
@@ -51,7 +50,7 @@ Both = tuple[PlainStudy, StudyData, StudySpec]
 def test_both_take_the_same_steps_on_crops_of_the_same_length(both: Both) -> None:
     plain, data, spec = both
     assert plain.crop == data.crop
-    schedule = Schedule(spec.training.given_epochs, spec.training.batch_size, spec.training.learning_rate)
+    schedule = spec.training.schedule_for()
     assert plain.steps == schedule.steps(data.epoch_clips)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, TaskData
@@ -24,6 +25,17 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
 
     A clip's class is the one that its windows find likeliest together.
     """
+    return {task: _outcomes(data.tasks[task], parts) for task, parts in _ask(model, data, split).items()}
+
+
+def evaluate_with_loss(model: TreeModel, data: StudyData, split: Split) -> tuple[dict[str, Outcomes], float]:
+    """Return what `evaluate` does, and the sum of the tasks' losses, each a mean over windows or their time steps."""
+    asked = _ask(model, data, split)
+    outcomes = {task: _outcomes(data.tasks[task], parts) for task, parts in asked.items()}
+    return outcomes, float(sum(_loss(data.tasks[task], parts) for task, parts in asked.items()))
+
+
+def _ask(model: TreeModel, data: StudyData, split: Split) -> "dict[str, list[_Part]]":
     tasks = [data.tasks[name] for name in model.tree.tasks]
     parts: dict[str, list[_Part]] = {task.task.name: [] for task in tasks}
     model.eval()
@@ -35,7 +47,16 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
             scores = model(_channels_last(prepared(there.features)), there.rows)
             for name, score in scores.items():
                 parts[name].append((clips, score.float().cpu(), batch.targets[name], fresh))
-    return {task.task.name: _outcomes(task, parts[task.task.name]) for task in tasks}
+    return parts
+
+
+def _loss(task: TaskData, parts: "Sequence[_Part]") -> float:
+    """Return the loss of a task; a time step that several windows have counts once."""
+    scores = torch.cat([part[1] for part in parts])
+    targets = torch.cat([part[2] for part in parts])
+    if task.task.kind is TaskKind.FRAMES:
+        targets = targets.where(torch.cat([part[3] for part in parts]), MISSING)
+    return float(task_loss(task, scores, targets))
 
 
 _Part = tuple[NDArray[np.int32], Tensor, Tensor, Tensor]

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, FrameTargets
 from taskgraft.evaluators.features import FeaturePack, Normalisation, build_pack, measure_normalisation
 from taskgraft.evaluators.inputs import build_input
-from taskgraft.space.tasks import Task
+from taskgraft.evaluators.optimisation.class_weights import ClassWeights, weigh_classes
+from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.template import Template
 
-_MAX_CLASS_WEIGHT = 10.0
 _FITTING = 0.95
 _MAX_CROP_SECONDS = 4.0
 _CPU = torch.device("cpu")
@@ -31,7 +32,7 @@ class TaskData:
 
     ``targets`` are classes per clip [clips], or per row of the corpus's feature pack [rows] for ``frames`` tasks;
     `MISSING` where there is no label. ``clips`` are the labelled clips of each split, ascending. ``class_weights`` [k]
-    make every class count the same in the loss, up to a factor of 10.
+    say how much each class counts in the loss.
     """
 
     task: Task
@@ -41,6 +42,18 @@ class TaskData:
     targets: NDArray[np.int16]
     clips: Mapping[Split, NDArray[np.int32]]
     class_weights: NDArray[np.float32]
+
+    def weighing_classes(self, rule: ClassWeights, pack: FeaturePack) -> Self:
+        """Return the task with the class weights of a rule; ``pack`` has the features of its corpus."""
+        weights = weigh_classes(rule, self.metric, self._training_labels(pack), self.task.classes)
+        return replace(self, class_weights=weights)
+
+    def _training_labels(self, pack: FeaturePack) -> NDArray[np.int16]:
+        """Return all labels of the training split: of clips, or of frames."""
+        train = self.clips[Split.TRAIN]
+        if self.task.kind is TaskKind.CLIP:
+            return self.targets[train]
+        return np.concatenate([self.targets[pack.starts[clip] :][: pack.lengths[clip]] for clip in train])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +67,11 @@ class StudyData:
     crop: int
     """Log-mel frames of a training crop: a multiple of the template's time stride."""
 
+    def weighing_classes(self, rule: ClassWeights) -> Self:
+        """Return the same data, the classes of every task weighed by a rule."""
+        tasks = {name: task.weighing_classes(rule, self.packs[task.corpus]) for name, task in self.tasks.items()}
+        return replace(self, tasks=tasks)
+
     def input_module(self, device: torch.device = _CPU) -> nn.Module:
         """Return the module that makes the first block's input of a batch's features, on a device."""
         return build_input(self.template.front_end, self.normalisation.on(device))
@@ -65,14 +83,6 @@ class StudyData:
             len(np.unique(np.concatenate([t.clips[Split.TRAIN] for t in self.tasks.values() if t.corpus == corpus])))
             for corpus in self.packs
         )
-
-
-def balanced_weights(labels: NDArray[np.int16], classes: int) -> NDArray[np.float32]:
-    """Weight of each class, inverse to how often ``labels`` names it: mean 1 over the labels, none above 10."""
-    frequencies = np.bincount(labels[labels != MISSING], minlength=classes).astype(np.float64)
-    weights = frequencies.sum() / (classes * np.maximum(frequencies, 1))
-    bounded: NDArray[np.float32] = np.minimum(weights, _MAX_CLASS_WEIGHT).astype(np.float32)
-    return bounded
 
 
 def _frame_targets(pack: FeaturePack, template: Template, targets: FrameTargets) -> NDArray[np.int16]:
@@ -89,16 +99,14 @@ def _frame_targets(pack: FeaturePack, template: Template, targets: FrameTargets)
 
 
 def _task_data(labelled: LabelledTask, splits: NDArray[np.str_], pack: FeaturePack, template: Template) -> TaskData:
+    """Return a task whose labels all count the same."""
     targets = labelled.targets
     clips = {split: np.flatnonzero(targets.labelled & (splits == split.value)).astype(np.int32) for split in Split}
-    train = clips[Split.TRAIN]
     if isinstance(targets, FrameTargets):
         values = _frame_targets(pack, template, targets)
-        seen = np.concatenate([values[pack.starts[clip] :][: pack.lengths[clip]] for clip in train])
     else:
         values = targets.values.astype(np.int16)
-        seen = values[train]
-    weights = balanced_weights(seen, labelled.task.classes)
+    weights = np.ones(labelled.task.classes, np.float32)
     return TaskData(labelled.task, labelled.corpus, labelled.metric, targets.label_set, values, clips, weights)
 
 
@@ -110,6 +118,7 @@ def load_study_data(
     cache: Path,
     clip_seconds: float | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
+    class_weights: ClassWeights = ClassWeights.AUTO,
 ) -> StudyData:
     """Everything that training needs: features (from the cache where they are there), targets, statistics.
 
@@ -131,7 +140,7 @@ def load_study_data(
         for name, pack in packs.items()
     ]
     crop = _crop(template, [pack.lengths[clips] for pack, clips in train], clip_seconds)
-    return StudyData(template, packs, data, measure_normalisation(train), crop)
+    return StudyData(template, packs, data, measure_normalisation(train), crop).weighing_classes(class_weights)
 
 
 def _packs(

@@ -18,10 +18,13 @@ class ComparedTrial:
 
 
 def compare_trials(trials: Sequence[Trial]) -> Iterator[ComparedTrial]:
-    """Compare each training with the baselines of its repeat and length, in the same order."""
+    """Compare each training with the baselines of its repeat and length, in the same order.
+
+    The baselines are those of the study's own recipe, for trainings of other recipes, too.
+    """
     baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
     for trial in trials:
-        if trial.measurement is not None and len(trial.training.tasks) == 1:
+        if trial.measurement is not None and len(trial.training.tasks) == 1 and not trial.training.recipe:
             baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
     return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs]) for trial in trials)
 
