@@ -34,12 +34,18 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlainStudy, StudyDat
         {"name": "shape", "dataset": "two/manifest.csv", "target": "shape"},
         {"name": "tone", "dataset": "two/manifest.csv", "target": "tone", "kind": "frames"},
     ]
-    training = {"epochs": 2, "batch_size": 8, "clip_seconds": 0.4}
+    training = {"epochs": 2, "batch_size": 8, "clip_seconds": 0.4, "class_weights": "balanced"}
     spec = StudySpec.parse({"ar_threshold": 0.1, "tasks": tasks, "training": training})
     prepared = prepare(spec, data_dir=root, base=root)
     template = get_template("cnn8")
     data = load_study_data(
-        prepared.corpora, prepared.fingerprints(), prepared.labelled, template, root / "features", 0.4
+        prepared.corpora,
+        prepared.fingerprints(),
+        prepared.labelled,
+        template,
+        root / "features",
+        0.4,
+        class_weights=spec.training.class_weights,
     )
     return read_plain_study(prepared), data, spec
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (2, "PENDING")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -38,7 +38,15 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/optimisation/building.py": (),
+    "evaluators/optimisation/checkpoints.py": (),
+    "evaluators/optimisation/class_weights.py": (),
+    "evaluators/optimisation/optimisation.py": (),
+    "evaluators/optimisation/optimisers.py": (),
+    "evaluators/optimisation/patience.py": (),
+    "evaluators/optimisation/rates.py": (),
     "evaluators/precision.py": (),
+    "evaluators/schedule.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
     "evaluators/training.py": (),
