@@ -27,6 +27,7 @@ from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.precision import has_bfloat16
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
@@ -83,7 +84,7 @@ def our_loop(tree: BranchTree, data: StudyData, epochs: int) -> Callable[[], Non
     """Run a whole training as a study does."""
 
     def run() -> None:
-        trainer = Trainer(tree, data, Schedule(epochs, _BATCH, 1e-3), seed=0)
+        trainer = Trainer(tree, data, Schedule(epochs, _BATCH, Optimisation(1e-3)), seed=0)
         while not trainer.finished:
             trainer.advance()
 
@@ -200,7 +201,7 @@ def _flat(data: StudyData) -> BranchTree:
 
 
 def _steps(data: StudyData, epochs: int) -> int:
-    return Schedule(epochs, _BATCH, 1e-3).steps(data.epoch_clips)
+    return Schedule(epochs, _BATCH, Optimisation(1e-3)).steps(data.epoch_clips)
 
 
 def _seconds(work: Callable[[], object]) -> float:

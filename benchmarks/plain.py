@@ -46,11 +46,11 @@ from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.features import Normalisation, build_rows
 from taskgraft.evaluators.kinds.clip import ClipLabels
 from taskgraft.evaluators.kinds.task_data import TaskData
-from taskgraft.evaluators.kinds.weights import balanced_weights
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import accuracy_reduction, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.class_weights import weigh_classes
 from taskgraft.search.study.preparation import PreparedStudy, prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.training_spec import TrainingSpec
@@ -107,7 +107,7 @@ def read_plain_study(prepared: PreparedStudy) -> PlainStudy:
     for one in prepared.labelled:
         train = labelled_clips(recordings[one.corpus], {one.task.name: labels[one.task.name]}, Split.TRAIN)
         seen = np.concatenate([np.atleast_1d(labels[one.task.name].values[clip]) for clip in train]).astype(np.int16)
-        weights = balanced_weights(seen, one.task.classes)
+        weights = weigh_classes(spec.training.class_weights, one.metric, seen, one.task.classes)
         nothing = ClipLabels(np.zeros(0, np.int16))  # labels are written out by clip instead
         tasks[one.task.name] = TaskData(one.task, one.corpus, one.metric, one.targets.label_set, nothing, {}, weights)
     train_clips = {

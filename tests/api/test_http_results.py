@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -77,6 +78,20 @@ def test_a_trunk_is_told_apart_and_is_no_question_about_its_pair(api: Api) -> No
     *_, pair, shown = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
     assert (pair["trunk"], shown["trunk"]) == (False, True)
     assert (shown["tasks"], shown["ar"], shown["reductions"]) == (["gender", "word"], None, None)
+    (cell,) = api.http.get(f"/v1/studies/{study_id}/matrix").json()["cells"]
+    assert cell["ar"] == pytest.approx(0.25)
+
+
+def test_a_trial_names_another_recipe_and_says_that_its_patience_ended_it(api: Api) -> None:
+    study_id = api.post()
+    api.record_pairs(study_id, {("gender", "word", 8): 60})
+    other = Training(BranchTree.flat(["gender", "word"], 8, DEPTH), recipe="seed-emotion")
+    measured = replace(measurement({"gender": 80, "word": 40}), steps_spared=50)
+    api.store.ledger(study_id).record(other, 7, TrialState.COMPLETE, measured, value=0.0)
+    *_, pair, shown = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
+    assert (pair["recipe"], pair["patience_ended"], pair["ended_early"]) == (None, False, False)
+    assert (shown["recipe"], shown["patience_ended"], shown["ended_early"]) == ("seed-emotion", True, False)
+    assert shown["ar"] == pytest.approx(0.5), "against the baselines of the study's own recipe"
     (cell,) = api.http.get(f"/v1/studies/{study_id}/matrix").json()["cells"]
     assert cell["ar"] == pytest.approx(0.25)
 

@@ -14,7 +14,6 @@ from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData, load_study_data
-from taskgraft.evaluators.training import Schedule
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.templates.registry import get_template
@@ -35,12 +34,18 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlainStudy, StudyDat
         {"name": "shape", "dataset": "two/manifest.csv", "target": "shape"},
         {"name": "tone", "dataset": "two/manifest.csv", "target": "tone", "kind": "frames"},
     ]
-    training = {"epochs": 2, "batch_size": 8, "clip_seconds": 0.4}
+    training = {"epochs": 2, "batch_size": 8, "clip_seconds": 0.4, "class_weights": "balanced"}
     spec = StudySpec.parse({"ar_threshold": 0.1, "tasks": tasks, "training": training})
     prepared = prepare(spec, data_dir=root, base=root)
     template = get_template("cnn8")
     data = load_study_data(
-        prepared.corpora, prepared.fingerprints(), prepared.labelled, template, root / "features", 0.4
+        prepared.corpora,
+        prepared.fingerprints(),
+        prepared.labelled,
+        template,
+        root / "features",
+        0.4,
+        class_weights=spec.training.class_weights,
     )
     return read_plain_study(prepared), data, spec
 
@@ -51,7 +56,7 @@ Both = tuple[PlainStudy, StudyData, StudySpec]
 def test_both_take_the_same_steps_on_crops_of_the_same_length(both: Both) -> None:
     plain, data, spec = both
     assert plain.crop == data.crop
-    schedule = Schedule(spec.training.given_epochs, spec.training.batch_size, spec.training.learning_rate)
+    schedule = spec.training.schedule_for()
     assert plain.steps == schedule.steps(data.epoch_clips)
 
 

@@ -12,6 +12,7 @@ from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.metrics import measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.document import tree_document
@@ -21,7 +22,7 @@ from tests.evaluators.tones import TEMPLATE, load_tones, write_tones
 
 TARGETS = {"pitch": "pitch", "relu": "shape", "waveform": "tone"}
 """Names that the exporters use for their own values as well must not confuse them."""
-SCHEDULE = Schedule(20, 8, 3e-3)
+SCHEDULE = Schedule(20, 8, Optimisation(3e-3))
 STUDY: dict[str, Any] = {
     "name": "tones",
     "ar_threshold": 0.02,

@@ -12,13 +12,14 @@ from taskgraft.evaluators.batches import TrainBatches
 from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones
 
 TASKS = ("pitch", "shape", "tone")
-SCHEDULE = Schedule(epochs=6, batch_size=8, learning_rate=3e-3)
+SCHEDULE = Schedule(6, 8, Optimisation(3e-3))
 
 
 def test_gradients_are_those_of_each_task_alone_and_leave_the_model_as_it_is(tone_data: StudyData) -> None:

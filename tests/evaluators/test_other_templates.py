@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.prediction import load_bundle
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.tasks import TaskKind
@@ -15,7 +16,7 @@ from taskgraft.space.tree import BranchTree
 from tests.evaluators.exported import TARGETS, export_tones
 from tests.evaluators.tones import load_tones
 
-ONCE = Schedule(epochs=1, batch_size=16, learning_rate=3e-3)
+ONCE = Schedule(1, 16, Optimisation(3e-3))
 NARROW = 0.125
 
 

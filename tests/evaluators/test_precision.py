@@ -8,13 +8,14 @@ import torch
 
 from taskgraft.errors import Unavailable
 from taskgraft.evaluators.batches import Batch
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.precision import Precision, has_bfloat16
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.tree import BranchTree
 
 ALL = BranchTree.flat(["pitch", "shape", "tone"], 6, 8)
-SCHEDULE = Schedule(epochs=25, batch_size=8, learning_rate=3e-3)
+SCHEDULE = Schedule(25, 8, Optimisation(3e-3))
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason=f"torch {torch.__version__} finds no GPU here")
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU here")
 
@@ -51,7 +52,7 @@ def test_a_training_goes_on_bit_for_bit_in_every_arithmetic(
     """What GPUs without bfloat16 do, on the processor: the scale of the loss is a part of the state, too."""
     precision = replace(Precision.on("cpu"), multiplies_in=kind)
     monkeypatch.setattr(Precision, "on", lambda device: precision)
-    short = Schedule(epochs=3, batch_size=8, learning_rate=3e-3)
+    short = Schedule(3, 8, Optimisation(3e-3))
     whole, first, second = (Trainer(ALL, tone_data, short, 0) for _ in range(3))
     whole_metrics = finish(whole)
     first.advance()

@@ -14,6 +14,7 @@ from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.export import export_bundle
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.prediction import load_bundle
 from taskgraft.evaluators.study_data import load_study_data
 from taskgraft.evaluators.training import Schedule, Trainer
@@ -61,7 +62,7 @@ def test_bundle_says_about_real_speech_what_the_evaluation_said(tmp_path: Path) 
         labelled_task("vad", corpus, "emodb", event, TaskKind.FRAMES),
     ]
     data = load_study_data({"emodb": corpus}, {"emodb": fingerprint(corpus)}, tasks, TEMPLATE, tmp_path / "cache")
-    trainer = Trainer(BranchTree.flat(["gender", "vad"], 6, 8), data, Schedule(6, 8, 2e-3), seed=0)
+    trainer = Trainer(BranchTree.flat(["gender", "vad"], 6, 8), data, Schedule(6, 8, Optimisation(2e-3)), seed=0)
     while not trainer.finished:
         trainer.advance()
     (tmp_path / "bundle").mkdir()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.replay import replay
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.study_data import StudyData
@@ -13,7 +14,7 @@ from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.tree import BranchTree
 
 PAIR = BranchTree.flat(["pitch", "shape"], 4, 8)
-SCHEDULE = Schedule(epochs=15, batch_size=8, learning_rate=7e-4)
+SCHEDULE = Schedule(15, 8, Optimisation(7e-4))
 REFERENCES = {"pitch": 0.9, "shape": 0.9}
 
 

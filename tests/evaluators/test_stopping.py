@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import accuracy_reduction
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
@@ -17,7 +18,7 @@ TASKS = ("a", "b")
 STEPS = 15
 CLIPS = {"a": 200, "b": 400}
 PAIR = BranchTree.flat(["pitch", "shape"], 4, 8)
-SCHEDULE = Schedule(epochs=12, batch_size=8, learning_rate=3e-3)
+SCHEDULE = Schedule(12, 8, Optimisation(3e-3))
 
 metrics = st.floats(0.01, 1)
 

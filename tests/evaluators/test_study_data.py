@@ -8,7 +8,7 @@ from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
-from taskgraft.evaluators.kinds.weights import balanced_weights
+from taskgraft.evaluators.optimisation.class_weights import balanced_weights
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from tests.evaluators.tones import TEMPLATE, label_values, labelled_task, load_tones, write_tones
 

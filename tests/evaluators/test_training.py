@@ -18,14 +18,15 @@ from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer, unpack_weights
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 
 ALL = BranchTree.flat(["pitch", "shape", "tone"], 6, 8)
-SHORT = Schedule(epochs=2, batch_size=16, learning_rate=1e-3)
-LONG = Schedule(epochs=25, batch_size=8, learning_rate=3e-3)
+SHORT = Schedule(2, 16, Optimisation(1e-3))
+LONG = Schedule(25, 8, Optimisation(3e-3))
 
 
 def train(
@@ -113,7 +114,7 @@ def test_measurement_is_that_of_the_weights_that_come_with_it(tone_data: StudyDa
 
 
 def test_best_checkpoint_has_the_best_mean_metric(tone_data: StudyData) -> None:
-    measured = train(ALL, tone_data, Schedule(6, 16, 1e-3))
+    measured = train(ALL, tone_data, Schedule(6, 16, Optimisation(1e-3)))
     means = {point["step"]: np.mean([point[name] for name in ALL.tasks]) for point in measured.curve}
     assert means[measured.best_step] == max(means.values())
     assert measured.steps == max(means) == 12
@@ -121,7 +122,7 @@ def test_best_checkpoint_has_the_best_mean_metric(tone_data: StudyData) -> None:
 
 def test_with_references_the_best_checkpoint_keeps_most_of_the_worst_task(tone_data: StudyData) -> None:
     references = {"pitch": 1.0, "shape": 0.5, "tone": 0.9}
-    measured = train(ALL, tone_data, Schedule(6, 16, 1e-3), references=references)
+    measured = train(ALL, tone_data, Schedule(6, 16, Optimisation(1e-3)), references=references)
     kept = {
         point["step"]: min(point[name] / reference for name, reference in references.items())
         for point in measured.curve
@@ -130,14 +131,17 @@ def test_with_references_the_best_checkpoint_keeps_most_of_the_worst_task(tone_d
 
 
 def test_fraction_runs_to_one(tone_data: StudyData) -> None:
-    trainer, fractions = Trainer(ALL, tone_data, Schedule(4, 16, 1e-3), 0), []
+    trainer, fractions = Trainer(ALL, tone_data, Schedule(4, 16, Optimisation(1e-3)), 0), []
     while not trainer.finished:
         trainer.advance()
         fractions.append(trainer.fraction)
     assert fractions == [0.25, 0.5, 0.75, 1.0]
 
 
-@pytest.mark.parametrize("schedule", [Schedule(16, 8, 1e-3), Schedule(25, 8, 1e-3), Schedule(47, 16, 1e-3)])
+@pytest.mark.parametrize(
+    "schedule",
+    [Schedule(16, 8, Optimisation(1e-3)), Schedule(25, 8, Optimisation(1e-3)), Schedule(47, 16, Optimisation(1e-3))],
+)
 def test_a_training_is_evaluated_at_most_fifteen_times_the_last_time_at_its_end(
     tone_data: StudyData, schedule: Schedule
 ) -> None:
@@ -150,7 +154,7 @@ def test_a_training_is_evaluated_at_most_fifteen_times_the_last_time_at_its_end(
 
 @pytest.mark.parametrize(("clips", "steps"), [(64, 10), (65, 20), (1, 10)])
 def test_an_epoch_is_one_pass_over_the_clips(clips: int, steps: int) -> None:
-    assert Schedule(10, 64, 1e-3).steps(clips) == steps
+    assert Schedule(10, 64, Optimisation(1e-3)).steps(clips) == steps
 
 
 def test_training_that_diverges_says_so(tone_data: StudyData) -> None:

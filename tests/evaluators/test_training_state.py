@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators import training
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
@@ -20,7 +21,7 @@ from taskgraft.evaluators.training_state import MAX_STATE_BYTES, PackedState
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 
-SCHEDULE = Schedule(epochs=5, batch_size=7, learning_rate=3e-3)
+SCHEDULE = Schedule(5, 7, Optimisation(3e-3))
 REFERENCES = {"pitch": 0.9, "shape": 0.8, "tone": 0.7}
 ALL = BranchTree.flat(["pitch", "shape", "tone"], 6, 8)
 STAMP = "5" * 64
@@ -177,11 +178,12 @@ def test_a_foreign_state_is_refused_and_nothing_is_half_restored(
     refuse(first, content, "no affinities", with_affinities=True)
     refuse(replace(first, tree=BranchTree.flat(ALL.tasks, 4, 8)), content, "tensors are not those", references=None)
     refuse(first, two.states[1].content, "tensors are not those")
-    other = Schedule(4, 7, 1e-3)
+    other = Schedule(4, 7, Optimisation(1e-3))
     with pytest.raises(InvalidInput, match="none after which this training is evaluated"):
         Trainer(ALL, first.data, other, 3, REFERENCES).go_on_from(first.states[3], STAMP)
     monkeypatch.setattr(training, "TRAINING_VERSION", training.TRAINING_VERSION + 1)
-    refuse(first, content, r"version 1 of the training code; this is version 2")
+    version = training.TRAINING_VERSION
+    refuse(first, content, f"version {version - 1} of the training code; this is version {version}")
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8, b"\xff" * 64, b"[" * 100_000, b"\x02" + b"\0" * 7 + b"{}"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "72eaec10e6449faa5377269ab26b638e94bf71d745a2dbed6140cbabba453d8b")
+PINNED = (2, "19b605c540eae3b46b243d9de0dc176677e66f128d75886b2ce287288db8019c")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -45,7 +45,15 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/tree_model.py": (),
     "evaluators/outcomes.py": (),
     "evaluators/noise.py": (),
+    "evaluators/optimisation/building.py": (),
+    "evaluators/optimisation/checkpoints.py": (),
+    "evaluators/optimisation/class_weights.py": (),
+    "evaluators/optimisation/optimisation.py": (),
+    "evaluators/optimisation/optimisers.py": (),
+    "evaluators/optimisation/patience.py": (),
+    "evaluators/optimisation/rates.py": (),
     "evaluators/precision.py": (),
+    "evaluators/schedule.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),
     "evaluators/training.py": (),

@@ -17,6 +17,7 @@ from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.features import build_pack, build_rows
 from taskgraft.evaluators.models.blocks import SampleFilters, build_block
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.prediction import load_bundle
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
@@ -42,7 +43,7 @@ def data(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyData:
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    return export_tones(tmp_path_factory.mktemp("sampled"), TEMPLATE, schedule=Schedule(6, 8, 3e-3))
+    return export_tones(tmp_path_factory.mktemp("sampled"), TEMPLATE, schedule=Schedule(6, 8, Optimisation(3e-3)))
 
 
 @pytest.mark.parametrize("name", ["cnn8", "crnn", "cp-mobile", "cnn-bilstm", "transformer-s", "resnet-deep"])

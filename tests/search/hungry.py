@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 from benchmarks.loop import simulated_data
 
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.ray_session import ray_session
@@ -34,7 +35,7 @@ def main(folder: Path) -> None:
 
     driver.progress = take
     with ray_session(Machines(cores=2)):
-        run_jobs(driver, data, Schedule(100, 32, 1e-3), folder / "tune")
+        run_jobs(driver, data, Schedule(100, 32, Optimisation(1e-3)), folder / "tune")
 
 
 if __name__ == "__main__":

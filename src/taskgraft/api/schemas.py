@@ -203,6 +203,7 @@ class TrialView(BaseModel):
     trunk: bool = Field(description="whether it answers nothing, and the others of its repeat start from it")
     repeat: int
     epochs: int | None = Field(description="its length, if the study leaves that open; null if the study says it")
+    recipe: str | None = Field(description="the recipe that it was trained by; null for the study's own")
     seed: int
     state: TrialState
     metrics: dict[str, float] | None = Field(description="each task's metric on the validation split")
@@ -213,6 +214,7 @@ class TrialView(BaseModel):
     seconds: float | None
     worker: str | None
     ended_early: bool = Field(description="further steps could not change the decision; ar is an upper bound")
+    patience_ended: bool = Field(description="its recipe's patience ended it before the last planned step; ar is exact")
     error: str | None = Field(description="why there is no measurement")
     taken_over_from: str | None = Field(description="the study that trained it, if that is another one")
 
@@ -229,6 +231,7 @@ class TrialView(BaseModel):
             trunk=training.is_trunk,
             repeat=training.repeat,
             epochs=training.epochs,
+            recipe=training.recipe,
             seed=trial.seed,
             state=trial.state,
             metrics=None if measured is None else dict(measured.metrics),
@@ -237,6 +240,7 @@ class TrialView(BaseModel):
             seconds=None if measured is None else measured.own_seconds,
             worker=None if measured is None else measured.worker,
             ended_early=measured is not None and measured.is_censored,
+            patience_ended=measured is not None and measured.steps_spared > 0,
             error=trial.error,
             taken_over_from=trial.taken_over_from,
         )

@@ -9,10 +9,13 @@ from torch import Tensor
 
 from taskgraft.evaluators.batches import evaluation_batches
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.kinds.protocol import Said
 from taskgraft.evaluators.kinds.registry import KINDS
-from taskgraft.evaluators.measurement import Outcomes
+from taskgraft.evaluators.kinds.task_data import TaskData
+from taskgraft.evaluators.losses import task_loss
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.outcomes import Outcomes
 from taskgraft.evaluators.study_data import StudyData
 
 
@@ -21,6 +24,17 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
 
     Clips that are longer than a crop are read in windows.
     """
+    return {task: _outcomes(data, task, parts) for task, parts in _ask(model, data, split).items()}
+
+
+def evaluate_with_loss(model: TreeModel, data: StudyData, split: Split) -> tuple[dict[str, Outcomes], float]:
+    """Return what `evaluate` does, and the sum of the tasks' losses, each a mean over windows or their time steps."""
+    asked = _ask(model, data, split)
+    outcomes = {task: _outcomes(data, task, parts) for task, parts in asked.items()}
+    return outcomes, float(sum(_loss(data.tasks[task], parts) for task, parts in asked.items()))
+
+
+def _ask(model: TreeModel, data: StudyData, split: Split) -> "dict[str, list[_Part]]":
     tasks = [data.tasks[name] for name in model.tree.tasks]
     parts: dict[str, list[_Part]] = {task.task.name: [] for task in tasks}
     model.eval()
@@ -32,10 +46,17 @@ def evaluate(model: TreeModel, data: StudyData, split: Split) -> dict[str, Outco
             scores = model(_channels_last(prepared(there.features)), there.rows)
             for name, score in scores.items():
                 parts[name].append((clips, score.float().cpu(), batch.targets[name], fresh))
-    seconds = data.template.time_stride / data.template.front_end.frames_per_second
-    return {
-        task.task.name: KINDS[task.task.kind].outcomes(task, _said(parts[task.task.name], seconds)) for task in tasks
-    }
+    return parts
+
+
+def _loss(task: TaskData, parts: "Sequence[_Part]") -> float:
+    """Return the loss of a task; a time step that several windows have counts once."""
+    scores = torch.cat([part[1] for part in parts])
+    targets = torch.cat([part[2] for part in parts])
+    if task.task.kind.form.answer.needs_time:
+        fresh = torch.cat([part[3] for part in parts])  # [w, s]
+        targets[:, : fresh.shape[1]][~fresh] = MISSING
+    return float(task_loss(task, scores, targets))
 
 
 _Part = tuple[NDArray[np.int32], Tensor, Tensor, Tensor]
@@ -43,6 +64,11 @@ _Part = tuple[NDArray[np.int32], Tensor, Tensor, Tensor]
 
 def _channels_last(features: Tensor) -> Tensor:
     return features.contiguous(memory_format=torch.channels_last)
+
+
+def _outcomes(data: StudyData, name: str, parts: "Sequence[_Part]") -> Outcomes:
+    seconds, task = data.template.time_stride / data.template.front_end.frames_per_second, data.tasks[name]
+    return KINDS[task.task.kind].outcomes(task, _said(parts, seconds))
 
 
 def _said(parts: Sequence[_Part], step_seconds: float) -> Said:

@@ -43,7 +43,9 @@ class Measurement:
     """The result of one training, on the validation split: metrics (fractions of 1) and outcomes per task.
 
     ``steps_left`` are the planned optimiser steps that were not taken. A training that was stopped early is censored:
-    the AR of its metrics is an upper bound of what all steps would have given, not its value.
+    the AR of its metrics is an upper bound of what all steps would have given, not its value. ``steps_spared`` are
+    planned ones that the recipe's patience did not ask for: a training that ended by it is whole, since no training of
+    this recipe takes them.
 
     ``weights`` are the best checkpoint's tensors as safetensors bytes, if they were asked for; they travel from the
     worker to the driver and are no part of the JSON form. ``affinities`` of pairs, -1..1, if they were asked for.
@@ -73,6 +75,7 @@ class Measurement:
     seconds_before: float = 0.0
     remark: str | None = None
     state: bytes | None = field(default=None, repr=False)
+    steps_spared: int = 0
 
     @property
     def own_steps(self) -> int:
@@ -90,12 +93,17 @@ class Measurement:
 
     @property
     def planned_steps(self) -> int:
-        """The steps of the whole training, in optimiser steps."""
-        return self.steps + self.steps_left
+        """The optimiser steps of the whole training; with a patience, the most that it may take."""
+        return self.steps + self.steps_left + self.steps_spared
+
+    @property
+    def share(self) -> float:
+        """The share of the steps of the whole training that were taken, 0..1; 1 if it ended by its patience."""
+        return self.steps / (self.steps + self.steps_left)
 
     @property
     def is_censored(self) -> bool:
-        """Whether the training was stopped before its end."""
+        """Whether the training was stopped before its end; one that ended by its recipe's patience was not."""
         return self.steps_left > 0
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +113,7 @@ class Measurement:
             "outcomes": {task: outcomes.to_text() for task, outcomes in self.outcomes.items()},
             "steps": self.steps,
             "steps_left": self.steps_left,
+            "steps_spared": self.steps_spared,
             "best_step": self.best_step,
             "seconds": self.seconds,
             "worker": self.worker,
@@ -131,6 +140,7 @@ class Measurement:
             outcomes=MappingProxyType({task: Outcomes.from_text(text) for task, text in value["outcomes"].items()}),
             steps=value["steps"],
             steps_left=value.get("steps_left", 0),  # ledgers from before early stopping do not have it
+            steps_spared=value.get("steps_spared", 0),  # nor do those from before recipes with a patience
             best_step=value["best_step"],
             seconds=value["seconds"],
             worker=value["worker"],

@@ -49,6 +49,7 @@ def _cut(
         curve=measured.curve[:seen],
         weights=measured.weights if best.step == measured.best_step else None,
         steps_left=measured.planned_steps - steps,
+        steps_spared=0,
         affinities=mean_affinities(cosines),
         earlier=earlier,
         cosines=cosines,

@@ -35,9 +35,10 @@ class Verdict(Enum):
 class Stopping:
     """Stops a multi-task training early, both ways.
 
-    ``threshold`` is Q, a fraction. ``accepts`` says whether to stop at the first checkpoint that keeps Q, too.
-    ``baselines`` has the whole curve of every task's own baseline, trained for as many steps as are planned here.
-    ``metrics`` names the metric of each task; accuracy where it is left out.
+    ``threshold`` is Q, a fraction. ``accepts`` says whether to stop at the first checkpoint that keeps Q, and
+    ``gives_up`` whether to stop once none is expected to. ``baselines`` has the whole curve of every task's own
+    baseline, trained for as many steps as are planned here. Do not give up if a patience may have ended them: then they
+    do not tell what a task may still gain. ``metrics`` names the metric of each task; accuracy if it is left out.
 
     The verdict depends on the model's own curve and those of its tasks' baselines, on nothing else: it is the same
     whatever the number of workers and the order of trainings.
@@ -54,6 +55,7 @@ class Stopping:
     accepts: bool
     baselines: Mapping[str, Curve]
     metrics: Mapping[str, str] = field(default_factory=dict)
+    gives_up: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:
@@ -69,6 +71,8 @@ class Stopping:
         tasks = {task: self._best(task, curve) for task in references}
         if self.accepts and any(self._keeps(point, references) for point in curve):
             return Verdict.KEPT
+        if not self.gives_up:
+            return Verdict.GO_ON
         step = curve[-1]["step"]
         for task, best in tasks.items():
             metric = self._metric(task)

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from taskgraft.evaluators.inputs import build_input
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.labelled import LabelledTask
+from taskgraft.evaluators.optimisation.class_weights import ClassWeights
 from taskgraft.space.template import Template
 
 _FITTING = 0.95
@@ -35,6 +37,11 @@ class StudyData:
     crop: int
     """Frames of a training crop: a multiple of the template's time stride."""
 
+    def weighing_classes(self, rule: ClassWeights) -> Self:
+        """Return the same data, the classes of every task weighed by a rule."""
+        tasks = {name: _weighed(task, rule, self.packs[task.corpus]) for name, task in self.tasks.items()}
+        return replace(self, tasks=tasks)
+
     def input_module(self, device: torch.device = _CPU) -> nn.Module:
         """Return the module that makes the first block's input of a batch's features, on a device."""
         return build_input(self.template.front_end, self.normalisation.on(device))
@@ -48,12 +55,20 @@ class StudyData:
         )
 
 
+def _weighed(task: TaskData, rule: ClassWeights, pack: FeaturePack) -> TaskData:
+    kind, classes = KINDS[task.task.kind], task.task.classes
+    if not rule.balance(task.metric):
+        return replace(task, class_weights=kind.even_weights(classes))
+    return replace(task, class_weights=kind.balanced_weights(task.targets, classes, task.clips[Split.TRAIN], pack))
+
+
 def _task_data(labelled: LabelledTask, splits: NDArray[np.str_], pack: FeaturePack, template: Template) -> TaskData:
+    """Return a task whose labels all count the same."""
     task, kind, targets = labelled.task, KINDS[labelled.task.kind], labelled.targets
     usable = {split: targets.learnable if split is Split.TRAIN else targets.labelled for split in Split}
     clips = {split: np.flatnonzero(usable[split] & (splits == split.value)).astype(np.int32) for split in Split}
     labels = kind.arrays(targets, pack, template)
-    weights = kind.balanced_weights(labels, task.classes, clips[Split.TRAIN], pack)
+    weights = kind.even_weights(task.classes)
     return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights)
 
 
@@ -65,6 +80,7 @@ def load_study_data(
     cache: Path,
     clip_seconds: float | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
+    class_weights: ClassWeights = ClassWeights.AUTO,
 ) -> StudyData:
     """Everything that training needs: features (from the cache where they are there), targets, statistics.
 
@@ -87,7 +103,7 @@ def load_study_data(
     ]
     crop = _crop(template, [pack.lengths[clips] for pack, clips in train], clip_seconds)
     normalisation = measure_normalisation(train, template.front_end.has_bands)
-    return StudyData(template, packs, data, normalisation, crop)
+    return StudyData(template, packs, data, normalisation, crop).weighing_classes(class_weights)
 
 
 def _packs(

@@ -18,16 +18,19 @@ from taskgraft.evaluators.affinities import AffinityMeter
 from taskgraft.evaluators.augmentation import Mixed, mask_axes_, mix_clips_, mix_styles_
 from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
 from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
-from taskgraft.evaluators.metrics import METRICS, lower_is_better, measure, worst_reduction
+from taskgraft.evaluators.metrics import lower_is_better, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.noise import Noise
+from taskgraft.evaluators.optimisation.building import build_optimiser
+from taskgraft.evaluators.optimisation.checkpoints import VALIDATION_LOSS, Seen
+from taskgraft.evaluators.optimisation.patience import is_out_of_patience
 from taskgraft.evaluators.precision import Precision
-from taskgraft.evaluators.recipe import MaskWidth
+from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
@@ -50,47 +53,21 @@ from taskgraft.evaluators.training_tensors import (
 from taskgraft.evaluators.trunk import Trunk
 from taskgraft.space.tree import BranchTree
 
-TRAINING_VERSION = 1
+__all__ = ["TRAINING_VERSION", "Schedule", "Trainer", "pack_weights", "unpack_weights"]
+
+TRAINING_VERSION = 2
 """Raise it with every change that may change the result of a training by a single bit: here, in the batches, the
 features, the models, the losses, the evaluation or the metrics. Results of another version are not taken over.
 ``tests/evaluators/test_training_version.py`` fails while the sources and this number do not fit together."""
-
-_WARM_UP = 0.1
-_MAX_EVALUATIONS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long and how fast to train. An epoch goes through the largest training split of the study.
-
-    ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
-    Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not. ``noise`` is
-    the lowest and the highest ratio in decibels of clips to the noise that is added to them; None: there is none. Crops
-    move by up to ``shift`` seconds.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    masking: float = 0.15
-    masking_width: MaskWidth = MaskWidth.UNIFORM
-    mixup: float = 0.0
-    mixstyle: float = 0.0
-    noise: tuple[float, float] | None = None
-    shift: float = 0.0
-
-    def steps(self, clips: int) -> int:
-        """Return the optimiser steps for a largest training split of ``clips`` clips."""
-        return self.epochs * -(-clips // self.batch_size)
 
 
 class Trainer:
     """One training under way: call `advance` until it is `finished`, then take the `measurement`.
 
-    The best checkpoint is the one whose worst task keeps most of its reference (its baseline's metric); without
-    references, the one with the best mean metric. Equal arguments give equal results, bit for bit, on one machine.
-    With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
-    measures at every evaluation how much the tasks agree, and changes nothing else.
+    The ``schedule`` says which checkpoint is its result: by default the one whose worst task keeps most of its
+    reference (its baseline's metric); without references, the one with the best mean metric. Equal arguments give equal
+    results, bit for bit, on one machine. With ``stopping`` it may end early; up to there, every step is that of the
+    whole training. ``with_affinities`` measures at every evaluation how much the tasks agree, and changes nothing else.
 
     With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
 
@@ -101,7 +78,8 @@ class Trainer:
     far it goes is up to its own ``stopping``. Together both take exactly the steps of one undisturbed training.
 
     Raises:
-        InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks.
+        InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks, or with
+            a recipe that does not choose its checkpoint by metric.
         Unavailable: there is no such device.
     """
 
@@ -120,6 +98,9 @@ class Trainer:
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
+        if stopping and not schedule.optimisation.choice.is_by_metric:
+            choice = schedule.optimisation.checkpoint.value
+            raise InvalidInput.at("stopping", f"takes a checkpoint that is chosen by metric; got {choice}")
         use_one_thread()
         keep_freed_memory()
         self._data = data
@@ -128,22 +109,22 @@ class Trainer:
         self._errors = lower_is_better({name: task.metric for name, task in self._tasks.items()})
         self._stopping = stopping
         self._schedule = schedule
+        self._optimisation = schedule.optimisation
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
         self._input = data.input_module(self._precision.device)
         self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
-        self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
+        self._interval = schedule.interval(data.epoch_clips)
+        self._patience = schedule.patience(data.epoch_clips)
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
         shift = round(schedule.shift * data.template.front_end.frames_per_second)
         self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling, shift)
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
-        self._optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
-        )
-        self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._warm_up_then_cosine)
+        self._optimizer = build_optimiser(self._optimisation, self.model.parameters())
+        self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         self._step = 0
         self._verdict = Verdict.GO_ON
         self._seconds = 0.0
@@ -152,11 +133,8 @@ class Trainer:
         self._earlier: list[Checkpoint] = []
         self._curve: list[Mapping[str, float]] = []
 
-    def _warm_up_then_cosine(self, step: int) -> float:
-        warm = max(1, round(_WARM_UP * self._total))
-        if step < warm:
-            return (step + 1) / warm
-        return float(0.5 * (1 + np.cos(np.pi * (step - warm) / max(1, self._total - warm))))
+    def _rate_factor(self, step: int) -> float:
+        return self._optimisation.factor(step, self._total)
 
     @property
     def fraction(self) -> float:
@@ -165,13 +143,21 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are taken, or those to come are not expected to change a decision."""
-        return self._step >= self._total or self._verdict is not Verdict.GO_ON
+        """Whether it is whole, or the steps to come are not expected to change a decision."""
+        return self._is_whole or self._verdict is not Verdict.GO_ON
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all steps of the recipe are taken: the planned ones, or those that its patience lasted for."""
+        return self._step >= self._total or self._has_no_patience(self._curve)
+
+    def _has_no_patience(self, curve: Curve) -> bool:
+        return self._patience is not None and is_out_of_patience(curve, self._patience)
 
     @property
     def was_accepted(self) -> bool:
         """Whether it was stopped since a checkpoint keeps the threshold, with steps left to take."""
-        return self._verdict is Verdict.KEPT and self._step < self._total
+        return self._verdict is Verdict.KEPT and not self._is_whole
 
     def advance(self) -> None:
         """Train up to the next evaluation on the validation split, and keep the checkpoint if it is the best yet.
@@ -223,17 +209,32 @@ class Trainer:
         return mixed.share * loss + (1 - mixed.share) * joint_loss(self._tasks, scores, others)
 
     def _evaluate(self) -> None:
-        outcomes = evaluate(self.model, self._data, Split.VALIDATION)
+        outcomes, loss = self._ask_validation()
         metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
-        self._curve.append({"step": self._step, **metrics})
+        self._curve.append({"step": self._step, **metrics, **({} if loss is None else {VALIDATION_LOSS: loss})})
         if self._affinities:
             self._affinities.look(self.model)
-        score = self._score(metrics)
+        score = self._optimisation.choice.score(Seen(self._step, metrics, self._references, loss))
         if score > self._best.score:
-            if self._references and self._best.step:
+            if self._may_be_cut and self._best.step:
                 self._earlier.append(Checkpoint(self._best.step, self._best.metrics, self._best.outcomes))
             self._best = _Best(score, self._step, metrics, outcomes, pack_weights(self.model))
         self._verdict = self._judge(self._curve)
+
+    @property
+    def _may_be_cut(self) -> bool:
+        """Whether a stopping rule may ask for what this would have measured if it had ended earlier."""
+        return bool(self._references) and self._optimisation.choice.is_by_metric
+
+    def _ask_validation(self) -> tuple[Mapping[str, Outcomes], float | None]:
+        """Return what the model says on the validation split, and its loss there if the recipe looks at it."""
+        if not self._optimisation.needs_loss:
+            return evaluate(self.model, self._data, Split.VALIDATION), None
+        outcomes, loss = evaluate_with_loss(self.model, self._data, Split.VALIDATION)
+        if not np.isfinite(loss):
+            names = ", ".join(self._tasks)
+            raise TrainingFailed(f"the loss of {names} on the validation split is {loss} at step {self._step}")
+        return outcomes, loss
 
     def _judge(self, curve: Curve) -> Verdict:
         if not self._stopping or not self._references:
@@ -241,15 +242,9 @@ class Trainer:
         clips = {name: len(task.clips[Split.VALIDATION]) for name, task in self._tasks.items()}
         return self._stopping.verdict(curve, self._references, clips)
 
-    def _score(self, metrics: Mapping[str, float]) -> float:
-        if not self._references:
-            values = (METRICS[self._tasks[name].metric].better(value) for name, value in metrics.items())
-            return float(np.mean(list(values)))
-        return -worst_reduction(self._references, metrics, self._errors)
-
     def measurement(self, worker: str) -> Measurement:
-        """Return the best checkpoint's worth on the validation split, and its weights."""
-        best = self._best
+        """Return the chosen checkpoint's worth on the validation split, and its weights."""
+        best, steps_to_come = self._best, self._total - self._step
         return Measurement(
             metrics=best.metrics,
             outcomes=best.outcomes,
@@ -259,7 +254,8 @@ class Trainer:
             worker=worker,
             curve=tuple(self._curve),
             weights=best.weights,
-            steps_left=self._total - self._step,
+            steps_left=0 if self._is_whole else steps_to_come,
+            steps_spared=steps_to_come if self._is_whole else 0,
             affinities=self._affinities.means if self._affinities else {},
             earlier=tuple(self._earlier),
             cosines=self._affinities.cosines if self._affinities else {},
@@ -290,7 +286,7 @@ class Trainer:
         tensors = {
             **prefixed(MODEL, self.model.state_dict()),
             **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
-            **moment_tensors(self.model, self._optimizer),
+            **moment_tensors(self.model, self._optimizer, self._optimisation.kind),
             **outcome_tensors(checkpoints),
             **left_tensors(position.left),
             MASKING: self._masking.get_state().numpy(),
@@ -307,7 +303,7 @@ class Trainer:
         facts.check_belongs_to(TRAINING_VERSION, stamp)
         self._check_fits(facts)
         corpora = list(self._batches.clips)
-        tensors = state.tensors(state_shapes(self.model, self._masking, len(corpora), facts))
+        tensors = state.tensors(state_shapes(self.model, self._optimisation.kind, self._masking, len(corpora), facts))
         checkpoints = to_checkpoints(facts, tensors)
         try:
             self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
@@ -320,21 +316,22 @@ class Trainer:
         known = range(self._interval, min(facts.step, self._total - 1) + 1, self._interval)
         if [point.get("step") for point in facts.curve] != [*known] or facts.step not in known:
             raise InvalidInput.at("state", f"its {facts.step} steps are none after which this training is evaluated")
-        if any(point.keys() - {"step"} != self._tasks.keys() for point in facts.curve):
-            raise InvalidInput.at("state", "its curve is one of other tasks")
+        loss = {VALIDATION_LOSS} if self._optimisation.needs_loss else set()
+        if any(point.keys() != {"step", *self._tasks} | loss for point in facts.curve):
+            raise InvalidInput.at("state", "its curve is one of other tasks, or of another recipe")
         if self._affinities and facts.cosines is None:
             raise InvalidInput.at("state", "it has no affinities, which this training measures")
         if bool(facts.scaling) is not bool(self._scaler.state_dict()):
             raise InvalidInput.at("state", "its loss was scaled in another way: GPUs differ")
-        if self._judge(facts.curve) is not Verdict.GO_ON:
+        if self._judge(facts.curve) is not Verdict.GO_ON or self._has_no_patience(facts.curve):
             raise InvalidInput.at("state", "it was taken further than this training goes")
 
     def _restore(self, facts: StateFacts, tensors: Tensors, checkpoints: Sequence[Checkpoint]) -> None:
         step = facts.step
         self.model.load_state_dict(without_prefix(MODEL, tensors))
-        restore_moments(self.model, self._optimizer, tensors, step)
+        restore_moments(self.model, self._optimizer, self._optimisation.kind, tensors, step)
         self._rate.last_epoch = step
-        self._optimizer.param_groups[0]["lr"] = self._schedule.learning_rate * self._warm_up_then_cosine(step)
+        self._optimizer.param_groups[0]["lr"] = self._optimisation.learning_rate * self._rate_factor(step)
         self._scaler.load_state_dict(facts.scaling)
         self._masking.set_state(torch.tensor(tensors[MASKING]))
         if self._affinities:

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from taskgraft.evaluators.measurement import Checkpoint, Outcomes, Table
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.optimisation.optimisers import Optimiser
 from taskgraft.evaluators.training_state import Shape, Shapes, StateFacts, Tensors
 
 MODEL, BEST, MASKING = "model", "best", "masking"
-_MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
-"""Names of AdamW's moments: here, and in torch."""
 _PLAIN_COLUMNS, _COLUMNS = 4, 5
 """Of plain outcomes, and of a table."""
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
@@ -32,22 +31,25 @@ def without_prefix(prefix: str, tensors: Tensors) -> dict[str, Tensor]:
     return {name.removeprefix(start): torch.tensor(found) for name, found in tensors.items() if name.startswith(start)}
 
 
-def moment_tensors(model: TreeModel, optimizer: torch.optim.AdamW) -> dict[str, NDArray[Any]]:
-    """Return both moments of every weight; at least one step was taken."""
+def moment_tensors(model: TreeModel, optimizer: torch.optim.Optimizer, kind: Optimiser) -> dict[str, NDArray[Any]]:
+    """Return the moments of every weight that the kind of optimiser keeps; at least one step was taken."""
     return {
         f"{moment}.{name}": optimizer.state[weight][key].numpy(force=True)
         for name, weight in model.named_parameters()
-        for moment, key in _MOMENTS.items()
+        for moment, key in kind.moments.items()
     }
 
 
-def restore_moments(model: TreeModel, optimizer: torch.optim.AdamW, tensors: Tensors, step: int) -> None:
+def restore_moments(
+    model: TreeModel, optimizer: torch.optim.Optimizer, kind: Optimiser, tensors: Tensors, step: int
+) -> None:
     """Give the optimiser the moments that `moment_tensors` returned after so many steps."""
     for name, weight in model.named_parameters():
-        optimizer.state[weight] = {"step": torch.tensor(float(step), device=weight.device)} | {
+        count = {"step": torch.tensor(float(step), device=weight.device)} if kind.counts_steps else {}
+        optimizer.state[weight] = count | {
             # In the weight's own layout: the fused optimiser goes through the memory of both side by side.
             key: torch.empty_like(weight, requires_grad=False).copy_(torch.tensor(tensors[f"{moment}.{name}"]))
-            for moment, key in _MOMENTS.items()
+            for moment, key in kind.moments.items()
         }
 
 
@@ -104,10 +106,14 @@ def to_left(corpora: Sequence[str], tensors: Tensors) -> dict[str, NDArray[np.in
     return {corpus: tensors[f"left.{place}"] for place, corpus in enumerate(corpora)}
 
 
-def state_shapes(model: TreeModel, masking: torch.Generator, corpora: int, facts: StateFacts) -> Shapes:
+def state_shapes(
+    model: TreeModel, kind: Optimiser, masking: torch.Generator, corpora: int, facts: StateFacts
+) -> Shapes:
     """Return the tensors that a state of this training has."""
     weights = {name: _shape(tensor) for name, tensor in model.state_dict().items()}
-    moments = {f"{moment}.{name}": _shape(weight) for name, weight in model.named_parameters() for moment in _MOMENTS}
+    moments = {
+        f"{moment}.{name}": _shape(weight) for name, weight in model.named_parameters() for moment in kind.moments
+    }
     outcomes = {
         name: shape
         for place, best in enumerate(facts.best)

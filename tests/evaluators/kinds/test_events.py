@@ -20,7 +20,9 @@ from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.kinds.events import EventLabels, EventsKind, detections, pooled
 from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.metrics import measure
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
+from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.training import Trainer
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
@@ -93,7 +95,7 @@ def test_events_are_learned_from_strong_and_weak_labels(name: str, tmp_path: Pat
     manifest = write_chimes(tmp_path / "corpus", 96, weak=range(60, 90), unlabelled=[90, 91])
     data = load_chimes(manifest, [TaskKind.EVENTS], tmp_path / "cache", template=template)
     tree = BranchTree.flat(["events"], template.depth, template.depth)
-    trainer = Trainer(tree, data, Schedule(epochs=12, batch_size=16, learning_rate=5e-3), seed=0)
+    trainer = Trainer(tree, data, Schedule(epochs=12, batch_size=16, optimisation=Optimisation(5e-3)), seed=0)
     while not trainer.finished:
         trainer.advance()
     said = evaluate(trainer.model, data, Split.TEST)["events"]

@@ -15,7 +15,9 @@ from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.kinds.weights import presence_weights
 from taskgraft.evaluators.kinds.yes_or_no import log_odds, mean_cross_entropy, mean_cross_entropy_of, probabilities_of
 from taskgraft.evaluators.metrics import measure
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
+from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.training import Trainer
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.kinds.chimes import EVENTS, load_chimes, write_chimes
@@ -24,7 +26,7 @@ from tests.evaluators.kinds.chimes import EVENTS, load_chimes, write_chimes
 @pytest.mark.slow
 def test_tags_and_values_are_learned_together(tmp_path: Path) -> None:
     data = load_chimes(write_chimes(tmp_path / "corpus", 96), [TaskKind.TAGS, TaskKind.VALUE], tmp_path / "cache")
-    trainer = Trainer(BranchTree.flat(["tags", "loudness"], 8, 8), data, Schedule(25, 16, 5e-3), seed=0)
+    trainer = Trainer(BranchTree.flat(["tags", "loudness"], 8, 8), data, Schedule(25, 16, Optimisation(5e-3)), seed=0)
     while not trainer.finished:
         trainer.advance()
     said = evaluate(trainer.model, data, Split.TEST)

@@ -17,6 +17,7 @@ import ray
 from taskgraft.errors import Conflict, Unavailable
 from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.jobs import Job
@@ -26,7 +27,7 @@ from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
-SCHEDULE = Schedule(epochs=4, batch_size=12, learning_rate=0.003)
+SCHEDULE = Schedule(4, 12, Optimisation(0.003))
 TREES = [
     BranchTree.flat(["pitch"], 8, 8),
     BranchTree.flat(["shape"], 8, 8),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.optimisation.presets import PRESETS, RecipeName
 from taskgraft.search.study.noise_spec import NoiseSpec
 from taskgraft.search.study.spec import MAX_TASKS, Strategy, StudySpec
 from taskgraft.search.study.training_spec import Start, TrainingSpec
@@ -86,6 +87,40 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(training={"epochs": "soon"}), "training.epochs", ["or auto", "got 'soon'"]),
         (study(training={"epochs": True}), "training.epochs", ["or auto", "got True"]),
         (study(training={"epochs": None}), "training.epochs", ["or auto", "got None"]),
+        (study(training={"recipe": "seed"}), "training.recipe", ["'seed-scenes' or 'seed-emotion'", "got 'seed'"]),
+        (study(training={"recipe": ["default"]}), "training.recipe", ["'default'", "got ['default']"]),
+        (study(training={"optimiser": "lion"}), "training.optimiser", ["'adamw', 'adam' or 'sgd'", "got 'lion'"]),
+        (study(training={"schedule": "steps"}), "training.schedule", ["'constant'", "got 'steps'"]),
+        (study(training={"weight_decay": -1}), "training.weight_decay", ["greater than or equal to 0", "got -1"]),
+        (study(training={"checkpoint": "best"}), "training.checkpoint", ["'metric', 'loss' or 'last'", "got 'best'"]),
+        (study(training={"class_weights": "some"}), "training.class_weights", ["'auto', 'none'", "got 'some'"]),
+        (study(training={"warm_up": "0.1"}), "training.warm_up", ["is a number", "got '0.1'"]),
+        (
+            study(training={"schedule": "constant", "warm_up": 0.1}),
+            "training.warm_up",
+            ["schedule constant has no warm-up: leave it out", "got 0.1"],
+        ),
+        (
+            study(training={"epochs": 40, "patience": 5}),
+            "training.patience",
+            ["warmup-cosine falls to 0 over the planned steps", "use schedule constant", "got 5"],
+        ),
+        (study(training={"schedule": "constant", "patience": 0}), "training.patience", ["equal to 1", "got 0"]),
+        (
+            study(training={"schedule": "constant", "patience": 5}),
+            "training.patience",
+            ["ends trainings of a given length: give training.epochs, too", "got 5"],
+        ),
+        (
+            study(training={"recipe": "seed-emotion", "epochs": 30}),
+            "training.patience",
+            ["is shorter than the 30 epochs of training.epochs", "got 30"],
+        ),
+        (
+            study(training={"recipe": "seed-emotion", "schedule": "warmup-linear"}),
+            "training.patience",
+            ["warmup-linear falls to 0", "leave it out, or use schedule constant", "got 30"],
+        ),
         (study(training={"start": "warm"}), "training.start", ["'scratch' or 'trunk'", "got 'warm'"]),
         (
             study(task("a"), task("b"), training={"epochs": 1, "start": "trunk"}),
@@ -293,3 +328,44 @@ def test_what_has_no_meaning_for_a_front_end_is_refused() -> None:
         {"template": "vgg11", "training": noise},
     ):
         StudySpec.parse(study(**fitting))
+
+
+def test_a_recipe_says_what_the_study_does_not() -> None:
+    emotion = StudySpec.parse(study(training={"recipe": "seed-emotion"})).training
+    assert (emotion.epochs, emotion.batch_size) == (300, 32)
+    assert emotion.optimisation == PRESETS[RecipeName.SEED_EMOTION].optimisation
+    own = StudySpec.parse(study(training={"recipe": "seed-emotion", "epochs": 9, "patience": None, "optimiser": "sgd"}))
+    assert (own.training.epochs, own.training.batch_size, own.training.patience) == (9, 32, None)
+    assert (own.training.optimiser, own.training.learning_rate) == ("sgd", 1e-5)
+    scenes = StudySpec.parse(study(training={"recipe": "seed-scenes", "masking": 0.2})).training
+    assert (scenes.epochs, scenes.batch_size, scenes.class_weights, scenes.masking) == ("auto", 48, "none", 0.2)
+
+
+@pytest.mark.parametrize("recipe", RecipeName)
+def test_a_study_with_a_recipe_is_read_back_as_it_was_written(recipe: RecipeName) -> None:
+    spec = StudySpec.parse(study(training={"recipe": recipe.value}))
+    assert StudySpec.parse(spec.to_plain()) == spec
+    assert spec.at_threshold(0.3).training == spec.training
+
+
+def test_the_defaults_of_training_are_the_default_recipe() -> None:
+    assert TrainingSpec() == TrainingSpec(recipe=RecipeName.DEFAULT)
+    assert TrainingSpec().optimisation == PRESETS[RecipeName.DEFAULT].optimisation
+    fields = {name for preset in PRESETS.values() for name in preset.fields}
+    assert fields < TrainingSpec.model_fields.keys()
+
+
+def test_a_training_under_another_recipe_is_as_long_as_the_studys_own() -> None:
+    own = TrainingSpec(epochs=40, masking=0.1)
+    assert own.under(None) is own
+    other = own.under("seed-emotion")
+    assert (other.epochs, other.masking, other.batch_size) == (40, 0.1, 32)
+    assert other.optimisation == PRESETS[RecipeName.SEED_EMOTION].optimisation
+    with pytest.raises(InvalidInput, match="recipe: there is default, seed-scenes, seed-emotion; got 'fast'"):
+        own.under("fast")
+
+
+@pytest.mark.parametrize(("choice", "stops"), [("metric", True), ("loss", False), ("last", False)])
+def test_no_training_is_stopped_whose_checkpoint_is_not_chosen_by_metric(choice: str, stops: bool) -> None:
+    """A later checkpoint may be worse than one that meets the threshold, so that no AR would be a bound."""
+    assert StudySpec.parse(study(training={"checkpoint": choice})).stops_early is stops

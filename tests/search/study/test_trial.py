@@ -10,8 +10,11 @@ from tests.search.branches import branch_trees
 
 TREE = BranchTree.flat("ab", 6, 8)
 LENGTHS = st.none() | st.integers(1, 10_000)
-MODELS = st.builds(Training, branch_trees(3), st.integers(0, 120), st.booleans(), LENGTHS)
-TRUNKS = st.builds(Training, branch_trees(3), st.integers(0, 120), epochs=LENGTHS, is_trunk=st.just(True))
+RECIPES = st.none() | st.text(min_size=1, max_size=8) | st.sampled_from(["probe", "trunk", "recipe", "20"])
+MODELS = st.builds(Training, branch_trees(3), st.integers(0, 120), st.booleans(), LENGTHS, recipe=RECIPES)
+TRUNKS = st.builds(
+    Training, branch_trees(3), st.integers(0, 120), epochs=LENGTHS, is_trunk=st.just(True), recipe=RECIPES
+)
 TRAININGS = MODELS | TRUNKS
 
 
@@ -33,6 +36,7 @@ def test_keys_of_studies_that_say_their_epochs_are_what_they_were() -> None:
     assert Training(alone, 3, is_probe=True).key == f'[{root},8,3,"probe"]'
     assert Training(alone, 3, is_probe=True, epochs=20).key == f'[{root},8,3,"probe",20]'
     assert Training(alone, epochs=20).key == f"[{root},8,0,20]"
+    assert Training(alone, recipe="seed-emotion").key == f'[{root},8,0,{{"recipe":"seed-emotion"}}]'
 
 
 def test_no_trunk_is_a_probe() -> None:

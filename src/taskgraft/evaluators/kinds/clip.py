@@ -20,7 +20,7 @@ from taskgraft.evaluators.kinds.protocol import Clips, Floats, Outline, Said, Ta
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
-from taskgraft.evaluators.kinds.weights import balanced_weights
+from taskgraft.evaluators.optimisation.class_weights import balanced_weights
 from taskgraft.evaluators.outcomes import Outcomes
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template

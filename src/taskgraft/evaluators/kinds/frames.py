@@ -21,8 +21,8 @@ from taskgraft.evaluators.kinds.rows import frame_rows, rows_of
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
-from taskgraft.evaluators.kinds.weights import balanced_weights
 from taskgraft.evaluators.metrics import METRICS, score_bins
+from taskgraft.evaluators.optimisation.class_weights import balanced_weights
 from taskgraft.evaluators.outcomes import BINS, SCORES, Outcomes, Table
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template

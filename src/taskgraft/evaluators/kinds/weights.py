@@ -1,19 +1,9 @@
-"""Class weights: how much each class counts in the loss. Plain numpy."""
+"""Class weights of questions that are answered by yes or no. Plain numpy."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.evaluators.datasets.targets import MISSING
-
-_MAX_CLASS_WEIGHT = 10.0
-
-
-def balanced_weights(labels: NDArray[np.integer], classes: int) -> NDArray[np.float32]:
-    """Return the weight of each class, inverse to how often ``labels`` names it: mean 1 over the labels, at most 10."""
-    frequencies = np.bincount(labels[labels != MISSING], minlength=classes).astype(np.float64)
-    weights = frequencies.sum() / (classes * np.maximum(frequencies, 1))
-    bounded: NDArray[np.float32] = np.minimum(weights, _MAX_CLASS_WEIGHT).astype(np.float32)
-    return bounded
+from taskgraft.evaluators.optimisation.class_weights import balanced_weights
 
 
 def presence_weights(answers: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -23,11 +23,12 @@ class ComparedTrial:
 def compare_trials(trials: Sequence[Trial], errors: Collection[str] = ()) -> Iterator[ComparedTrial]:
     """Compare each training with the baselines of its repeat and length, in the same order.
 
-    ``errors`` are the tasks whose metric is better if it is lower.
+    The baselines are those of the study's own recipe, for trainings of other recipes, too. ``errors`` are the tasks
+    whose metric is better if it is lower.
     """
     baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
     for trial in trials:
-        if trial.measurement is not None and len(trial.training.tasks) == 1:
+        if trial.measurement is not None and len(trial.training.tasks) == 1 and not trial.training.recipe:
             baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
     return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs], errors) for trial in trials)
 

@@ -14,22 +14,25 @@ class Facts:
         self._known: dict[Training, Measurement] = {}
         self._confirming: dict[Training, Measurement] = {}
         self._trunks: dict[Training, Measurement] = {}
+        self._by_other_recipes: dict[Training, Measurement] = {}
         self._failures: dict[Training, str] = {}
-        self._taken_over = self._confirming_taken_over = 0
+        self._taken_over = self._apart_taken_over = 0
         self.known: Mapping[Training, Measurement] = MappingProxyType(self._known)
         """What the trainings of the search measured."""
         self.confirming: Mapping[Training, Measurement] = MappingProxyType(self._confirming)
         """Trainings of a tree that was chosen already; no decision looks at them."""
         self.trunks: Mapping[Training, Measurement] = MappingProxyType(self._trunks)
         """Trunks, which answer nothing: other trainings start from their weights."""
+        self.by_other_recipes: Mapping[Training, Measurement] = MappingProxyType(self._by_other_recipes)
+        """Trainings of another recipe than the study's own, trunks left out; no decision looks at them."""
         self.failures: Mapping[Training, str] = MappingProxyType(self._failures)
         """Trainings that failed, and why."""
 
     def add(self, trial: Trial) -> None:
-        """Add one more finished training; one that only confirms a chosen tree is kept apart."""
+        """Add one more finished training; what confirms a chosen tree, or has another recipe, is kept apart."""
         self._taken_over += trial.taken_over_from is not None
         if trial.state is TrialState.COMPLETE and trial.measurement:
-            self._confirming_taken_over += trial.training.is_confirming and trial.taken_over_from is not None
+            self._apart_taken_over += _is_apart(trial.training) and trial.taken_over_from is not None
             self._of_kind(trial.training)[trial.training] = trial.measurement
         else:
             self._failures[trial.training] = trial.error or "unknown error"
@@ -37,6 +40,8 @@ class Facts:
     def _of_kind(self, training: Training) -> dict[Training, Measurement]:
         if training.is_trunk:
             return self._trunks
+        if training.recipe is not None:
+            return self._by_other_recipes
         return self._confirming if training.is_confirming else self._known
 
     def take_all(self, other: "Facts") -> None:
@@ -44,13 +49,15 @@ class Facts:
         self._known.update(other._known)
         self._confirming.update(other._confirming)
         self._trunks.update(other._trunks)
+        self._by_other_recipes.update(other._by_other_recipes)
         self._failures.update(other._failures)
-        self._taken_over, self._confirming_taken_over = other._taken_over, other._confirming_taken_over
+        self._taken_over, self._apart_taken_over = other._taken_over, other._apart_taken_over
 
     @property
     def count(self) -> int:
         """How many trainings have ended."""
-        return len(self._known) + len(self._confirming) + len(self._trunks) + len(self._failures)
+        apart = len(self._confirming) + len(self._trunks) + len(self._by_other_recipes)
+        return len(self._known) + apart + len(self._failures)
 
     @property
     def taken_over(self) -> int:
@@ -60,11 +67,16 @@ class Facts:
     @property
     def trained(self) -> int:
         """How many of the trainings that have ended were trained by this study's search: what its budget counts."""
-        trunks = sum(not trunk.is_confirming for trunk in self._trunks)
+        trunks = sum(not _is_apart(trunk) for trunk in self._trunks)
         ended = len(self._known) + trunks + len(self._failures)
-        return ended - (self._taken_over - self._confirming_taken_over)
+        return ended - (self._taken_over - self._apart_taken_over)
 
     @property
     def measurements(self) -> Iterable[Measurement]:
         """What the finished trainings of the search measured."""
         return self._known.values()
+
+
+def _is_apart(training: Training) -> bool:
+    """Return whether a training is no part of the search: it confirms a tree, or is one of another recipe."""
+    return training.is_confirming or training.recipe is not None

@@ -22,7 +22,7 @@ class HeadStarts:
         """Add a training that has ended. The state of its probe is deleted if this is the whole training."""
         measured = trial.measurement
         if trial.training.is_probe and measured and measured.is_censored:
-            self._shares[trial.training] = measured.steps / measured.planned_steps
+            self._shares[trial.training] = measured.share
         elif not (trial.training.is_probe or trial.training.is_trunk) and len(trial.training.tasks) > 1:
             self._checkpoints.drop_state(_probe_of(trial.training))
 

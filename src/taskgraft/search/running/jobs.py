@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.training_state import PackedState
 from taskgraft.evaluators.trunk import Trunk
@@ -18,8 +19,8 @@ class Job:
     """A training with everything that its result depends on beside the data.
 
     ``epochs`` is how long it takes itself, and ``start`` the model whose weights it starts from, if there is one.
-    ``stamp`` says of which training a saved state is, and ``saved`` is the one to go on from: neither changes the
-    result.
+    ``schedule`` is how it is trained if that is not the study's own recipe, and None if it is. ``stamp`` says of which
+    training a saved state is, and ``saved`` is the one to go on from: neither changes the result.
     """
 
     training: Training
@@ -31,18 +32,35 @@ class Job:
     start: Trunk | None = None
     stamp: str = ""
     saved: PackedState | None = None
+    schedule: Schedule | None = None
 
 
 def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     """Return a training with all that its result depends on but the weights of its trunk.
 
-    The baselines of its tasks must be known, if it is not one of them or the trunk that they start from.
+    The baselines of its tasks must be known, if it is not one of them or the trunk that they start from. A training of
+    another recipe, too, has the baselines of the study's own as references; it takes all its steps.
+
+    Raises:
+        InvalidInput: there is no such recipe.
     """
     seed, tasks, epochs = spec.seed + training.repeat, training.tasks, own_epochs(training, spec)
+    schedule = spec.training.under(training.recipe).schedule_for(epochs) if training.recipe else None
     if len(tasks) == 1 or training.is_trunk:
-        return Job(training, seed, {}, epochs)
-    curves = evidence.curves(tasks)
-    stops = spec.stops_early and all(curves.values()) and not training.is_confirming
-    stopping = Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics) if stops else None
+        return Job(training, seed, {}, epochs, schedule=schedule)
+    references = evidence.first_references(tasks)
+    if schedule:
+        return Job(training, seed, references, epochs, schedule=schedule)
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
-    return Job(training, seed, evidence.first_references(tasks), epochs, stopping, wants_affinities)
+    return Job(training, seed, references, epochs, _stopping(training, spec, evidence), wants_affinities)
+
+
+def _stopping(training: Training, spec: StudySpec, evidence: Evidence) -> Stopping | None:
+    """Return when the training may end early; None if it takes all its steps.
+
+    With a patience, no model is given up: baselines that ended by theirs do not tell what a task may still gain.
+    """
+    curves = evidence.curves(training.tasks)
+    if not spec.stops_early or training.is_confirming or not all(curves.values()):
+        return None
+    return Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics, gives_up=spec.training.patience is None)

@@ -40,8 +40,7 @@ class Pace:
         """
         took: dict[int, list[tuple[float, float]]] = {}
         for measured, stretch in zip(measurements, stretches or repeat(1.0), strict=False):
-            share = measured.steps / measured.planned_steps
-            took.setdefault(len(measured.metrics), []).append((measured.seconds / stretch, share))
+            took.setdefault(len(measured.metrics), []).append((measured.seconds / stretch, measured.share))
         return cls({tasks: tuple(figures) for tasks, figures in took.items()}) if took else None
 
     @property

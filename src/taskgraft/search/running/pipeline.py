@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.digest import training_digest
 from taskgraft.evaluators.export import export_bundle
+from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training import Schedule
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
 from taskgraft.search.running.driver import StudyDriver
@@ -260,7 +259,9 @@ class StudyRun:
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
-    recipe = asdict(schedule_of(spec, job.epochs)) | {
+    if job.schedule:
+        data = data.weighing_classes(job.schedule.optimisation.class_weights)
+    recipe = (job.schedule or schedule_of(spec, job.epochs)).to_plain() | {
         "algorithm": spec.training.algorithm,
         "loss_weighting": spec.training.loss_weighting,
     }
@@ -282,6 +283,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
         prepared.spec.encoder,
         feature_cache(data_dir),
         prepared.spec.training.clip_seconds,
+        class_weights=prepared.spec.training.class_weights,
     )
 
 
@@ -291,18 +293,7 @@ def schedule_of(spec: StudySpec, epochs: int | None = None) -> Schedule:
     Raises:
         InvalidInput: the study leaves it open, and ``epochs`` are not given.
     """
-    training = spec.training
-    return Schedule(
-        epochs or training.given_epochs,
-        training.batch_size,
-        training.learning_rate,
-        training.masking,
-        training.masking_width,
-        training.mixup,
-        training.mixstyle,
-        noise=training.noise.snr if training.noise else None,
-        shift=training.shift,
-    )
+    return spec.training.schedule_for(epochs)
 
 
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:

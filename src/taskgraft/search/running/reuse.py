@@ -21,9 +21,10 @@ def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
 
     A probe or a stopped training only answers a question, so its weights are not needed. There are exceptions. What
     keeps the threshold is delivered as it is if all steps were taken, or if the budget ends before it is trained to its
-    end. Trainings that confirm a tree are measured on test by their weights, and others start from those of a trunk.
+    end. Trainings that confirm a tree, and those of other recipes, are measured on test by their weights, and others
+    start from those of a trunk.
     """
-    if job.training.is_confirming or job.training.is_trunk:
+    if job.training.is_confirming or job.training.is_trunk or job.training.recipe:
         return True
     keeps = spec.repeats != 1 or reduction(spec, job, measurement) <= spec.ar_threshold
     if measurement.is_censored:

@@ -25,8 +25,8 @@ from ray.tune.utils.object_cache import _ObjectCache
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.patching import replaced
+from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule
 from taskgraft.search.running.workers import Workers
 from taskgraft.search.running.working import Work, to_config
 from taskgraft.search.study.trial import Training

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Schedule, Trainer
+from taskgraft.evaluators.training import Trainer
 from taskgraft.search.study.trial import Training
 
 if TYPE_CHECKING:  # workers import this module, and do without what makes jobs (scipy, networkx)
@@ -21,6 +22,7 @@ def to_config(job: "Job") -> dict[str, Any]:
         "seed": job.seed,
         "references": dict(job.references),
         "epochs": job.epochs,
+        "schedule": job.schedule,
         "start": job.start,
         "stopping": job.stopping,
         "with_affinities": job.with_affinities,
@@ -35,10 +37,13 @@ class Work:
     def __init__(self, config: Mapping[str, Any], data: StudyData, schedule: Schedule, device: str) -> None:
         self._training = Training.from_key(config["key"])
         self._stamp: str = config["stamp"]
+        other: Schedule | None = config["schedule"]
+        if other:
+            data = data.weighing_classes(other.optimisation.class_weights)
         self._trainer = Trainer(
             self._training.tree,
             data,
-            replace(schedule, epochs=config["epochs"]),
+            other or replace(schedule, epochs=config["epochs"]),
             config["seed"],
             config["references"] or None,
             config["stopping"],

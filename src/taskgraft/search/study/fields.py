@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 AUTO: Final = "auto"
 
@@ -70,3 +71,10 @@ class NameOrNames:
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, BeforeValidator(_a_number)]
+
+
+def fault_at(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
+    """Return a fault as an error of pydantic that can be raised."""
+    return InitErrorDetails(
+        type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
+    )

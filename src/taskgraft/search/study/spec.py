@@ -16,11 +16,11 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better, metrics_of
-from taskgraft.search.study.fields import AUTO, NameOrNames, Number, Value, Whole, WholeOrAuto
+from taskgraft.search.study.fields import AUTO, NameOrNames, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.matrix import Decision
@@ -279,7 +279,7 @@ class StudySpec(Value):
         if {"template", "front_end"} <= info.data.keys():
             front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
             if found := list(training.augmentation_faults(front_end)):
-                faults = [_fault((field,), rule, value) for field, rule, value in found]
+                faults = [fault_at((field,), rule, value) for field, rule, value in found]
                 raise ValidationError.from_exception_data("training", faults)
         return training
 
@@ -297,7 +297,7 @@ class StudySpec(Value):
             message = f"the baselines of these tasks and repeats alone{with_trunks} take {baselines} trainings"
             if trees:
                 message += f", and strategy {strategy.value} one tree more: {baselines + trees} would do"
-            raise ValidationError.from_exception_data("budget", [_fault(("trials",), message, budget.trials)])
+            raise ValidationError.from_exception_data("budget", [fault_at(("trials",), message, budget.trials)])
         return budget
 
     @field_validator("synthesis")
@@ -337,9 +337,11 @@ class StudySpec(Value):
     def stops_early(self) -> bool:
         """Whether a training of several tasks may end before its last step.
 
-        Not if every figure has to be exact, and not if several repeats decide together.
+        Not if every figure has to be exact, and not if several repeats decide together. Nor if the checkpoint is not
+        chosen by metric: a later one may be worse than one that meets the threshold.
         """
-        return self.repeats == 1 and not self.strategy.needs_exact_figures
+        exact = self.strategy.needs_exact_figures or not self.training.optimisation.choice.is_by_metric
+        return self.repeats == 1 and not exact
 
     @property
     def least_repeats(self) -> int:
@@ -393,13 +395,6 @@ class StudySpec(Value):
         return self.model_dump(mode="json")
 
 
-def _fault(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
-    """Return a fault as an error of pydantic that can be raised."""
-    return InitErrorDetails(
-        type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
-    )
-
-
 def _again(error: Mapping[str, Any]) -> InitErrorDetails:
     """Return an error that pydantic reported, in the form that can be raised."""
     return InitErrorDetails(type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {}))
@@ -411,7 +406,7 @@ def _repeated_names(tasks: Iterable[Any]) -> list[InitErrorDetails]:
         name = task.get("name") if isinstance(task, Mapping) else getattr(task, "name", None)
         if isinstance(name, str):
             if name in seen:
-                faults.append(_fault((place, "name"), "task names are unique", name))
+                faults.append(fault_at((place, "name"), "task names are unique", name))
             seen.add(name)
     return faults
 

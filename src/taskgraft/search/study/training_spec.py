@@ -2,13 +2,28 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from taskgraft.errors import InvalidInput
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.optimisation.checkpoints import ChoiceName
+from taskgraft.evaluators.optimisation.class_weights import ClassWeights
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
+from taskgraft.evaluators.optimisation.optimisers import OptimiserName
+from taskgraft.evaluators.optimisation.presets import PRESETS, RecipeName
+from taskgraft.evaluators.optimisation.rates import RateName
 from taskgraft.evaluators.recipe import MaskWidth
-from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
+from taskgraft.evaluators.schedule import Schedule
+from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.noise_spec import NoiseSpec
 from taskgraft.space.front_ends import AnyFrontEnd
 
@@ -29,8 +44,14 @@ class Start(StrEnum):
 
 
 class TrainingSpec(Value):
-    """How every model of a study is trained; the same number of steps is planned for each, so that they compare."""
+    """How every model of a study is trained; the same number of steps is planned for each, so that they compare.
 
+    What a study does not say is that of the recipe that it names.
+    """
+
+    recipe: RecipeName = Field(
+        default=RecipeName.DEFAULT, description="what the fields below are if the study does not say them"
+    )
     epochs: Epochs = Field(
         default=AUTO,
         description="passes over the largest training split of the study; auto: as many as the baselines ask for",
@@ -40,7 +61,28 @@ class TrainingSpec(Value):
         description="scratch, or trunk: for each seed, all models go on from one that was trained on all tasks",
     )
     batch_size: Whole = Field(default=64, ge=2, le=4096, description="clips per dataset and step")
+    optimiser: OptimiserName = Field(default=OptimiserName.ADAMW, description="sgd has momentum 0.9")
     learning_rate: Number = Field(default=0.001, gt=0, le=1)
+    weight_decay: Number | None = Field(default=None, ge=0, le=1, description="by default 0.01 for adamw, otherwise 0")
+    schedule: RateName = Field(
+        default=RateName.WARMUP_COSINE, description="what the learning rate does over the planned steps"
+    )
+    warm_up: Number | None = Field(
+        default=None, ge=0, le=1, description="share of the planned steps over which the rate grows; by default 0.1"
+    )
+    patience: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="ends a training after so many epochs without a lower validation loss; needs a constant rate",
+    )
+    class_weights: ClassWeights = Field(
+        default=ClassWeights.AUTO,
+        description="balanced: rare classes count more in the loss; auto: for metrics that are means over classes",
+    )
+    checkpoint: ChoiceName = Field(
+        default=ChoiceName.METRIC,
+        description="which one is the result: the best by metric, the one with the lowest validation loss, or the last",
+    )
     algorithm: Literal["soft"] = "soft"
     loss_weighting: Literal["sum"] = "sum"
     masking: Number = Field(
@@ -83,6 +125,87 @@ class TrainingSpec(Value):
         if start is Start.TRUNK and info.data.get("epochs") == 1:
             raise ValueError("a trunk and what starts from it take 2 epochs or more, and training.epochs is 1")
         return start
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_recipe(cls, given: Any) -> Any:
+        """Take from the named recipe what is not given; an unknown name is refused with the other fields."""
+        named = given.get("recipe") if isinstance(given, dict) else None
+        if not isinstance(named, str) or named not in PRESETS:
+            return given
+        return {**PRESETS[RecipeName(named)].fields, **given}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        """Refuse fields that contradict each other, each at its place."""
+        try:
+            optimisation = self.optimisation
+        except InvalidInput as error:
+            faults = list(error.faults)
+        else:
+            faults = list(self._patience_faults(optimisation.patience))
+        if faults:
+            raise ValidationError.from_exception_data(
+                "training", [fault_at((one.where,), one.message, getattr(self, one.where)) for one in faults]
+            )
+        return self
+
+    def _patience_faults(self, patience: int | None) -> Iterator[Fault]:
+        if patience is None:
+            return
+        if self.epochs == AUTO:
+            yield Fault("patience", f"ends trainings of a given length: give training.epochs, too; got {patience}")
+        elif patience >= self.given_epochs:
+            yield Fault("patience", f"is shorter than the {self.epochs} epochs of training.epochs; got {patience}")
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """How the weights are learned.
+
+        Raises:
+            InvalidInput: what is said contradicts itself.
+        """
+        return Optimisation(
+            self.learning_rate,
+            self.optimiser,
+            self.weight_decay,
+            self.schedule,
+            self.warm_up,
+            self.patience,
+            self.class_weights,
+            self.checkpoint,
+        )
+
+    def schedule_for(self, epochs: int | None = None) -> Schedule:
+        """Return how models are trained, for so many ``epochs`` if the study leaves that open.
+
+        Raises:
+            InvalidInput: the study leaves it open, and ``epochs`` are not given.
+        """
+        return Schedule(
+            epochs or self.given_epochs,
+            self.batch_size,
+            self.optimisation,
+            self.masking,
+            self.masking_width,
+            self.mixup,
+            self.mixstyle,
+            noise=self.noise.snr if self.noise else None,
+            shift=self.shift,
+        )
+
+    def under(self, recipe: str | None) -> Self:
+        """Return the same training by another recipe, for as long as the study says; this one if None is given.
+
+        Raises:
+            InvalidInput: there is no such recipe.
+        """
+        if recipe is None:
+            return self
+        if recipe not in PRESETS:
+            raise InvalidInput.at("recipe", f"there is {', '.join(PRESETS)}; got {recipe!r}")
+        fields = {name: value for name, value in PRESETS[RecipeName(recipe)].fields.items() if name != "epochs"}
+        return self.model_copy(update={"recipe": RecipeName(recipe), **fields})
 
     @property
     def has_trunk(self) -> bool:

@@ -27,7 +27,8 @@ class Training:
     training that any stage has asked for is never run again. A probe only answers whether the model keeps the
     threshold: it ends at the first checkpoint that does. ``epochs`` is how long to train, if the study leaves that open
     (`training.epochs: auto`); None if the study says it. A trunk answers nothing: all other trainings of its repeat and
-    length start from its weights (`training.start: trunk`).
+    length start from its weights (`training.start: trunk`). ``recipe`` names another recipe than the study's own, which
+    is None: no decision of the study looks at such a training.
 
     Raises:
         ValueError: a trunk that is a probe.
@@ -38,6 +39,7 @@ class Training:
     is_probe: bool = False
     epochs: int | None = None
     is_trunk: bool = False
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         if self.is_trunk and self.is_probe:
@@ -62,14 +64,16 @@ class Training:
     def key(self) -> str:
         """A text that two trainings share exactly when they are equal."""
         marks = ["probe"] * self.is_probe + ["trunk"] * self.is_trunk + [self.epochs] * (self.epochs is not None)
-        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks], separators=(",", ":"))
+        recipe = [] if self.recipe is None else [{"recipe": self.recipe}]
+        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks, *recipe], separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> Self:
         """Return the training that has this `key`."""
         root, depth, repeat, *marks = json.loads(key)
         epochs = next((mark for mark in marks if isinstance(mark, int)), None)
-        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs, "trunk" in marks)
+        recipe = next((mark["recipe"] for mark in marks if isinstance(mark, dict)), None)
+        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs, "trunk" in marks, recipe)
 
 
 @dataclass(frozen=True, slots=True)

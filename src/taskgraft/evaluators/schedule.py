@@ -1,0 +1,55 @@
+"""How long and how a model is trained: a plain value, without torch."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
+from taskgraft.evaluators.recipe import MaskWidth
+
+_MAX_EVALUATIONS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how to train. An epoch goes through the largest training split of the study.
+
+    ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
+    Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not. ``noise`` is
+    the lowest and the highest ratio in decibels of clips to the noise that is added to them; None: there is none. Crops
+    move by up to ``shift`` seconds.
+    """
+
+    epochs: int
+    batch_size: int
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    masking: float = 0.15
+    masking_width: MaskWidth = MaskWidth.UNIFORM
+    mixup: float = 0.0
+    mixstyle: float = 0.0
+    noise: tuple[float, float] | None = None
+    shift: float = 0.0
+
+    def steps(self, clips: int) -> int:
+        """Return the planned optimiser steps for a largest training split of ``clips`` clips."""
+        return self.epochs * self._epoch_steps(clips)
+
+    def interval(self, clips: int) -> int:
+        """Return after how many steps a training is evaluated again.
+
+        That is at most 15 times, spread evenly; after every epoch if the recipe has a patience.
+        """
+        if self.optimisation.patience is not None:
+            return self._epoch_steps(clips)
+        return -(-self.steps(clips) // min(self.epochs, _MAX_EVALUATIONS))
+
+    def patience(self, clips: int) -> int | None:
+        """Return after how many steps without a lower loss a training ends; None if it takes all planned steps."""
+        patience = self.optimisation.patience
+        return None if patience is None else patience * self._epoch_steps(clips)
+
+    def _epoch_steps(self, clips: int) -> int:
+        return -(-clips // self.batch_size)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all that decides a training beside the data, as plain data."""
+        return {**asdict(self), "optimisation": self.optimisation.to_plain()}
