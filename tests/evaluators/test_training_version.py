@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "19b605c540eae3b46b243d9de0dc176677e66f128d75886b2ce287288db8019c")
+PINNED = (2, "46ddcea59a856aaf1583f59aac726a3f601910b897b952dc0d4410f0386e50b1")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

@@ -25,6 +25,7 @@ VALUES = "values"
 """Numbers: the true and the predicted one, by label."""
 TABLES = (CLASSES, SCORES, TAGS, EVENTS, SEGMENTS, VALUES)
 
+_EXACT = 2**24
 BINS = 1024
 """Bins of probabilities between 0 and 1."""
 
@@ -135,8 +136,11 @@ class Outcomes:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there are class answers to one question, and nothing else."""
-        return self.tables.keys() == {CLASSES} and not self.classes.labels.any()
+        """Whether there are class answers to one question, all of them numbers of classes, and nothing else."""
+        if self.tables.keys() != {CLASSES}:
+            return False
+        table = self.classes
+        return not table.labels.any() and _are_classes(table.truth) and _are_classes(table.predicted)
 
     def to_plain_array(self) -> NDArray[np.int32]:
         """Return plain outcomes as [4, rows]: clips, truth, answers and counts."""
@@ -161,6 +165,11 @@ class Outcomes:
             return cls.of_classes(*_unpacked(text, 4))
         named = (part.partition(_NAMED) for part in text.split(_SEPARATOR))
         return cls({name: Table.from_array(_unpacked(packed, 5)) for name, _, packed in named})
+
+
+def _are_classes(answers: NDArray[np.float32]) -> bool:
+    """Return whether answers are whole numbers from 0 on that single precision holds exactly."""
+    return bool(((answers >= 0) & (answers < _EXACT) & (answers % 1 == 0)).all())
 
 
 def _packed(table: NDArray[np.int32]) -> str:
