@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.runs import Callback, Observer, Outcome, StudyForm, default_folder, run_study
 from taskgraft.api.study_files import read_study
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
@@ -67,7 +68,7 @@ def _read(study: StudySpec | Mapping[str, Any] | str | Path) -> tuple[StudySpec,
     if isinstance(study, StudySpec):
         return study, Path()
     if isinstance(study, Mapping):
-        return StudySpec.parse(dict(study)), Path()
+        return parse_study(study, Path()), Path()
     return read_study(Path(study)), Path(study).parent
 
 

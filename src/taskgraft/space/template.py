@@ -12,6 +12,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space import layers
 from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.heads import Head
+from taskgraft.space.imported import ImportedEncoder
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Shape
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import Task, TaskKind
@@ -88,6 +89,8 @@ class Template:
     """How many times the channels of the full encoder its layers have."""
     published: tuple[Published, ...] = ()
     """What sources print about models with this encoder."""
+    imported: ImportedEncoder | None = None
+    """What was measured of a user's own encoder, if it is one."""
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -101,7 +104,7 @@ class Template:
 
     def __reduce__(self) -> tuple[type["Template"], tuple[object, ...]]:
         values = (self.name, self.front_end, self.blocks, dict(self.heads), self.summary, self.width, self.published)
-        return type(self), values
+        return type(self), (*values, self.imported)
 
     def __hash__(self) -> int:
         return hash((self.name, self.width))
@@ -149,6 +152,11 @@ class Template:
             stride *= block.time_stride
         return stride
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user has to know of its figures."""
+        return self.imported.remarks if self.imported else ()
+
     def shapes(self, frames: int) -> list[Shape]:
         """Return the shape before each block and behind the last: B + 1 shapes, for so many frames of the front end.
 
@@ -168,5 +176,7 @@ class Template:
         """
         if task.kind not in self.heads:
             reason = "" if self.keeps_time else ": it has no time axis behind its blocks"
+            if self.imported:
+                reason = f": {self.imported.why_no_steps}"
             raise InvalidInput.at("template", f"{self.name} has no head for {task.kind.value} tasks{reason}")
         return self.heads[task.kind]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
+from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.study_files import read_mapping
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec, as_fault
@@ -28,7 +29,7 @@ def tasks_of(document: Mapping[str, Any], path: Path) -> tuple[Task, ...]:
     """Return the tasks of a document that was read from ``path``; see `read_tasks`."""
     entries = document.get("tasks")
     if isinstance(entries, list) and any(isinstance(entry, dict) and "dataset" in entry for entry in entries):
-        return _tasks_of_study(StudySpec.parse({"ar_threshold": 0, **document}), path.parent)
+        return _tasks_of_study(parse_study({"ar_threshold": 0, **document}, path.parent), path.parent)
     try:
         plain = _PlainTasks.model_validate({"tasks": entries} if "tasks" in document else {})
     except ValidationError as error:

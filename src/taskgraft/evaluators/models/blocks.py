@@ -8,7 +8,9 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
+from taskgraft.evaluators.imported.making import build_imported
 from taskgraft.space import layers
+from taskgraft.space.imported import ImportedBlock
 from taskgraft.space.template import Block
 
 
@@ -102,6 +104,11 @@ def _(spec: layers.Positions) -> nn.Module:
 @build_layer.register
 def _(spec: layers.TransformerLayer) -> nn.Module:
     return TransformerLayer(spec.channels, spec.heads, spec.hidden)
+
+
+@build_layer.register
+def _(spec: ImportedBlock) -> nn.Module:
+    return build_imported(spec)
 
 
 class AlongChannels(nn.Module):

@@ -15,7 +15,7 @@ from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.registry import resolve_dataset
 from taskgraft.evaluators.datasets.targets import task_targets
 from taskgraft.search.study.outline import within
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec, TaskSpec, check_no_import
 from taskgraft.space.tasks import Task, TaskKind
 
 
@@ -52,12 +52,15 @@ def prepare(
     """Find the datasets of a study and read the labels of its tasks.
 
     ``registered`` are the manifests of datasets that a service knows by name. Other manifests are looked up relative
-    to ``base``; without it, only names are accepted. ``progress`` is called if a corpus has to be made first.
+    to ``base``; without it, only names are accepted, and no encoder of a user's own. ``progress`` is called if a
+    corpus has to be made first.
 
     Raises:
         InvalidInput: with the faults of every task, each naming its field.
         Unavailable: a dataset that has to be made first, and can't be.
     """
+    if base is None:
+        check_no_import(spec)
     faults = FaultLog()
 
     def find(dataset: str) -> Path:

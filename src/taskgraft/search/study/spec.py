@@ -15,16 +15,19 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
+from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
 from taskgraft.space.tasks import MAX_NAME, NAME_RULE, TaskKind, is_valid_name
 from taskgraft.space.template import Template
+from taskgraft.space.templates.imported import imported_template
 from taskgraft.space.templates.registry import TEMPLATES, get_template
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
@@ -36,6 +39,12 @@ BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
 MAX_REPEATS = 6
 """Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
+_MAY_IMPORT = "may import"
+"""Key of pydantic's context: whether the study may be of an encoder that was imported. Requests have no context."""
+_OWN_ENCODER = (
+    "an encoder of your own (module:name) is for `taskgraft run` and `taskgraft.run`, which import it: "
+    "a service imports nothing that a study names"
+)
 _repeats = WholeOrAuto(MAX_GIVEN_REPEATS)
 _Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
 
@@ -132,6 +141,8 @@ class StudySpec(Value):
     name: str = "study"
     ar_threshold: Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
+    imported: Annotated[SkipJsonSchema[ImportedEncoder | None], Field(exclude_if=lambda found: found is None)] = None
+    """What was measured of a template of the user's own, which whoever runs the study has imported."""
     template: str = "cnn8"
     width: Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
     front_end: str | None = Field(None, description="another front end than the template's, by name")
@@ -174,20 +185,42 @@ class StudySpec(Value):
             raise ValidationError.from_exception_data("tasks", faults)
         return tasks
 
+    @field_validator("imported", mode="before")
+    @classmethod
+    def _is_no_request(cls, imported: object, info: ValidationInfo) -> object:
+        """Refuse what a request says of an encoder: workers would import what it names."""
+        if imported is not None and not (info.context or {}).get(_MAY_IMPORT):
+            raise ValueError(_OWN_ENCODER)
+        return imported
+
     @field_validator("template")
     @classmethod
     def _template(cls, name: str, info: ValidationInfo) -> str:
         """Refuse an unknown name, and a template without a head for a kind of task that the study has."""
-        if name not in TEMPLATES:
+        imported = info.data.get("imported")
+        if imported and name != imported.place:
+            raise ValueError(f"what is said of {imported.place} as imported is not about this template")
+        if is_place(name) and not imported:
+            raise ValueError(_OWN_ENCODER)
+        if name not in TEMPLATES and not imported:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
-        heads = TEMPLATES[name].heads
+        template = _template_of(imported, name)
+        heads = template.heads
         if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in heads]:
             kinds, able = " and ".join(heads), [one for one in TEMPLATES if set(TaskKind) <= set(TEMPLATES[one].heads)]
+            why = f" ({imported.why_no_steps})" if imported else ""
             raise ValueError(
-                f"{name} answers {kinds} tasks only, and {', '.join(others)} is of another kind; "
+                f"{name} answers {kinds} tasks only{why}, and {', '.join(others)} is of another kind; "
                 f"take it out, or use {', '.join(able)}"
             )
         return name
+
+    @field_validator("width")
+    @classmethod
+    def _width(cls, width: float, info: ValidationInfo) -> float:
+        if width != 1 and info.data.get("imported"):
+            raise ValueError("an encoder of your own is as wide as it is: leave this out")
+        return width
 
     @field_validator("front_end")
     @classmethod
@@ -195,7 +228,7 @@ class StudySpec(Value):
         """Refuse an unknown name, and what the template can't take."""
         if name is not None and "template" in info.data:
             try:
-                get_template(info.data["template"], float(info.data.get("width", 1.0)), name)
+                _template_of(info.data.get("imported"), info.data["template"], float(info.data.get("width", 1.0)), name)
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return name
@@ -213,7 +246,7 @@ class StudySpec(Value):
     def _depths(cls, depths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if "template" not in info.data:
             return depths
-        template = get_template(info.data["template"])  # its width changes no depth
+        template = _template_of(info.data.get("imported"), info.data["template"])  # its width changes no depth
         if len(set(depths)) != len(depths):
             raise ValueError("each depth is tried once")
         if max(depths, default=0) > template.depth:
@@ -234,7 +267,8 @@ class StudySpec(Value):
     def _fits_tasks_and_template(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         """Refuse a trunk of one task, and a length of crops that the template does not have."""
         if {"template", "front_end"} <= info.data.keys():
-            front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
+            template = _template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            front_end = template.front_end
             if front_end.crop and training.clip_seconds:
                 seconds = front_end.crop / front_end.frames_per_second
                 raise ValueError(f"clip_seconds: the front end takes crops of {seconds:g} s only: leave it out")
@@ -318,7 +352,7 @@ class StudySpec(Value):
     @property
     def encoder(self) -> Template:
         """The template, as wide as the study wants it."""
-        return get_template(self.template, float(self.width), self.front_end)
+        return _template_of(self.imported, self.template, float(self.width), self.front_end)
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -327,19 +361,44 @@ class StudySpec(Value):
 
     @classmethod
     def parse(cls, body: object) -> Self:
-        """Read a study from plain data (of JSON or YAML).
+        """Read a study from plain data (of JSON or YAML) that is no request: it may say what was imported.
 
         Raises:
             InvalidInput: with every fault at once, each naming its field, the rule and the value.
         """
         try:
-            return cls.model_validate(body)
+            return cls.model_validate(body, context={_MAY_IMPORT: True})
         except ValidationError as error:
             raise InvalidInput(map(as_fault, error.errors(include_url=False))) from None
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain data that `parse` reads back."""
         return self.model_dump(mode="json")
+
+
+def _template_of(
+    imported: ImportedEncoder | None, name: str, width: float = 1.0, front_end: str | None = None
+) -> Template:
+    """Return the template of that name, or what was measured of a user's own.
+
+    Raises:
+        InvalidInput: as `get_template`, or the user's own was measured behind another front end.
+    """
+    if imported is None:
+        return get_template(name, width, front_end)
+    if front_end not in (None, imported.front_end):
+        raise InvalidInput.at("front_end", f"{name} was measured behind {imported.front_end!r}; got {front_end!r}")
+    return imported_template(imported)
+
+
+def check_no_import(spec: StudySpec) -> None:
+    """Refuse a study of an encoder that would have to be imported: services do not.
+
+    Raises:
+        InvalidInput: at ``template``.
+    """
+    if spec.imported:
+        raise InvalidInput.at("template", f"{_OWN_ENCODER}; got {spec.template!r}")
 
 
 def _fault(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
