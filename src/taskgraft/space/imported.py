@@ -28,26 +28,18 @@ def is_place(name: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedBlock(Layer):
-    """A child of a user's `nn.Sequential`: what it made of an input of one shape, and of longer ones.
+class BlockSize:
+    """What a child of a user's `nn.Sequential` made of an input of one shape, and of longer ones.
 
     Raises:
         InvalidInput: numbers that no block has.
     """
 
-    place: str
-    """``module:name`` of the whole encoder."""
-    index: int
-    """Which child it is."""
-    digest: str
-    """Of the whole encoder's structure and source."""
-    weights: str
-    """Digest of the whole encoder's numbers for one seed."""
     takes: Shape
     """The shape that it was measured with."""
     gives: Shape
-    trained: int
-    multiplied: int
+    parameters: int
+    macs: int
     """Multiply-accumulates for ``takes``."""
     stride: int = 1
     offset: int = 0
@@ -58,24 +50,38 @@ class ImportedBlock(Layer):
     """Whether it takes [n, numbers] and not [n, channels, bands, frames]."""
 
     def __post_init__(self) -> None:
-        counts = (*self.takes, *self.gives, self.stride)
-        if not is_place(self.place) or min(counts) < 1 or min(self.index, self.trained, self.multiplied) < 0:
+        if min(*self.takes, *self.gives, self.stride) < 1 or min(self.parameters, self.macs) < 0:
             raise InvalidInput.at("imported", f"what was measured of a block; got {self!r:.200}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBlock(Layer):
+    """One child of a user's encoder, as its template has it."""
+
+    place: str
+    """``module:name`` of the whole encoder."""
+    index: int
+    """Which child it is."""
+    digest: str
+    """Of the whole encoder's structure and source."""
+    weights: str
+    """Digest of the whole encoder's numbers for one seed."""
+    size: BlockSize
 
     @property
     def parameters(self) -> int:
         """Trained numbers."""
-        return self.trained
+        return self.size.parameters
 
     @property
     def time_stride(self) -> int:
         """Frames of its input for each frame of its output."""
-        return 1 if self.is_fixed else self.stride
+        return 1 if self.size.is_fixed else self.size.stride
 
     @property
     def keeps_time(self) -> bool:
         """Whether there is a time axis behind it."""
-        return not self.is_fixed
+        return not self.size.is_fixed
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape behind it.
@@ -83,58 +89,68 @@ class ImportedBlock(Layer):
         Raises:
             InvalidInput: it has other channels or bands than what the block was measured with, or too few frames.
         """
-        if shape[:2] != self.takes[:2]:
-            raise InvalidInput.at("blocks", f"{self.name} was measured with {self.takes}; got {shape}")
-        frames = self.gives[2] if self.is_fixed else (shape[2] + self.offset) // self.stride
+        size, name = self.size, f"block {self.index} of {self.place}"
+        if shape[:2] != size.takes[:2]:
+            raise InvalidInput.at("blocks", f"{name} was measured with {size.takes}; got {shape}")
+        frames = size.gives[2] if size.is_fixed else (shape[2] + size.offset) // size.stride
         if frames < 1:
-            raise InvalidInput.at("blocks", f"{self.name} takes more frames than {shape[2]}")
-        return self.gives[0], self.gives[1], frames
+            raise InvalidInput.at("blocks", f"{name} takes more frames than {shape[2]}")
+        return size.gives[0], size.gives[1], frames
 
     def macs(self, shape: Shape) -> int:
         """Return the multiply-accumulates for an input of ``shape``: those that were measured, by its frames."""
         self.output_shape(shape)
-        return self.multiplied if shape == self.takes else round(self.multiplied * shape[2] / self.takes[2])
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"block {self.index} of {self.place}"
+        takes, macs = self.size.takes, self.size.macs
+        return macs if shape == takes else round(macs * shape[2] / takes[2])
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedEncoder:
-    """All blocks of a user's encoder, measured behind one front end.
+    """What was measured of a user's encoder behind one front end.
 
     Raises:
-        InvalidInput: no blocks or too many, blocks of several encoders, or no such front end.
+        InvalidInput: no place, no such front end, or no blocks or too many.
     """
 
     place: str
+    """``module:name``"""
     front_end: str
     """Name of the front end that it was measured behind."""
-    blocks: tuple[ImportedBlock, ...]
+    digest: str
+    """Of structure and source."""
+    weights: str
+    """Digest of all numbers for one seed."""
+    sizes: tuple[BlockSize, ...]
+    """Of all blocks."""
     uncounted: tuple[str, ...] = ()
     """Layers with weights whose multiply-accumulates could not be counted, if there are any."""
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.blocks) <= MAX_BLOCKS:
-            raise InvalidInput.at("template", f"1 to {MAX_BLOCKS} blocks; {self.place} has {len(self.blocks)}")
+        if not is_place(self.place):
+            raise InvalidInput.at("template", f"an encoder of your own has the form module:name; got {self.place!r}")
         if self.front_end not in PRESETS:
             raise InvalidInput.at("front_end", f"no front end {self.front_end!r}; there is {', '.join(PRESETS)}")
-        if [(block.place, block.index) for block in self.blocks] != [(self.place, n) for n in range(len(self.blocks))]:
-            raise InvalidInput.at("imported", f"the blocks of {self.place} one after the other")
+        if not 1 <= len(self.sizes) <= MAX_BLOCKS:
+            raise InvalidInput.at("template", f"1 to {MAX_BLOCKS} blocks; {self.place} has {len(self.sizes)}")
+
+    @property
+    def blocks(self) -> tuple[ImportedBlock, ...]:
+        """The blocks of its template."""
+        return tuple(
+            ImportedBlock(self.place, index, self.digest, self.weights, size) for index, size in enumerate(self.sizes)
+        )
 
     @property
     def why_no_steps(self) -> str:
         """Why it can't answer for time steps; the empty text if it can."""
-        if any(block.is_fixed for block in self.blocks):
+        if any(size.is_fixed for size in self.sizes):
             return "there is no time axis behind its blocks"
         stride = 1
-        for block in self.blocks:
-            stride *= block.stride
-        frames = steps = stride * -(-self.blocks[0].takes[2] // stride)
-        for block in self.blocks:
-            steps = (steps + block.offset) // block.stride
+        for size in self.sizes:
+            stride *= size.stride
+        frames = steps = stride * -(-self.sizes[0].takes[2] // stride)
+        for size in self.sizes:
+            steps = (steps + size.offset) // size.stride
         if steps * stride != frames:
             return f"it gives {steps} steps for {frames} frames and not {frames // stride}: pad its blocks along time"
         return ""

@@ -41,7 +41,7 @@ def build_imported(spec: ImportedBlock) -> nn.Module:
     encoder = make_encoder(spec.place)
     if structure_digest(encoder, spec.place) != spec.digest:
         raise InvalidInput.at("template", f"{spec.place} is not what it was when the study was read: {_CHANGED}")
-    return Imported(list(encoder)[spec.index], spec.is_flat)
+    return Imported(list(encoder)[spec.index], spec.size.is_flat)
 
 
 _CHANGED = "its source, or the module that it makes, has changed; start a new study, or take the change back"

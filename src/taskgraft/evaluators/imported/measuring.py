@@ -17,7 +17,7 @@ from taskgraft.evaluators.imported.counting import count_macs
 from taskgraft.evaluators.imported.making import make_encoder, structure_digest, weights_digest
 from taskgraft.evaluators.imported.time_axis import time_of
 from taskgraft.space.front_ends import PRESETS, AnyFrontEnd
-from taskgraft.space.imported import ImportedBlock, ImportedEncoder
+from taskgraft.space.imported import BlockSize, ImportedEncoder
 from taskgraft.space.layers import Shape
 
 DEFAULT_FRONT_END = "default"
@@ -55,32 +55,22 @@ def measure_encoder(place: str, front_end: str | None = None) -> ImportedEncoder
     digests = structure_digest(encoder, place), weights_digest(encoder)
     with users_code(f"{place} can't be measured"):
         passes = _passes(copy.deepcopy(encoder).to("meta").eval(), PRESETS[name], place)
-    blocks = (
-        _block(place, index, digests, block, [one[index] for one in passes]) for index, block in enumerate(encoder)
+    sizes = tuple(
+        _size(block, [one[index] for one in passes], _named(place, index, block)) for index, block in enumerate(encoder)
     )
     uncounted = [f"block {index}{what}" for index, seen in enumerate(passes[0]) for what in seen.uncounted]
-    return ImportedEncoder(place, name, tuple(blocks), tuple(uncounted))
+    return ImportedEncoder(place, name, *digests, sizes, tuple(uncounted))
 
 
-def _block(place: str, index: int, digests: tuple[str, str], block: nn.Module, seen: Sequence[_Seen]) -> ImportedBlock:
+def _size(block: nn.Module, seen: Sequence[_Seen], named: str) -> BlockSize:
     first = seen[0]
     try:
         time = time_of([(one.takes, one.gives) for one in seen], first.is_flat)
     except InvalidInput as error:
-        raise InvalidInput.at("template", f"{_named(place, index, block)} {error.faults[0].message}") from None
-    return ImportedBlock(
-        place,
-        index,
-        *digests,
-        takes=first.takes,
-        gives=first.gives,
-        trained=sum(parameter.numel() for parameter in block.parameters()),
-        multiplied=first.macs,
-        stride=time.stride,
-        offset=time.offset,
-        is_fixed=time.is_lost,
-        is_flat=first.is_flat,
-    )
+        raise InvalidInput.at("template", f"{named} {error.faults[0].message}") from None
+    parameters = sum(parameter.numel() for parameter in block.parameters())
+    found = (first.takes, first.gives, parameters, first.macs, time.stride, time.offset)
+    return BlockSize(*found, is_fixed=time.is_lost, is_flat=first.is_flat)
 
 
 def _passes(encoder: nn.Sequential, front_end: AnyFrontEnd, place: str) -> list[list[_Seen]]:
