@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "a5743240d56f3282d9878ab0233a8e281cb1586fecba219d47144bc6f0881336")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -20,6 +20,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
     "evaluators/grafting.py": (),
+    "evaluators/imported/making.py": (),
     "evaluators/inputs.py": (),
     "evaluators/losses.py": (),
     "evaluators/metrics.py": (

@@ -24,7 +24,9 @@ DEFAULT_FRONT_END = "default"
 _CLIPS = 2
 _MOST_LENGTHS = 96
 """How many lengths of input are tried, each a frame longer, until the time stride is known."""
-_STEPS = 3
+_STEPS = 4
+"""Different numbers of frames that come out until then: one more than two whole strides show."""
+_MOST_LETTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ def measure_encoder(place: str, front_end: str | None = None) -> ImportedEncoder
         torch.manual_seed(0)
         encoder = make_encoder(place)
     check_encoder(encoder, place)
-    digests = structure_digest(encoder, place), weights_digest(encoder)
     with users_code(f"{place} can't be measured"):
+        digests = structure_digest(encoder, place), weights_digest(encoder)
         passes = _passes(copy.deepcopy(encoder).to("meta").eval(), PRESETS[name], place)
     sizes = tuple(
         _size(block, [one[index] for one in passes], _named(place, index, block)) for index, block in enumerate(encoder)
@@ -74,9 +76,9 @@ def _size(block: nn.Module, seen: Sequence[_Seen], named: str) -> BlockSize:
 
 
 def _passes(encoder: nn.Sequential, front_end: AnyFrontEnd, place: str) -> list[list[_Seen]]:
-    """Return passes of a second of audio, and of longer inputs until two changes of how many frames come out."""
+    """Return passes of a second of audio, and of longer inputs until enough numbers of frames have come out."""
     frames = front_end.crop or round(front_end.frames_per_second)
-    passes = [_pass(encoder, front_end.shape(frames), place)]
+    passes = [_pass(encoder, front_end.shape(frames), place, counts=True)]
     ends = {passes[0][-1].gives[2]}
     while front_end.crop is None and len(passes) <= _MOST_LENGTHS and len(ends) < _STEPS:
         passes.append(_pass(encoder, front_end.shape(frames + len(passes)), place))
@@ -84,14 +86,14 @@ def _passes(encoder: nn.Sequential, front_end: AnyFrontEnd, place: str) -> list[
     return passes
 
 
-def _pass(encoder: nn.Sequential, shape: Shape, place: str) -> list[_Seen]:
-    """Send clips of one shape through all blocks."""
+def _pass(encoder: nn.Sequential, shape: Shape, place: str, counts: bool = False) -> list[_Seen]:
+    """Send clips of one shape through all blocks; if it ``counts``, which takes longer, operations are counted."""
     seen: list[_Seen] = []
     clips = torch.empty(_CLIPS, *shape, device="meta")
     for index, block in enumerate(encoder):
         named, before, version = _named(place, index, block), clips, clips._version
         with users_code(f"{named} can't take {_written(before.shape)}"), torch.device("meta"), torch.no_grad():
-            clips, macs, uncounted = count_macs(block, before)
+            clips, macs, uncounted = count_macs(block, before) if counts else (block(before), 0, ())
         _check_output(clips, named)
         if before._version != version:
             raise InvalidInput.at("template", f"{named} changes its input in place: other branches take the same one")
@@ -121,4 +123,6 @@ def _written(shape: torch.Size) -> str:
 
 
 def _named(place: str, index: int, block: nn.Module) -> str:
-    return f"block {index} of {place} ({type(block).__name__})"
+    described = repr(block)
+    is_short = len(described) <= _MOST_LETTERS and "\n" not in described
+    return f"block {index} of {place} ({described if is_short else type(block).__name__})"
