@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "a5743240d56f3282d9878ab0233a8e281cb1586fecba219d47144bc6f0881336")
+PINNED = (1, "f8e009f0e8b78d1ceb19e4430fa763e08fb509834f48eee9a54cd2b3db8d84a4")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

@@ -14,6 +14,7 @@ from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.heads import Head
 from taskgraft.space.imported import ImportedEncoder
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Shape
+from taskgraft.space.named_heads import head_of
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import Task, TaskKind
 
@@ -168,15 +169,26 @@ class Template:
             shapes.append(block.output_shape(shapes[-1]))
         return shapes
 
+    @property
+    def why_no_steps(self) -> str:
+        """Why no head behind it can answer for time steps; the empty text if one can."""
+        if self.front_end.crop:
+            return "a picture has no time steps"
+        if self.imported:
+            return self.imported.why_no_steps
+        return "" if self.keeps_time else "it has no time axis behind its blocks"
+
     def head(self, task: Task) -> Head:
-        """Return the head that answers ``task``.
+        """Return the head that answers ``task``: the one that it names, or the template's own.
 
         Raises:
             InvalidInput: there is none for this kind of task.
         """
-        if task.kind not in self.heads:
-            reason = "" if self.keeps_time else ": it has no time axis behind its blocks"
-            if self.imported:
-                reason = f": {self.imported.why_no_steps}"
+        if task.head:
+            why = self.why_no_steps
+            return head_of(task, task.head, why and f"{self.name} has none: {why}")
+        has_steps = task.kind is not TaskKind.FRAMES or not self.why_no_steps
+        if task.kind not in self.heads or not has_steps:
+            reason = "" if has_steps else f": {self.why_no_steps}"
             raise InvalidInput.at("template", f"{self.name} has no head for {task.kind.value} tasks{reason}")
         return self.heads[task.kind]

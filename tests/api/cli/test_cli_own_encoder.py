@@ -91,7 +91,15 @@ def test_installed_modules_come_before_those_beside_the_study(workshop: Path) ->
 
 def test_a_tree_of_measured_pairs_is_cut_from_it(workshop: Path) -> None:
     pairs = write(workshop / "pairs.csv", "task_a,task_b,depth,ar\na,b,2,0.01\na,b,4,0.5\n")
-    command = ["synthesize", pairs, "--threshold", "0.1", "--template", "encoders:make_encoder", "--json"]
+    command: list[str | Path] = [
+        "synthesize",
+        pairs,
+        "--threshold",
+        "0.1",
+        "--template",
+        "encoders:make_encoder",
+        "--json",
+    ]
     document = taskgraft(*command).document
     assert document["template"] == "encoders:make_encoder"
     assert document["root"]["blocks"] == [0, 2]

@@ -11,6 +11,7 @@ from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.study_files import read_mapping
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec, as_fault
+from taskgraft.space.named_heads import HeadName, check_named_head
 from taskgraft.space.tasks import Task, TaskKind
 
 
@@ -51,10 +52,13 @@ class _PlainTask(BaseModel):
     name: str
     kind: TaskKind = TaskKind.CLIP
     classes: Annotated[int, Strict()] = 2
+    head: HeadName | None = None
 
     def to_task(self) -> Task:
         one_event = self.kind is TaskKind.FRAMES and self.classes == 1  # the other class is its absence
-        return Task(self.name, self.kind, 2 if one_event else self.classes)
+        if self.head:
+            check_named_head(self.head, self.kind)
+        return Task(self.name, self.kind, 2 if one_event else self.classes, self.head)
 
 
 class _PlainTasks(BaseModel):

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from taskgraft.space import heads
 from taskgraft.space.layers import Shape
 
+_LEAST_WEIGHT = 1e-7
+"""Of a step, so that the weights of no class are 0 at all steps; as in the baseline of DCASE task 4."""
+
 
 class TemporalAttention(nn.Module):
     """Weighs the time steps of a clip and classifies their weighted sum."""
@@ -100,6 +103,56 @@ class BidirectionalFrames(nn.Module):
         return scores
 
 
+class PooledRecurrence(nn.Module):
+    """Classifies every time step from all steps, and weighs the steps of each class by how sure it is of the class.
+
+    A softmax over classes gives the weights, as in the baseline of DCASE task 4.
+    """
+
+    def __init__(self, features: int, hidden: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.recur = nn.GRU(features, hidden, layers, batch_first=True, bidirectional=True)
+        self.classify = nn.Linear(2 * hidden, classes)
+        self.weigh = nn.Linear(2 * hidden, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return class scores (logits) [n, k]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
+        weights = torch.softmax(self.weigh(hidden), dim=-1).clamp(min=_LEAST_WEIGHT)  # [n, s, k]
+        scores: Tensor = (weights * self.classify(hidden)).sum(1) / weights.sum(1)
+        return scores
+
+
+class MemoryFrames(nn.Module):
+    """Says for every time step whether the event is there, from that step and all before it, with a memory."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.recur = nn.LSTM(features, hidden, batch_first=True)
+        self.detect = nn.Linear(hidden, 1)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return scores (logits) [n, s]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
+        scores: Tensor = self.detect(hidden).squeeze(-1)
+        return scores
+
+
+class PooledMemory(nn.Module):
+    """Classifies every time step from it and all before it, with a memory; the mean of the scores counts."""
+
+    def __init__(self, features: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.recur = nn.LSTM(features, hidden, batch_first=True)
+        self.classify = nn.Linear(hidden, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return class scores (logits) [n, k]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
+        scores: Tensor = self.classify(hidden).mean(1)
+        return scores
+
+
 class Perceptron(nn.Module):
     """Classifies the mean of the time steps through a hidden layer."""
 
@@ -147,7 +200,16 @@ def _(spec: heads.GruHead, shape: Shape, outputs: int) -> nn.Module:
 
 @build_head.register
 def _(spec: heads.BiGruHead, shape: Shape, outputs: int) -> nn.Module:
+    if spec.pooled:
+        return PooledRecurrence(shape[0] * shape[1], spec.hidden, spec.layers, outputs)
     return BidirectionalFrames(shape[0] * shape[1], spec.hidden, spec.layers)
+
+
+@build_head.register
+def _(spec: heads.LstmHead, shape: Shape, outputs: int) -> nn.Module:
+    if spec.pooled:
+        return PooledMemory(shape[0] * shape[1], spec.hidden, outputs)
+    return MemoryFrames(shape[0] * shape[1], spec.hidden)
 
 
 @build_head.register

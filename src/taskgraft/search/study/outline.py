@@ -113,4 +113,4 @@ def _outline(task: TaskSpec, report: CheckReport) -> TaskOutline:
         messages, classes, clips = column.faults, column.classes, column.labelled
     if messages:
         raise InvalidInput(Fault("target", f"{task.target} of {task.dataset}: {message}") for message in messages)
-    return TaskOutline(Task(task.name, task.kind, classes), task.dataset, clips)
+    return TaskOutline(task.to_task(classes), task.dataset, clips)

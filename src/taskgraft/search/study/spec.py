@@ -19,16 +19,17 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
+from taskgraft.space.named_heads import HeadName, check_named_head
 from taskgraft.space.synthesis import Synthesis
-from taskgraft.space.tasks import MAX_NAME, NAME_RULE, TaskKind, is_valid_name
+from taskgraft.space.tasks import MAX_NAME, NAME_RULE, Task, TaskKind, is_valid_name
 from taskgraft.space.template import Template
-from taskgraft.space.templates.imported import imported_template
-from taskgraft.space.templates.registry import TEMPLATES, get_template
+from taskgraft.space.templates.registry import TEMPLATES
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
@@ -41,10 +42,6 @@ MAX_REPEATS = 6
 """Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
 _MAY_IMPORT = "may import"
 """Key of pydantic's context: whether the study may be of an encoder that was imported. Requests have no context."""
-_OWN_ENCODER = (
-    "an encoder of your own (module:name) is for `taskgraft run` and `taskgraft.run`, which import it: "
-    "a service imports nothing that a study names"
-)
 _repeats = WholeOrAuto(MAX_GIVEN_REPEATS)
 _Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
 
@@ -111,6 +108,8 @@ class TaskSpec(Value):
     target: str = Field(min_length=1, max_length=256)
     kind: TaskKind = TaskKind.CLIP
     metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "macro_precision"] = "accuracy"
+    head: Annotated[HeadName | None, Field(exclude_if=lambda name: name is None)] = None
+    """Another head than the template's, by name."""
 
     @field_validator("name")
     @classmethod
@@ -118,6 +117,21 @@ class TaskSpec(Value):
         if not is_valid_name(name):
             raise ValueError(f"a task's name has {NAME_RULE}")
         return name
+
+    @field_validator("head")
+    @classmethod
+    def _head(cls, name: HeadName | None, info: ValidationInfo) -> HeadName | None:
+        """Refuse a head that does not answer this kind of task."""
+        if name and "kind" in info.data:
+            try:
+                check_named_head(name, info.data["kind"])
+            except InvalidInput as error:
+                raise ValueError(error.faults[0].message) from None
+        return name
+
+    def to_task(self, classes: int) -> Task:
+        """Return the task as the search space sees it."""
+        return Task(self.name, self.kind, classes, self.head)
 
 
 class BudgetSpec(Value):
@@ -190,7 +204,7 @@ class StudySpec(Value):
     def _is_no_request(cls, imported: object, info: ValidationInfo) -> object:
         """Refuse what a request says of an encoder: workers would import what it names."""
         if imported is not None and not (info.context or {}).get(_MAY_IMPORT):
-            raise ValueError(_OWN_ENCODER)
+            raise ValueError(OWN_ENCODER)
         return imported
 
     @field_validator("template")
@@ -201,18 +215,23 @@ class StudySpec(Value):
         if imported and name != imported.place:
             raise ValueError(f"what is said of {imported.place} as imported is not about this template")
         if is_place(name) and not imported:
-            raise ValueError(_OWN_ENCODER)
+            raise ValueError(OWN_ENCODER)
         if name not in TEMPLATES and not imported:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
-        template = _template_of(imported, name)
+        template = template_of(imported, name)
         heads = template.heads
-        if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in heads]:
+        tasks: tuple[TaskSpec, ...] = info.data.get("tasks", ())
+        if others := [task.name for task in tasks if task.kind not in heads and not task.head]:
             kinds, able = " and ".join(heads), [one for one in TEMPLATES if set(TaskKind) <= set(TEMPLATES[one].heads)]
             why = f" ({imported.why_no_steps})" if imported else ""
             raise ValueError(
                 f"{name} answers {kinds} tasks only{why}, and {', '.join(others)} is of another kind; "
                 f"take it out, or use {', '.join(able)}"
             )
+        try:
+            check_heads(template, [task.to_task(2) for task in tasks])
+        except InvalidInput as error:
+            raise ValueError(error.faults[0].message) from None
         return name
 
     @field_validator("width")
@@ -228,7 +247,9 @@ class StudySpec(Value):
         """Refuse an unknown name, and what the template can't take."""
         if name is not None and "template" in info.data:
             try:
-                _template_of(info.data.get("imported"), info.data["template"], float(info.data.get("width", 1.0)), name)
+                width = float(info.data.get("width", 1.0))
+                template = template_of(info.data.get("imported"), info.data["template"], width, name)
+                check_heads(template, [task.to_task(2) for task in info.data.get("tasks", ())])
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return name
@@ -246,7 +267,7 @@ class StudySpec(Value):
     def _depths(cls, depths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if "template" not in info.data:
             return depths
-        template = _template_of(info.data.get("imported"), info.data["template"])  # its width changes no depth
+        template = template_of(info.data.get("imported"), info.data["template"])  # its width changes no depth
         if len(set(depths)) != len(depths):
             raise ValueError("each depth is tried once")
         if max(depths, default=0) > template.depth:
@@ -267,7 +288,7 @@ class StudySpec(Value):
     def _fits_tasks_and_template(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         """Refuse a trunk of one task, and a length of crops that the template does not have."""
         if {"template", "front_end"} <= info.data.keys():
-            template = _template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
             front_end = template.front_end
             if front_end.crop and training.clip_seconds:
                 seconds = front_end.crop / front_end.frames_per_second
@@ -352,7 +373,7 @@ class StudySpec(Value):
     @property
     def encoder(self) -> Template:
         """The template, as wide as the study wants it."""
-        return _template_of(self.imported, self.template, float(self.width), self.front_end)
+        return template_of(self.imported, self.template, float(self.width), self.front_end)
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -374,31 +395,6 @@ class StudySpec(Value):
     def to_plain(self) -> dict[str, Any]:
         """Return plain data that `parse` reads back."""
         return self.model_dump(mode="json")
-
-
-def _template_of(
-    imported: ImportedEncoder | None, name: str, width: float = 1.0, front_end: str | None = None
-) -> Template:
-    """Return the template of that name, or what was measured of a user's own.
-
-    Raises:
-        InvalidInput: as `get_template`, or the user's own was measured behind another front end.
-    """
-    if imported is None:
-        return get_template(name, width, front_end)
-    if front_end not in (None, imported.front_end):
-        raise InvalidInput.at("front_end", f"{name} was measured behind {imported.front_end!r}; got {front_end!r}")
-    return imported_template(imported)
-
-
-def check_no_import(spec: StudySpec) -> None:
-    """Refuse a study of an encoder that would have to be imported: services do not.
-
-    Raises:
-        InvalidInput: at ``template``.
-    """
-    if spec.imported:
-        raise InvalidInput.at("template", f"{_OWN_ENCODER}; got {spec.template!r}")
 
 
 def _fault(where: tuple[int | str, ...], message: str, value: object) -> InitErrorDetails:
