@@ -1,5 +1,7 @@
 """Heads by name: what they count, what they answer, and what is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from taskgraft.errors import InvalidInput
@@ -85,3 +87,13 @@ def test_sizes_have_the_named_heads() -> None:
     assert cost.parameters == CNN8.encoder_parameters + sum(head.parameters(shape, outputs) for head, outputs in heads)
     assert cost.macs_per_second == CNN8.macs_per_second + sum(head.macs(shape, outputs) for head, outputs in heads)
     assert independent_parameters(CNN8, tasks) == (cost.parameters or 0) + CNN8.encoder_parameters
+
+
+def test_the_documented_sizes_are_those_of_the_heads() -> None:
+    shape, page = CNN8.shapes(100)[-1], (Path(__file__).parents[2] / "docs" / "templates.md").read_text("utf-8")
+    for name, named in NAMED_HEADS.items():
+        sizes = [
+            f"{head.parameters(shape, outputs):,}" for head, outputs in ((named.clip, 10), (named.steps, 1)) if head
+        ]
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name.value}` |"))
+        assert row.endswith(f"| {', '.join(sizes)} |")
