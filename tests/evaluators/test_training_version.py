@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "46ddcea59a856aaf1583f59aac726a3f601910b897b952dc0d4410f0386e50b1")
+PINNED = (2, "2cb494a9a7e1f6f810dd2142300767b0e11ba6c4ddaa72c363e4e5aea41a3643")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -20,6 +20,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
     "evaluators/grafting.py": (),
+    "evaluators/imported/making.py": (),
     "evaluators/inputs.py": (),
     "evaluators/event_matching.py": (),
     "evaluators/kinds/clip.py": (),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.runs import Callback, Observer, Outcome, StudyForm, default_folder, run_study
 from taskgraft.api.study_files import read_study
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
@@ -49,12 +50,12 @@ def run(
         Conflict: the folder holds another study, or another run is at work in it.
         Unavailable: the folder can't be written, its database fails, or a corpus can't be made.
     """
-    spec, beside = _read(study)
+    spec, beside = _read(study, base)
     folder = default_folder(spec) if out is None else Path(out)
     return run_study(
         spec,
         folder,
-        beside if base is None else Path(base),
+        beside,
         Machines(ray_address, cores, train_ahead),
         _observer(progress),
         pause_on=(signal.SIGINT,),
@@ -62,13 +63,13 @@ def run(
     )
 
 
-def _read(study: StudySpec | Mapping[str, Any] | str | Path) -> tuple[StudySpec, Path]:
+def _read(study: StudySpec | Mapping[str, Any] | str | Path, base: str | Path | None) -> tuple[StudySpec, Path]:
     """Return the study, and the folder that its manifests are relative to."""
-    if isinstance(study, StudySpec):
-        return study, Path()
-    if isinstance(study, Mapping):
-        return StudySpec.parse(dict(study)), Path()
-    return read_study(Path(study)), Path(study).parent
+    if isinstance(study, StudySpec | Mapping):
+        beside = Path() if base is None else Path(base)
+        plain = study.to_plain() if isinstance(study, StudySpec) else study
+        return parse_study(plain, beside), beside
+    return read_study(Path(study)), Path(study).parent if base is None else Path(base)
 
 
 def _observer(progress: bool | Callable[[StudyForm], object]) -> Observer:

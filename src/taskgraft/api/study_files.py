@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from taskgraft.api.own_encoders import parse_study
 from taskgraft.errors import InvalidInput, MalformedInput
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space import plain_yaml
@@ -44,7 +45,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def read_study(path: Path) -> StudySpec:
-    """Read a study file.
+    """Read a study file; an encoder of the user's own is imported, also from the file's folder.
+
+    Raises:
+        InvalidInput: with every fault at once.
+    """
+    return parse_study(read_mapping(path), path.parent)
+
+
+def read_posted_study(path: Path) -> StudySpec:
+    """Read a study file that goes to a service: nothing that it names is imported.
 
     Raises:
         InvalidInput: with every fault at once.

@@ -46,7 +46,7 @@ def training_digest(
         "computed by": _platform(),
         "tree": [tree.to_json(), tree.depth],
         "template": _template(data),
-        "tasks": [_task(task, corpora.index(task.corpus)) for task in tasks],
+        "tasks": [_task(task, corpora.index(task.corpus)) + _named_head(task, data) for task in tasks],
         "features": [data.packs[corpus].content for corpus in corpora],
         "normalisation": [_digest(data.normalisation.mean.numpy()), _digest(data.normalisation.deviation.numpy())],
         "crop": data.crop,
@@ -86,6 +86,14 @@ def _task(task: TaskData, corpus: int) -> list[Any]:
         _digest(task.class_weights),
         [_digest(task.clips[split]) for split in _USED],
     ]
+
+
+def _named_head(task: TaskData, data: StudyData) -> list[Any]:
+    """Return the head of a task that names one; what names none has the digest that it had before there were names."""
+    if task.task.head is None:
+        return []
+    head = data.template.head(task.task)
+    return [[type(head).__name__, asdict(head)]]
 
 
 def _digest(array: NDArray[Any]) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.front_ends import PRESETS
+from taskgraft.space.imported import read_imported
 from taskgraft.space.matrix import check_threshold
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
+from taskgraft.space.templates.imported import imported_template
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import SCHEMA, BranchTree
 
@@ -51,7 +53,9 @@ def tree_document(
 
 
 def _other_than_full(template: Template) -> dict[str, Any]:
-    """Return the width of a narrower encoder, and the name of another front end."""
+    """Return the width of a narrower encoder, and the name of another front end; or what is known of a user's own."""
+    if template.imported:
+        return {"imported": template.imported.to_plain()}
     width = {} if template.width == 1 else {"width": template.width}
     front_end = template.front_end
     if front_end == get_template(template.name).front_end:
@@ -69,7 +73,7 @@ def read_tree_document(document: object) -> TreeDocument:
         raise InvalidInput.at("", f"a tree document is an object; got {document!r:.80}")
     if faults := list(_faults(document)):
         raise InvalidInput(faults)
-    template = get_template(document["template"], document.get("width", 1.0), document.get("front_end"))
+    template = _template(document)
     return TreeDocument(
         BranchTree.from_json(document.get("root"), template.depth),
         template,
@@ -77,6 +81,15 @@ def read_tree_document(document: object) -> TreeDocument:
         document.get("parameters"),
         document.get("independent_parameters"),
     )
+
+
+def _template(document: Mapping[str, Any]) -> Template:
+    if "imported" not in document:
+        return get_template(document["template"], document.get("width", 1.0), document.get("front_end"))
+    imported = read_imported(document["imported"])
+    if document["template"] != imported.place:
+        raise InvalidInput.at("imported", f"is about {document['template']}; got {imported.place}")
+    return imported_template(imported)
 
 
 def _faults(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -93,8 +93,8 @@ class GruHead:
 class BiGruHead:
     """Two-directional gated recurrent units behind each other for ``frames`` tasks, then scores of every time step.
 
-    If it is ``pooled``, a second linear layer says how much each step counts where a label belongs to a whole clip (as
-    in the baseline of DCASE task 4).
+    If it is ``pooled``, a second linear layer says how much each step counts for the whole clip (as in the baseline of
+    DCASE task 4), so that it answers ``clip`` tasks.
     """
 
     hidden: int
@@ -117,6 +117,31 @@ class BiGruHead:
 
     def _inputs(self, shape: Shape) -> list[int]:
         return [_features(shape)] + [2 * self.hidden] * (self.layers - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedBiGruHead(BiGruHead):
+    """The same for ``events`` tasks: scores of every time step, and how much each of them counts for the whole clip."""
+
+    @property
+    def _linear(self) -> int:
+        return 2
+
+
+@dataclass(frozen=True, slots=True)
+class LstmHead:
+    """A one-directional long short-term memory, then scores of every time step; ``pooled``: their mean, for clips."""
+
+    hidden: int
+    pooled: bool = False
+
+    def parameters(self, shape: Shape, outputs: int) -> int:
+        """Return the parameters of four gates with two biases each (as PyTorch counts), and of the output layer."""
+        return 4 * self.hidden * (_features(shape) + self.hidden + 2) + (self.hidden + 1) * outputs
+
+    def macs(self, shape: Shape, outputs: int) -> int:
+        """Return the multiply-accumulates of every step."""
+        return shape[2] * self.hidden * (4 * (_features(shape) + self.hidden) + outputs)
 
 
 @dataclass(frozen=True, slots=True)

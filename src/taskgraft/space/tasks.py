@@ -87,6 +87,8 @@ def is_valid_name(name: str) -> bool:
 class Task:
     """A task as the search space sees it: a name, a kind, and how many classes (events, tags) its head tells apart.
 
+    ``head`` is the name of another head than the template's (`space/named_heads.py`).
+
     Raises:
         InvalidInput: a name that breaks `NAME_RULE`; more or fewer classes than its kind has.
     """
@@ -94,6 +96,7 @@ class Task:
     name: str
     kind: TaskKind = TaskKind.CLIP
     classes: int = 2
+    head: str | None = None
 
     def __post_init__(self) -> None:
         if not is_valid_name(self.name):

@@ -12,7 +12,9 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space import layers
 from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.heads import Head
+from taskgraft.space.imported import ImportedEncoder
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Shape
+from taskgraft.space.named_heads import head_of
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import Answer, Task, TaskKind
 
@@ -89,6 +91,8 @@ class Template:
     """How many times the channels of the full encoder its layers have."""
     published: tuple[Published, ...] = ()
     """What sources print about models with this encoder."""
+    imported: ImportedEncoder | None = None
+    """What was measured of a user's own encoder, if it is one."""
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -102,7 +106,7 @@ class Template:
 
     def __reduce__(self) -> tuple[type["Template"], tuple[object, ...]]:
         values = (self.name, self.front_end, self.blocks, dict(self.heads), self.summary, self.width, self.published)
-        return type(self), values
+        return type(self), (*values, self.imported)
 
     def __hash__(self) -> int:
         return hash((self.name, self.width))
@@ -150,6 +154,11 @@ class Template:
             stride *= block.time_stride
         return stride
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user has to know of its figures."""
+        return self.imported.remarks if self.imported else ()
+
     def shapes(self, frames: int) -> list[Shape]:
         """Return the shape before each block and behind the last: B + 1 shapes, for so many frames of the front end.
 
@@ -161,22 +170,37 @@ class Template:
             shapes.append(block.output_shape(shapes[-1]))
         return shapes
 
+    @property
+    def why_no_steps(self) -> str:
+        """Why no head behind it can answer for time steps; the empty text if one can."""
+        if self.front_end.crop:
+            return "a picture has no time steps"
+        if self.imported:
+            return self.imported.why_no_steps
+        return "" if self.keeps_time else "it has no time axis behind its blocks"
+
     def head(self, task: Task) -> Head:
-        """Return the head that answers ``task``.
+        """Return the head that answers ``task``: the one that it names, or the template's own.
 
         Raises:
             InvalidInput: there is none for this kind of task.
         """
+        if task.head:
+            why = self.why_no_steps
+            return head_of(task, task.head, why and f"{self.name} has none: {why}")
         head = self.head_for(task.kind)
         if head is None:
-            reason = "" if self.keeps_time else ": it has no time axis behind its blocks"
+            needs_steps = task.kind.form.answer.needs_time and self.why_no_steps
+            reason = f": {self.why_no_steps}" if needs_steps else ""
             raise InvalidInput.at("template", f"{self.name} has no head for {task.kind.value} tasks{reason}")
         return head
 
     def head_for(self, kind: TaskKind) -> Head | None:
-        """Return the head that answers tasks of a kind; None if there is none."""
+        """Return its own head for tasks of a kind; None if there is none."""
         answer = kind.form.answer
-        return self.heads.get(answer, self.heads.get(Answer.STEPS) if answer.needs_time else None)
+        if not answer.needs_time:
+            return self.heads.get(answer)
+        return None if self.why_no_steps else self.heads.get(answer, self.heads.get(Answer.STEPS))
 
     @property
     def kinds(self) -> tuple[TaskKind, ...]:

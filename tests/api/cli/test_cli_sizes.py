@@ -183,3 +183,18 @@ def test_another_way_to_look_for_the_tree(tmp_path: Path) -> None:
     }
     assert sizes["exact"] == sizes["compact"] <= sizes["recursive"]
     assert taskgraft(*command, "guess").code == 2
+
+
+def test_a_task_may_name_its_head(tmp_path: Path) -> None:
+    sizes = [
+        taskgraft(
+            "size", write(tmp_path / f"{head}.yaml", f"tasks: [{{name: a, classes: 10{head}}}]"), "--json"
+        ).document
+        for head in ("", ", head: attention", ", head: mlp")
+    ]
+    assert sizes[0] == sizes[1]
+    assert [one["parameters"] - one["encoder_parameters"] for one in sizes[1:]] == [3_083, 6_090]
+    for head in ("gru", "nose"):
+        said = taskgraft("size", write(tmp_path / "bad.yaml", f"tasks: [{{name: a, head: {head}}}]"), "--json")
+        assert said.code == 2
+        assert [error["field"] for error in said.document["errors"]] == ["tasks.0.head"]

@@ -8,7 +8,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from taskgraft.evaluators.models.blocks import build_block
 from taskgraft.evaluators.models.heads import build_head
 from taskgraft.space import layers
-from taskgraft.space.heads import AttentionHead, BiGruHead, GruHead, Head, MeanHead, MlpHead, PoolHead, StepHead
+from taskgraft.space.heads import (
+    AttentionHead,
+    BiGruHead,
+    GruHead,
+    Head,
+    LstmHead,
+    MeanHead,
+    MlpHead,
+    PoolHead,
+    StepHead,
+    WeighedBiGruHead,
+)
+from taskgraft.space.named_heads import NAMED_HEADS
 from taskgraft.space.template import Block, Template, conv_block
 from taskgraft.space.templates.registry import TEMPLATES, get_template
 
@@ -60,22 +72,66 @@ def test_blocks_put_out_nothing_below_zero() -> None:
     assert picture.max() > 0
 
 
+def is_of_steps(spec: Head) -> bool:
+    return isinstance(spec, StepHead | GruHead) or (isinstance(spec, BiGruHead | LstmHead) and not spec.pooled)
+
+
+HEADS = [
+    AttentionHead(4),
+    PoolHead(),
+    MeanHead(),
+    StepHead(),
+    GruHead(4),
+    BiGruHead(4),
+    BiGruHead(4, 1),
+    MlpHead(4),
+    WeighedBiGruHead(4),
+]
+NAMED = [head for named in NAMED_HEADS.values() for head in (named.clip, named.steps, named.weighed) if head]
+
+
 @pytest.mark.parametrize(
-    "spec",
-    [AttentionHead(4), PoolHead(), MeanHead(), StepHead(), GruHead(4), BiGruHead(4), BiGruHead(4, 1, True), MlpHead(4)],
-    ids=repr,
+    "spec", [*HEADS, BiGruHead(4, pooled=True), LstmHead(4), LstmHead(4, pooled=True), *NAMED], ids=repr
 )
 def test_heads_are_as_their_specifications_say(spec: Head) -> None:
-    shape, is_of_steps = (5, 2, 7), isinstance(spec, StepHead | GruHead | BiGruHead)
+    """On torch's device without numbers: that of the processor has memories of its own, which are not counted."""
+    shape = 5, 2, 7
     outputs = 3
-    head = build_head(spec, shape, outputs)
-    with FlopCounterMode(display=False) as counter:
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        head = build_head(spec, shape, outputs)
         scores = head(torch.randn(2, *shape))
-    puts_out = 2 * outputs if isinstance(spec, BiGruHead) and spec.pooled else outputs  # and the weight of each step
-    assert scores.shape == ((2, shape[2], puts_out) if is_of_steps else (2, outputs))
+    puts_out = 2 * outputs if isinstance(spec, WeighedBiGruHead) else outputs  # and the weight of each step
+    assert scores.shape == ((2, shape[2], puts_out) if is_of_steps(spec) else (2, outputs))
     assert parameters(head) == spec.parameters(shape, outputs)
-    weighing = 2 * 7 * 4 if isinstance(spec, AttentionHead) else 0  # the weighted sum is no product of matrices
+    weighing = 2 * 7 * spec.hidden if isinstance(spec, AttentionHead) else 0  # the weighted sum is no matrix product
     assert counter.get_total_flops() == 2 * (2 * spec.macs(shape, outputs) - weighing)
+
+
+def test_named_heads_answer_what_their_names_say() -> None:
+    for named in NAMED_HEADS.values():
+        assert named.steps is None or is_of_steps(named.steps)
+        assert named.clip is None or not is_of_steps(named.clip)
+
+
+def test_a_pooled_recurrence_takes_the_mean_of_steps_that_are_all_as_sure() -> None:
+    head = build_head(BiGruHead(4, pooled=True), (3, 2, 7), 5).eval()
+    nn.init.zeros_(head.weigh.weight)  # type: ignore[arg-type, union-attr]
+    nn.init.zeros_(head.weigh.bias)  # type: ignore[arg-type, union-attr]
+    encoded = torch.randn(2, 3, 2, 7)
+    hidden = head.recur(encoded.permute(0, 3, 1, 2).flatten(2))[0]  # type: ignore[operator]
+    torch.testing.assert_close(head(encoded), head.classify(hidden).mean(1))  # type: ignore[operator]
+
+
+def test_a_pooled_recurrence_of_one_sure_step_is_that_step() -> None:
+    head = build_head(BiGruHead(1, layers=1, pooled=True), (1, 1, 3), 2).eval()
+    steps = torch.tensor([[[50.0, -50.0]], [[-50.0, 50.0]], [[-50.0, 50.0]]]).reshape(1, 3, 2)
+    head.recur.forward = lambda _: (steps, None)  # type: ignore[union-attr]
+    with torch.no_grad():
+        head.weigh.weight.copy_(torch.eye(2))  # type: ignore[operator, union-attr]
+        head.weigh.bias.zero_()  # type: ignore[operator, union-attr]
+        head.classify.weight.copy_(torch.eye(2))  # type: ignore[operator, union-attr]
+        head.classify.bias.zero_()  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(head(torch.zeros(1, 1, 1, 3)), torch.tensor([[50.0, 50.0]]))
 
 
 def test_a_residual_whose_last_scale_is_0_is_its_shortcut() -> None:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
+from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.study_files import read_mapping
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec, as_fault
+from taskgraft.space.named_heads import HeadName, check_named_head
 from taskgraft.space.tasks import Task, TaskKind
 
 
@@ -28,7 +30,7 @@ def tasks_of(document: Mapping[str, Any], path: Path) -> tuple[Task, ...]:
     """Return the tasks of a document that was read from ``path``; see `read_tasks`."""
     entries = document.get("tasks")
     if isinstance(entries, list) and any(isinstance(entry, dict) and "dataset" in entry for entry in entries):
-        return _tasks_of_study(StudySpec.parse({"ar_threshold": 0, **document}), path.parent)
+        return _tasks_of_study(parse_study({"ar_threshold": 0, **document}, path.parent), path.parent)
     try:
         plain = _PlainTasks.model_validate({"tasks": entries} if "tasks" in document else {})
     except ValidationError as error:
@@ -50,10 +52,13 @@ class _PlainTask(BaseModel):
     name: str
     kind: TaskKind = TaskKind.CLIP
     classes: Annotated[int, Strict()] = 2
+    head: HeadName | None = None
 
     def to_task(self) -> Task:
         one_event = self.kind is TaskKind.FRAMES and self.classes == 1  # the other class is its absence
-        return Task(self.name, self.kind, 2 if one_event else self.classes)
+        if self.head:
+            check_named_head(self.head, self.kind)
+        return Task(self.name, self.kind, 2 if one_event else self.classes, self.head)
 
 
 class _PlainTasks(BaseModel):

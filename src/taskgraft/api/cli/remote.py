@@ -108,12 +108,12 @@ def submit(study_file: StudyFile, url: Url = DEFAULT_URL, token: Token = None, a
     from taskgraft.api.cli.dataset_text import describe_dataset
     from taskgraft.api.cli.live import counting
     from taskgraft.api.publishing import publish_study
-    from taskgraft.api.study_files import read_study
+    from taskgraft.api.study_files import read_posted_study
 
     with service(url, token, as_json) as client:
         spec = publish_study(
             client,
-            read_study(study_file),
+            read_posted_study(study_file),
             study_file.parent,
             counting,
             lambda dataset: errors.print(escape(describe_dataset(dataset))),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from taskgraft.api.cli.files import read_tasks, tasks_of
+from taskgraft.api.own_encoders import find_template
 from taskgraft.api.study_files import read_mapping, read_text
 from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
@@ -13,7 +14,6 @@ from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.synthesis import Synthesis, synthesize
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
-from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 
 _MAX_PAIRS_BYTES = 16 << 20
@@ -33,7 +33,7 @@ def tree_of_pairs(pairs: Path, threshold: float, tasks_file: Path | None, templa
     tasks = read_tasks(tasks_file) if tasks_file else None
     names = [task.name for task in tasks] if tasks else None
     matrix = ReductionMatrix.from_csv(read_text(pairs, _MAX_PAIRS_BYTES), names)
-    encoder = get_template(template)
+    encoder = find_template(template, 1.0, None, pairs.parent)
     tree = synthesize(matrix, threshold, encoder, method=Synthesis(method))
     return tree_document(tree, encoder, threshold, tasks)
 
@@ -54,7 +54,8 @@ def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
     if not isinstance(width, int | float):
         raise InvalidInput.at("width", f"a number above 0 and at most 1; got {width!r:.80}")
     front_end = document.get("front_end")
-    template = get_template(str(document.get("template", "cnn8")), float(width), front_end and str(front_end))
+    named = str(document.get("template", "cnn8"))
+    template = find_template(named, float(width), front_end and str(front_end), file.parent)
     tasks = tasks or tasks_of(document, file)
     return _sizes(_flat([task.name for task in tasks], shared or 0, template), template, tasks)
 

@@ -11,6 +11,7 @@ from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.strategies.plan import Plan, plan_study
+from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
@@ -100,6 +101,7 @@ def create_tree(
     if study.state not in _GROWS_TREES:
         rule = f"only one that is {' or '.join(sorted(_GROWS_TREES))} gives trees for other thresholds"
         raise Conflict(f"study {study.id} is {study.state}: {rule}")
+    check_no_import(study.spec.imported)
     spec = study.at_threshold(wanted.ar_threshold)
     catalog = Catalog(store, settings, study.datasets)
     if not store.knows_key(idempotency_key):
@@ -139,6 +141,7 @@ def pause_study(study_id: str, store: StoreDep) -> StudyView:
 
 
 @router.post("/{study_id}/resume", status_code=202, responses=problems(404, 409))
-def resume_study(study_id: str, store: StoreDep) -> StudyView:
+def resume_study(study: StudyDep, store: StoreDep) -> StudyView:
     """Continue a paused study."""
-    return StudyView.of(store.resume_study(study_id))
+    check_no_import(study.spec.imported)
+    return StudyView.of(store.resume_study(study.id))

@@ -9,7 +9,9 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
+from taskgraft.evaluators.imported.making import build_imported
 from taskgraft.space import filters, layers
+from taskgraft.space.imported import ImportedBlock
 from taskgraft.space.template import Block
 
 
@@ -113,6 +115,10 @@ def _(spec: filters.SampleFilters) -> nn.Module:
 @build_layer.register
 def _(_: filters.ChannelsAsBands) -> nn.Module:
     return ChannelsAsBands()
+
+
+def _(spec: ImportedBlock) -> nn.Module:
+    return build_imported(spec)
 
 
 class AlongChannels(nn.Module):

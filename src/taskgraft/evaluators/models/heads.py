@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from taskgraft.space import heads
 from taskgraft.space.layers import Shape
 
+_LEAST_WEIGHT = 1e-7
+"""Of a step, so that the weights of no class are 0 at all steps; as in the baseline of DCASE task 4."""
+
 
 class TemporalAttention(nn.Module):
     """Weighs the time steps of a clip and classifies their weighted sum."""
@@ -88,20 +91,70 @@ class RecurrentFrames(nn.Module):
 class BidirectionalFrames(nn.Module):
     """Says for every time step which events are there, from all steps.
 
-    If it is ``pooled``, it also says how much each step counts for the whole clip, for each event.
+    If it ``weighs``, it also says how much each step counts for the whole clip, for each event.
     """
 
-    def __init__(self, features: int, spec: heads.BiGruHead, outputs: int) -> None:
+    def __init__(self, features: int, spec: heads.BiGruHead, outputs: int, *, weighs: bool = False) -> None:
         super().__init__()
         self.recur = nn.GRU(features, spec.hidden, spec.layers, batch_first=True, bidirectional=True)
         self.detect = nn.Linear(2 * spec.hidden, outputs)
-        self.weigh = nn.Linear(2 * spec.hidden, outputs) if spec.pooled else None
+        self.weigh = nn.Linear(2 * spec.hidden, outputs) if weighs else None
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Return scores (logits) [n, s, k]; behind them, if it is pooled, those of the weights: [n, s, 2 * k]."""
+        """Return scores (logits) [n, s, k]; behind them, if it weighs, those of the weights: [n, s, 2 * k]."""
         hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
         scores: Tensor = self.detect(hidden)
         return scores if self.weigh is None else torch.cat([scores, self.weigh(hidden)], dim=-1)
+
+
+class PooledRecurrence(nn.Module):
+    """Classifies every time step from all steps, and weighs the steps of each class by how sure it is of the class.
+
+    A softmax over classes gives the weights, as in the baseline of DCASE task 4.
+    """
+
+    def __init__(self, features: int, hidden: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.recur = nn.GRU(features, hidden, layers, batch_first=True, bidirectional=True)
+        self.classify = nn.Linear(2 * hidden, classes)
+        self.weigh = nn.Linear(2 * hidden, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return class scores (logits) [n, k]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, 2 * h]
+        weights = torch.softmax(self.weigh(hidden), dim=-1).clamp(min=_LEAST_WEIGHT)  # [n, s, k]
+        scores: Tensor = (weights * self.classify(hidden)).sum(1) / weights.sum(1)
+        return scores
+
+
+class MemoryFrames(nn.Module):
+    """Says for every time step which events are there, from that step and all before it, with a memory."""
+
+    def __init__(self, features: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.recur = nn.LSTM(features, hidden, batch_first=True)
+        self.detect = nn.Linear(hidden, outputs)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return scores (logits) [n, s, k]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
+        scores: Tensor = self.detect(hidden)
+        return scores
+
+
+class PooledMemory(nn.Module):
+    """Classifies every time step from it and all before it, with a memory; the mean of the scores counts."""
+
+    def __init__(self, features: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.recur = nn.LSTM(features, hidden, batch_first=True)
+        self.classify = nn.Linear(hidden, classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return class scores (logits) [n, k]."""
+        hidden, _ = self.recur(_steps(encoded))  # [n, s, h]
+        scores: Tensor = self.classify(hidden).mean(1)
+        return scores
 
 
 class Perceptron(nn.Module):
@@ -151,7 +204,21 @@ def _(spec: heads.GruHead, shape: Shape, outputs: int) -> nn.Module:
 
 @build_head.register
 def _(spec: heads.BiGruHead, shape: Shape, outputs: int) -> nn.Module:
+    if spec.pooled:
+        return PooledRecurrence(shape[0] * shape[1], spec.hidden, spec.layers, outputs)
     return BidirectionalFrames(shape[0] * shape[1], spec, outputs)
+
+
+@build_head.register
+def _(spec: heads.WeighedBiGruHead, shape: Shape, outputs: int) -> nn.Module:
+    return BidirectionalFrames(shape[0] * shape[1], spec, outputs, weighs=True)
+
+
+@build_head.register
+def _(spec: heads.LstmHead, shape: Shape, outputs: int) -> nn.Module:
+    if spec.pooled:
+        return PooledMemory(shape[0] * shape[1], spec.hidden, outputs)
+    return MemoryFrames(shape[0] * shape[1], spec.hidden, outputs)
 
 
 @build_head.register

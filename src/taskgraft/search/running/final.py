@@ -206,6 +206,7 @@ def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Re
     return {
         "dataset": labelled.corpus,
         "kind": labelled.task.kind.value,
+        **({"head": labelled.task.head} if labelled.task.head else {}),
         "metric": labelled.metric,
         "labels": list(labelled.targets.label_set),
         "clips": {split.value: dict(counts) for split, counts in labelled.targets.class_counts.items()},

@@ -36,6 +36,7 @@ class Outlook:
             "warnings": [
                 *warnings(found, self._spec.ar_threshold),
                 *length_warnings(self._spec, baseline_spreads(evidence)),
+                *self._spec.encoder.remarks,
                 *(measured.remark for measured in evidence.facts.measurements if measured.remark),
             ],
         }

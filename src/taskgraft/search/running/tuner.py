@@ -23,6 +23,7 @@ from ray.tune.stopper import Stopper
 from ray.tune.utils.object_cache import _ObjectCache
 
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
+from taskgraft.evaluators.imported.code import look_in, searched_folders
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.patching import replaced
 from taskgraft.evaluators.schedule import Schedule
@@ -89,8 +90,9 @@ class _Worker(tune.Trainable):
     """Trains one model after the other on one core."""
 
     def setup(  # type: ignore[override]  # Ray passes what `tune.with_parameters` holds
-        self, config: dict[str, Any], data: StudyData, schedule: Schedule, device: str
+        self, config: dict[str, Any], data: StudyData, schedule: Schedule, device: str, folders: tuple[str, ...]
     ) -> None:
+        look_in(folders)
         self._data = data
         self._schedule = schedule
         self._device = device
@@ -276,7 +278,8 @@ def run_jobs(
         TaskgraftError: whatever the driver raised.
     """
     asking = _Asking(driver, workers)
-    trainable = tune.with_parameters(_Worker, data=data, schedule=schedule, device=workers.device)
+    folders = searched_folders() if data.template.imported else ()
+    trainable = tune.with_parameters(_Worker, data=data, schedule=schedule, device=workers.device, folders=folders)
     worker = tune.with_resources(trainable, workers.resources)
     try:
         with _folder(folder), _quiet(), replaced(tune_controller, _CACHE, _IdleWorkers):

@@ -105,4 +105,4 @@ def _found(dataset: str, find: FindReport, where: str, faults: FaultLog) -> Chec
 
 def _outline(task: TaskSpec, report: CheckReport) -> TaskOutline:
     found = KINDS[task.kind].outline(task.dataset, task.target, report)
-    return TaskOutline(Task(task.name, task.kind, found.classes), task.dataset, found.clips)
+    return TaskOutline(task.to_task(found.classes), task.dataset, found.clips)

@@ -14,6 +14,7 @@ from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.registry import resolve_dataset
 from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.labelled import LabelledTask
+from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.outline import within
 from taskgraft.search.study.spec import StudySpec, TaskSpec
 from taskgraft.space.tasks import Task, TaskKind
@@ -52,12 +53,15 @@ def prepare(
     """Find the datasets of a study and read the labels of its tasks.
 
     ``registered`` are the manifests of datasets that a service knows by name. Other manifests are looked up relative
-    to ``base``; without it, only names are accepted. ``progress`` is called if a corpus has to be made first.
+    to ``base``; without it, only names are accepted, and no encoder of a user's own. ``progress`` is called if a
+    corpus has to be made first.
 
     Raises:
         InvalidInput: with the faults of every task, each naming its field.
         Unavailable: a dataset that has to be made first, and can't be.
     """
+    if base is None:
+        check_no_import(spec.imported)
     faults = FaultLog()
 
     def find(dataset: str) -> Path:
@@ -79,14 +83,20 @@ def prepare(
 
 def to_facts(tasks: Iterable[Task]) -> list[dict[str, Any]]:
     """Return tasks as the facts of a study keep them: sizes follow from these even when the datasets are gone."""
-    return [{"name": task.name, "kind": task.kind.value, "classes": task.classes} for task in tasks]
+    return [
+        {"name": task.name, "kind": task.kind.value, "classes": task.classes}
+        | ({"head": task.head} if task.head else {})
+        for task in tasks
+    ]
 
 
 def tasks_from_facts(facts: Mapping[str, Any]) -> tuple[Task, ...] | None:
     """Return the tasks that a study found when it first started; None before that."""
     if "tasks" not in facts:
         return None
-    return tuple(Task(known["name"], TaskKind(known["kind"]), known["classes"]) for known in facts["tasks"])
+    return tuple(
+        Task(known["name"], TaskKind(known["kind"]), known["classes"], known.get("head")) for known in facts["tasks"]
+    )
 
 
 def _corpora(spec: StudySpec, find: Callable[[str], Path], faults: FaultLog) -> dict[str, Corpus]:
@@ -108,4 +118,4 @@ def _corpora(spec: StudySpec, find: Callable[[str], Path], faults: FaultLog) -> 
 
 def _labelled(task: TaskSpec, corpus: Corpus) -> LabelledTask:
     targets = task_targets(corpus, task.target, task.kind)
-    return LabelledTask(Task(task.name, task.kind, len(targets.label_set)), task.dataset, task.metric, targets)
+    return LabelledTask(task.to_task(len(targets.label_set)), task.dataset, task.metric, targets)

@@ -16,18 +16,22 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better, metrics_of
+from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
 from taskgraft.search.study.fields import AUTO, NameOrNames, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
+from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
+from taskgraft.space.named_heads import HeadName, check_named_head
 from taskgraft.space.synthesis import Synthesis
-from taskgraft.space.tasks import MAX_NAME, NAME_RULE, TaskKind, is_valid_name
+from taskgraft.space.tasks import MAX_NAME, NAME_RULE, Task, TaskKind, is_valid_name
 from taskgraft.space.template import Template
-from taskgraft.space.templates.registry import TEMPLATES, get_template
+from taskgraft.space.templates.registry import TEMPLATES
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
@@ -42,6 +46,8 @@ BASELINE_REPEATS = 2
 """Of `repeats: auto`, to start with: without any repeat, nothing is known of the noise of seeds."""
 MAX_REPEATS = 6
 """Of `repeats: auto`. The margin of error shrinks with their root, so that more of them buy little."""
+_MAY_IMPORT = "may import"
+"""Key of pydantic's context: whether the study may be of an encoder that was imported. Requests have no context."""
 _repeats = WholeOrAuto(MAX_GIVEN_REPEATS)
 _Repeats = Annotated[int | Literal["auto"], PlainValidator(_repeats.read), WithJsonSchema(_repeats.schema())]
 
@@ -119,6 +125,8 @@ class TaskSpec(Value):
         description="one that fits the kind; by default accuracy, of events event_f1, of values concordance",
         json_schema_extra=_one_of_the_metrics,
     )
+    head: Annotated[HeadName | None, Field(exclude_if=lambda name: name is None)] = None
+    """Another head than the template's, by name."""
 
     @field_validator("name")
     @classmethod
@@ -139,6 +147,21 @@ class TaskSpec(Value):
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return metric
+
+    @field_validator("head")
+    @classmethod
+    def _head(cls, name: HeadName | None, info: ValidationInfo) -> HeadName | None:
+        """Refuse a head that does not answer this kind of task."""
+        if name and "kind" in info.data:
+            try:
+                check_named_head(name, info.data["kind"])
+            except InvalidInput as error:
+                raise ValueError(error.faults[0].message) from None
+        return name
+
+    def to_task(self, classes: int) -> Task:
+        """Return the task as the search space sees it."""
+        return Task(self.name, self.kind, classes, self.head)
 
 
 class BudgetSpec(Value):
@@ -162,6 +185,8 @@ class StudySpec(Value):
     name: str = "study"
     ar_threshold: Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
+    imported: Annotated[SkipJsonSchema[ImportedEncoder | None], Field(exclude_if=lambda found: found is None)] = None
+    """What was measured of a template of the user's own, which whoever runs the study has imported."""
     template: str = "cnn8"
     width: Number = Field(1.0, gt=0, le=1, description="times the channels of the template's layers")
     front_end: str | None = Field(None, description="another front end than the template's, by name")
@@ -204,20 +229,47 @@ class StudySpec(Value):
             raise ValidationError.from_exception_data("tasks", faults)
         return tasks
 
+    @field_validator("imported", mode="before")
+    @classmethod
+    def _is_no_request(cls, imported: object, info: ValidationInfo) -> object:
+        """Refuse what a request says of an encoder: workers would import what it names."""
+        if imported is not None and not (info.context or {}).get(_MAY_IMPORT):
+            raise ValueError(OWN_ENCODER)
+        return imported
+
     @field_validator("template")
     @classmethod
     def _template(cls, name: str, info: ValidationInfo) -> str:
         """Refuse an unknown name, and a template without a head for a kind of task that the study has."""
-        if name not in TEMPLATES:
+        imported = info.data.get("imported")
+        if imported and name != imported.place:
+            raise ValueError(f"what is said of {imported.place} as imported is not about this template")
+        if is_place(name) and not imported:
+            raise ValueError(OWN_ENCODER)
+        if name not in TEMPLATES and not imported:
             raise ValueError(f"there is no such template; there is {', '.join(sorted(TEMPLATES))}")
-        kinds, wanted = TEMPLATES[name].kinds, {task.kind for task in info.data.get("tasks", ())}
-        if others := [task.name for task in info.data.get("tasks", ()) if task.kind not in kinds]:
+        template = template_of(imported, name)
+        tasks: tuple[TaskSpec, ...] = info.data.get("tasks", ())
+        if others := [task.name for task in tasks if task.kind not in template.kinds and not task.head]:
+            wanted = {task.kind for task in tasks}
             able = [one for one in TEMPLATES if wanted <= set(TEMPLATES[one].kinds)]
+            why = f" ({imported.why_no_steps})" if imported else ""
+            answers = f"{name} answers {', '.join(template.kinds)} tasks only{why}"
             raise ValueError(
-                f"{name} answers {', '.join(kinds)} tasks only, and {', '.join(others)} is of another kind; "
-                f"take it out, or use {', '.join(able)}"
+                f"{answers}, and {', '.join(others)} is of another kind; take it out, or use {', '.join(able)}"
             )
+        try:
+            check_heads(template, [task.to_task(task.kind.form.least) for task in tasks])
+        except InvalidInput as error:
+            raise ValueError(error.faults[0].message) from None
         return name
+
+    @field_validator("width")
+    @classmethod
+    def _width(cls, width: float, info: ValidationInfo) -> float:
+        if width != 1 and info.data.get("imported"):
+            raise ValueError("an encoder of your own is as wide as it is: leave this out")
+        return width
 
     @field_validator("front_end")
     @classmethod
@@ -225,7 +277,9 @@ class StudySpec(Value):
         """Refuse an unknown name, and what the template can't take."""
         if name is not None and "template" in info.data:
             try:
-                get_template(info.data["template"], float(info.data.get("width", 1.0)), name)
+                width = float(info.data.get("width", 1.0))
+                template = template_of(info.data.get("imported"), info.data["template"], width, name)
+                check_heads(template, [task.to_task(2) for task in info.data.get("tasks", ())])
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return name
@@ -243,7 +297,7 @@ class StudySpec(Value):
     def _depths(cls, depths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if "template" not in info.data:
             return depths
-        template = get_template(info.data["template"])  # its width changes no depth
+        template = template_of(info.data.get("imported"), info.data["template"])  # its width changes no depth
         if len(set(depths)) != len(depths):
             raise ValueError("each depth is tried once")
         if max(depths, default=0) > template.depth:
@@ -264,7 +318,8 @@ class StudySpec(Value):
     def _fits_tasks_and_template(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         """Refuse a trunk of one task, and a length of crops that the template does not have."""
         if {"template", "front_end"} <= info.data.keys():
-            front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
+            template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            front_end = template.front_end
             if front_end.crop and training.clip_seconds:
                 seconds = front_end.crop / front_end.frames_per_second
                 raise ValueError(f"clip_seconds: the front end takes crops of {seconds:g} s only: leave it out")
@@ -277,8 +332,8 @@ class StudySpec(Value):
     def _fits_front_end(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         """Refuse what can't be done to the rows of the front end."""
         if {"template", "front_end"} <= info.data.keys():
-            front_end = get_template(info.data["template"], front_end=info.data["front_end"]).front_end
-            if found := list(training.augmentation_faults(front_end)):
+            template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            if found := list(training.augmentation_faults(template.front_end)):
                 faults = [fault_at((field,), rule, value) for field, rule, value in found]
                 raise ValidationError.from_exception_data("training", faults)
         return training
@@ -361,7 +416,7 @@ class StudySpec(Value):
     @property
     def encoder(self) -> Template:
         """The template, as wide as the study wants it."""
-        return get_template(self.template, float(self.width), self.front_end)
+        return template_of(self.imported, self.template, float(self.width), self.front_end)
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -380,13 +435,13 @@ class StudySpec(Value):
 
     @classmethod
     def parse(cls, body: object) -> Self:
-        """Read a study from plain data (of JSON or YAML).
+        """Read a study from plain data (of JSON or YAML) that is no request: it may say what was imported.
 
         Raises:
             InvalidInput: with every fault at once, each naming its field, the rule and the value.
         """
         try:
-            return cls.model_validate(body)
+            return cls.model_validate(body, context={_MAY_IMPORT: True})
         except ValidationError as error:
             raise InvalidInput(map(as_fault, error.errors(include_url=False))) from None
 

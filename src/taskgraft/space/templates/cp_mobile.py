@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 
 from taskgraft.space.front_ends import PRESETS
-from taskgraft.space.heads import BiGruHead, PoolHead
+from taskgraft.space.heads import BiGruHead, PoolHead, WeighedBiGruHead
 from taskgraft.space.layers import AveragePool, BatchNorm, Convolution, Layer, Relu, Residual
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import Answer
@@ -23,7 +23,7 @@ _LAYOUT = (
     (56, 104, 120, _ONE),
 )
 """Channels in and out, those in between, and the stride in (bands, frames)."""
-_POOLED = BiGruHead(hidden=128, pooled=True)
+_POOLED = WeighedBiGruHead(hidden=128)
 _FURTHER = ((104, 120, 104, (2, 1)), (120, 120, 112, (2, 1)))
 
 

@@ -1,7 +1,7 @@
 """`cnn` and `crnn`: one encoder, for scenes and for events; sizes from a study of both (2024), layout ours."""
 
 from taskgraft.space.front_ends import PRESETS
-from taskgraft.space.heads import AttentionHead, BiGruHead
+from taskgraft.space.heads import AttentionHead, BiGruHead, WeighedBiGruHead
 from taskgraft.space.published import Published
 from taskgraft.space.tasks import Answer
 from taskgraft.space.template import Block, Template, conv_blocks
@@ -9,7 +9,7 @@ from taskgraft.space.templates.width import scaled
 
 _CHANNELS = (12, 28, 28, 32, 32, 32, 32, 28)
 _STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1))
-_ATTENTION, _POOLED = AttentionHead(hidden=24), BiGruHead(hidden=128, pooled=True)
+_ATTENTION, _POOLED = AttentionHead(hidden=24), WeighedBiGruHead(hidden=128)
 _SOURCE, _CLASSES = "joint scene classification and sound event detection, 2024", 10
 
 

@@ -1,0 +1,37 @@
+"""What a user's encoder has to be before anything is measured of it."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedParameter
+
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.space.imported import MAX_BLOCKS
+
+
+def check_encoder(encoder: nn.Sequential, place: str) -> None:
+    """Check the blocks and weights of an encoder.
+
+    Raises:
+        InvalidInput: at ``template``, with everything that is wrong.
+    """
+    if faults := [Fault("template", f"{place}: {message}") for message in _wrong(encoder)]:
+        raise InvalidInput(faults)
+
+
+def _wrong(encoder: nn.Sequential) -> Iterator[str]:
+    blocks = list(encoder)
+    if not 1 <= len(blocks) <= MAX_BLOCKS:
+        yield f"an encoder has 1 to {MAX_BLOCKS} children, each one block; got {len(blocks)}"
+    users: dict[int, str] = {}
+    for name, parameter in encoder.named_parameters(remove_duplicate=False):
+        if id(parameter) in users:
+            yield f"{name} and {users[id(parameter)]} are the same weights: blocks of a tree can't be tied"
+        users[id(parameter)] = name
+        if isinstance(parameter, UninitializedParameter):
+            yield f"{name} has no shape yet: lazy modules can't be measured"
+        elif parameter.dtype != torch.float32:
+            yield f"weights are float32; {name} is {str(parameter.dtype).removeprefix('torch.')}"
+        elif not parameter.requires_grad:
+            yield f"{name} is not trained (requires_grad is False): make it a buffer"
