@@ -5,10 +5,12 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -25,19 +27,18 @@ from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import measure, reductions
 from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.open_training import MAX_EVALUATIONS, Look, OpenState, Undominated
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training_state import PackedState, StateFacts, Tensors
+from taskgraft.evaluators.training_state import BEST, PackedState, StateFacts, Tensors, outcome_tensors
 from taskgraft.evaluators.training_tensors import (
-    BEST,
     MASKING,
     MODEL,
     left_tensors,
     moment_tensors,
-    outcome_tensors,
     prefixed,
     restore_moments,
     state_shapes,
@@ -54,7 +55,6 @@ features, the models, the losses, the evaluation or the metrics. Results of anot
 ``tests/evaluators/test_training_version.py`` fails while the sources and this number do not fit together."""
 
 _WARM_UP = 0.1
-_MAX_EVALUATIONS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,9 @@ class Trainer:
     With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
     measures at every evaluation how much the tasks agree, and changes nothing else.
 
+    With ``is_open``, references are not known yet. `look` has what the last evaluation found then, and
+    `taskgraft.evaluators.open_training.OpenTraining` chooses the checkpoint when they are.
+
     With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
 
     ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
@@ -111,6 +114,7 @@ class Trainer:
         with_affinities: bool = False,
         device: str = "cpu",
         start: Trunk | None = None,
+        is_open: bool = False,
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -126,7 +130,7 @@ class Trainer:
         self._input = data.input_module(self._precision.device)
         self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
         self._total = schedule.steps(data.epoch_clips)
-        self._interval = -(-self._total // min(schedule.epochs, _MAX_EVALUATIONS))
+        self._interval = -(-self._total // min(schedule.epochs, MAX_EVALUATIONS))
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
         self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
@@ -142,6 +146,8 @@ class Trainer:
         self._best = _Best(-np.inf, 0, {}, {}, b"")
         self._earlier: list[Checkpoint] = []
         self._curve: list[Mapping[str, float]] = []
+        self._undominated = Undominated() if is_open else None
+        self._look: Look | None = None
 
     def _warm_up_then_cosine(self, step: int) -> float:
         warm = max(1, round(_WARM_UP * self._total))
@@ -174,8 +180,10 @@ class Trainer:
         self.model.train()
         for _ in range(min(self._interval, self._total - self._step)):
             self._train_step(next(self._batches))
-        self._evaluate()
+        outcomes = self._evaluate()
         self._seconds += time.perf_counter() - started
+        if self._undominated:
+            self._look = self._looked(outcomes, self._undominated)
 
     def _train_step(self, batch: Batch) -> None:
         batch = batch.on(self._precision.device)
@@ -210,7 +218,7 @@ class Trainer:
         others = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
         return mixed.share * loss + (1 - mixed.share) * joint_loss(self._tasks, scores, others)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self) -> Mapping[str, Outcomes]:
         outcomes = evaluate(self.model, self._data, Split.VALIDATION)
         metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
         self._curve.append({"step": self._step, **metrics})
@@ -222,6 +230,27 @@ class Trainer:
                 self._earlier.append(Checkpoint(self._best.step, self._best.metrics, self._best.outcomes))
             self._best = _Best(score, self._step, metrics, outcomes, pack_weights(self.model))
         self._verdict = self._judge(self._curve)
+        return outcomes
+
+    def _looked(self, outcomes: Mapping[str, Outcomes], undominated: Undominated) -> Look:
+        """Return what the evaluation after the last step found."""
+        metrics = {name: self._curve[-1][name] for name in self._tasks}
+        return Look(
+            step=self._step,
+            planned_steps=self._total,
+            metrics=metrics,
+            outcomes=outcomes,
+            seconds=self._seconds,
+            weights=pack_weights(self.model) if undominated.admit(metrics) else None,
+            cosines=self._affinities.cosines if self._affinities else {},
+        )
+
+    def look(self, worker: str = "", *, with_state: bool = False) -> Look | None:
+        """Return what the last evaluation of an open training found, with the state if it is wanted; else None."""
+        if self._look is None or not with_state or self.finished:
+            return self._look and replace(self._look, worker=worker)
+        tensors = {name: np.array(tensor) for name, tensor in self._state_tensors().items()}
+        return replace(self._look, worker=worker, state=OpenState(self._state_facts(), tensors))
 
     def _judge(self, curve: Curve) -> Verdict:
         if not self._stopping or not self._references:
@@ -256,30 +285,38 @@ class Trainer:
 
     def pack_state(self, stamp: str) -> PackedState:
         """Return the state after the last `advance`; ``stamp`` says which training this is."""
-        position, best = self._batches.position, self._best
+        best = self._best
         checkpoints = [*self._earlier, Checkpoint(best.step, best.metrics, best.outcomes)]
+        points = [{"step": checkpoint.step, "metrics": checkpoint.metrics} for checkpoint in checkpoints]
+        facts = {**self._state_facts(), "stamp": stamp, "score": best.score, "best": points}
+        tensors = {
+            **self._state_tensors(),
+            **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
+            **outcome_tensors(checkpoints),
+        }
+        return PackedState.of(StateFacts.model_validate(facts), tensors)
+
+    def _state_facts(self) -> dict[str, Any]:
+        """Return the facts of a state but those that references decide."""
         cosines = [(*pair, seen) for pair, seen in self._affinities.cosines.items()] if self._affinities else None
-        facts = {
+        return {
             "version": TRAINING_VERSION,
-            "stamp": stamp,
             "step": self._step,
             "seconds": self._seconds,
-            "score": best.score,
-            "best": [{"step": checkpoint.step, "metrics": checkpoint.metrics} for checkpoint in checkpoints],
-            "curve": self._curve,
-            "shuffling": position.generator,
+            "curve": list(self._curve),
+            "shuffling": self._batches.position.generator,
             "cosines": cosines,
             "scaling": self._scaler.state_dict(),
         }
-        tensors = {
+
+    def _state_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the tensors of a state but those that references decide; they may change with the next step."""
+        return {
             **prefixed(MODEL, self.model.state_dict()),
-            **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
             **moment_tensors(self.model, self._optimizer),
-            **outcome_tensors(checkpoints),
-            **left_tensors(position.left),
+            **left_tensors(self._batches.position.left),
             MASKING: self._masking.get_state().numpy(),
         }
-        return PackedState.of(StateFacts.model_validate(facts), tensors)
 
     def go_on_from(self, state: PackedState, stamp: str) -> None:
         """Go on from a packed state instead of from step 0; `advance` was not called yet.

@@ -7,7 +7,7 @@ torch.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -19,9 +19,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.measurement import Checkpoint
 from taskgraft.space.matrix import Pair
 
 MAX_STATE_BYTES = 256 * 2**20
+BEST = "best"
+"""Prefix of the weights of the best checkpoint."""
+OUTCOME_COLUMNS = ("clips", "truth", "predicted", "counts")
 _LENGTH_BYTES = 8
 _FACTS, _FACTS_SUM, _TENSORS_SUM = "facts", "sha256 of facts", "sha256 of tensors"
 
@@ -143,6 +147,15 @@ class PackedState:
         if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
             raise _fault("it is damaged: its header has no metadata")
         return header
+
+
+def outcome_tensors(checkpoints: Sequence[Checkpoint]) -> dict[str, NDArray[np.int32]]:
+    """Return what checkpoints said, as one tensor [4, rows] of each and each task."""
+    return {
+        f"outcomes.{place}.{task}": np.stack([getattr(said, column) for column in OUTCOME_COLUMNS])
+        for place, checkpoint in enumerate(checkpoints)
+        for task, said in checkpoint.outcomes.items()
+    }
 
 
 def _difference(header: Mapping[str, Any], expected: Shapes) -> str | None:

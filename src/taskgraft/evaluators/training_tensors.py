@@ -10,12 +10,11 @@ from torch import Tensor
 
 from taskgraft.evaluators.measurement import Checkpoint, Outcomes
 from taskgraft.evaluators.models.tree_model import TreeModel
-from taskgraft.evaluators.training_state import Shapes, StateFacts, Tensors
+from taskgraft.evaluators.training_state import BEST, OUTCOME_COLUMNS, Shapes, StateFacts, Tensors
 
-MODEL, BEST, MASKING = "model", "best", "masking"
+MODEL, MASKING = "model", "masking"
 _MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 """Names of AdamW's moments: here, and in torch."""
-_COLUMNS = ("clips", "truth", "predicted", "counts")
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 """The types of models and generators, in the words of safetensors."""
 
@@ -50,17 +49,8 @@ def restore_moments(model: TreeModel, optimizer: torch.optim.AdamW, tensors: Ten
         }
 
 
-def outcome_tensors(checkpoints: Sequence[Checkpoint]) -> dict[str, NDArray[np.int32]]:
-    """Return what checkpoints said, as one tensor [4, rows] of each and each task."""
-    return {
-        f"outcomes.{place}.{task}": np.stack([getattr(said, column) for column in _COLUMNS])
-        for place, checkpoint in enumerate(checkpoints)
-        for task, said in checkpoint.outcomes.items()
-    }
-
-
 def to_checkpoints(facts: StateFacts, tensors: Tensors) -> list[Checkpoint]:
-    """Return the checkpoints that `outcome_tensors` was given."""
+    """Return the checkpoints that `taskgraft.evaluators.training_state.outcome_tensors` was given."""
     return [
         Checkpoint(
             best.step,
@@ -86,7 +76,7 @@ def state_shapes(model: TreeModel, masking: torch.Generator, corpora: int, facts
     weights = {name: _shape(tensor) for name, tensor in model.state_dict().items()}
     moments = {f"{moment}.{name}": _shape(weight) for name, weight in model.named_parameters() for moment in _MOMENTS}
     outcomes = {
-        f"outcomes.{place}.{task}": ("I32", (len(_COLUMNS), None))
+        f"outcomes.{place}.{task}": ("I32", (len(OUTCOME_COLUMNS), None))
         for place, best in enumerate(facts.best)
         for task in best.metrics
     }

@@ -19,7 +19,7 @@ class Job:
 
     ``epochs`` is how long it takes itself, and ``start`` the model whose weights it starts from, if there is one.
     ``stamp`` says of which training a saved state is, and ``saved`` is the one to go on from: neither changes the
-    result.
+    result. With ``is_open``, references are not known yet: what is measured is said when they are.
     """
 
     training: Training
@@ -31,6 +31,7 @@ class Job:
     start: Trunk | None = None
     stamp: str = ""
     saved: PackedState | None = None
+    is_open: bool = False
 
 
 def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
@@ -46,3 +47,13 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     stopping = Stopping(spec.ar_threshold, training.is_probe, curves) if stops else None
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
     return Job(training, seed, evidence.first_references(tasks), epochs, stopping, wants_affinities)
+
+
+def open_job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
+    """Return a training of several tasks that begins before all of their baselines have ended.
+
+    No task is taken to be at chance level. The weights of its trunk are left out.
+    """
+    wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
+    seed, epochs = spec.seed + training.repeat, own_epochs(training, spec)
+    return Job(training, seed, {}, epochs, None, wants_affinities, is_open=True)
