@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "623b83dbfbad699648246f19bac8d2585d91d5dba0894a53090b08e499e4fbdd")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -38,6 +38,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/models/blocks.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
+    "evaluators/open_training.py": (),
     "evaluators/precision.py": (),
     "evaluators/study_data.py": (),
     "evaluators/threads.py": (),

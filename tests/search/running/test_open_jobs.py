@@ -187,5 +187,5 @@ def test_a_group_ends_where_its_rule_ends_it_as_soon_as_the_baselines_are_known(
     assert study.measured()[probe] == alone.measured()[probe]
     trials = [trial for trial in store.ledger(study.study).trials() if trial.training == probe]
     assert trials[0].measurement
-    assert trials[0].measurement.steps < 60
+    assert trials[0].measurement.steps < 70  # as if it had not gone on while the baseline was under way
     finish(study)
