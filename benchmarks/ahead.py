@@ -2,9 +2,10 @@
 
 `python -m benchmarks.ahead` prints the table of docs/search.md. The worlds are those of `benchmarks.worlds`, with
 affinities. A training takes as long as its multiply-accumulates say, times a lognormal error; a probe ends early as
-often as measured ones do. "At most" is the share of the search in which both of two workers could train if all answers were
-known beforehand and nothing was trained in vain: the last training may have to go on alone. The unit is the mean time of a baseline. What decides is the code of a study: `decide` and
-`TrainingsAhead`; only the driver and its workers are simulated.
+often as measured ones do. "At most" is the share of the search in which both of two workers could train if all answers
+were known beforehand and nothing was trained in vain: the last training may have to go on alone. The unit is the mean
+time of a baseline. What decides is the code of a study: `decide` and `TrainingsAhead`; only the driver and its workers
+are simulated.
 """
 
 import argparse

@@ -145,7 +145,8 @@ class Workers:
 
     def measured(self) -> dict[Training, tuple[object, bytes | None]]:
         """What every training measured, and its weights if they are kept."""
-        checkpoints, found = Checkpoints(self.folder, self.study), {}
+        checkpoints = Checkpoints(self.folder, self.study)
+        found: dict[Training, tuple[object, bytes | None]] = {}
         for trial in self.store.ledger(self.study).trials():
             assert trial.measurement
             weights = None
