@@ -160,11 +160,18 @@ class Workers:
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cases(), st.integers(1, 3), st.randoms(use_true_random=False))
+@given(cases(), st.booleans(), st.integers(1, 3), st.randoms(use_true_random=False))
 def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
-    store: Store, tmp_path: Path, case: tuple[dict[str, object], CurveWorld], train_ahead: int, order: random.Random
+    store: Store,
+    tmp_path: Path,
+    case: tuple[dict[str, object], CurveWorld],
+    by_trees: bool,
+    train_ahead: int,
+    order: random.Random,
 ) -> None:
     more, world = case
+    if by_trees and more["tasks"] != 1:
+        more = {**more, "strategy": "trees"}
     spec = make_spec(**more)  # type: ignore[arg-type]
     alone = Workers(store, tmp_path / "alone", spec, train_ahead=0, count=1)
     ahead = Workers(store, tmp_path / "ahead", spec, train_ahead, count=1 + order.randrange(1, 4))

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.running.jobs import Job
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.trial import Training
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
 from tests.search.running.test_ahead import Workers
@@ -189,3 +190,49 @@ def test_a_group_ends_where_its_rule_ends_it_as_soon_as_the_baselines_are_known(
     assert trials[0].measurement
     assert trials[0].measurement.steps < 70  # as if it had not gone on while the baseline was under way
     finish(study)
+
+
+def test_it_starts_from_the_trunk_that_all_start_from(store: Store, tmp_path: Path) -> None:
+    study = workers(store, tmp_path, training={"epochs": 32, "start": "trunk"})
+    study.fill()
+    assert [job.training.is_trunk for job in study.under_way] == [True]  # nothing can begin before it has ended
+    study.end(study.under_way[0], WORLD)
+    study.trained.clear()
+    job = up_to_the_tree(study)
+    assert job.training == TREE
+    assert job.start
+    assert job.start == baselines(study)[0].start
+    finish(study)
+    assert study.ledger().count(TREE) == 1
+
+
+def test_a_training_of_another_study_is_taken_over_instead(store: Store, tmp_path: Path) -> None:
+    """It can't be known before the references are."""
+    study = workers(store, tmp_path)
+    job = up_to_the_last_baseline(study)
+    last = baselines(study)[0]
+    other = workers(store, tmp_path, 0, 1)
+    finish(other)
+    measured = other.measured()[TREE]
+    # What the other study has trained, as this one would find it.
+    index, digest_of = store.trainings, study.driver._digest_of
+    (kept,) = index.find(other.driver._digest_of(job_for(TREE, other.spec, before_the_tree(other))))
+    study.under_way.remove(last)
+    trained = WORLD.train(last)
+    evidence = Evidence(study.spec, [*store.ledger(study.study).trials(), ended(last, trained)])
+    index.keep(replace(kept, digest=digest_of(job_for(TREE, study.spec, evidence))))
+    study.driver.on_measured(last, trained)
+    assert not study.driver.is_needed(job)
+    study.driver.take_over()
+    trials = {trial.training: trial for trial in store.ledger(study.study).trials()}
+    assert trials[TREE].taken_over_from == other.study
+    assert study.measured()[TREE][1] == measured[1]
+
+
+def before_the_tree(study: Workers) -> Evidence:
+    trials = study.store.ledger(study.study).trials()
+    return Evidence(study.spec, [trial for trial in trials if len(trial.training.tasks) == 1])
+
+
+def ended(job: Job, measured: Measurement) -> Trial:
+    return Trial(-1, job.training, job.seed, TrialState.COMPLETE, measured)
