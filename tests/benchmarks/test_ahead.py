@@ -2,10 +2,9 @@
 
 from itertools import product
 
+from benchmarks.ahead import least_span
 from hypothesis import given
 from hypothesis import strategies as st
-
-from benchmarks.ahead import least_span
 
 
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=8))
