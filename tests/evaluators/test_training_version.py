@@ -11,11 +11,12 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "2cb494a9a7e1f6f810dd2142300767b0e11ba6c4ddaa72c363e4e5aea41a3643")
+PINNED = (2, "cd03ca9a7f94cc3899acd9aaf5bacf347c5743f5e9309c59e49c609a7a098076")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
+    "evaluators/checkpoint_tensors.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
@@ -53,6 +54,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/optimisation/optimisers.py": (),
     "evaluators/optimisation/patience.py": (),
     "evaluators/optimisation/rates.py": (),
+    "evaluators/open_training.py": (),
     "evaluators/precision.py": (),
     "evaluators/schedule.py": (),
     "evaluators/study_data.py": (),

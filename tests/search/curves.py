@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, mean_affinities
 from taskgraft.evaluators.metrics import reductions
+from taskgraft.evaluators.open_training import Look, Undominated
 from taskgraft.evaluators.replay import replay
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
@@ -65,6 +66,23 @@ class CurveWorld:
         measured = replay(self.whole(job), job.references, job.stopping)
         assert measured
         return replace(measured, weights=self._weights(job, measured.best_step))
+
+    def looks(self, job: Job) -> Iterator[Look]:
+        """What the evaluations of the training find if its references are not known."""
+        whole, undominated = self.whole(job), Undominated()
+        for place, point in enumerate(whole.curve, 1):
+            step = int(point["step"])
+            metrics = {task: point[task] for task in job.training.tasks}
+            yield Look(
+                step,
+                STEPS,
+                metrics,
+                {task: outcomes(value, CLIPS, step) for task, value in metrics.items()},
+                whole.seconds * step / STEPS,
+                self._weights(job, step) if undominated.admit(metrics) else None,
+                {pair: seen[: 2 * place] for pair, seen in whole.cosines.items()},
+                worker=whole.worker,
+            )
 
     @staticmethod
     def _weights(job: Job, step: int) -> bytes:

@@ -91,6 +91,10 @@ class Measurement:
         """Return the measurement as if all of its steps had been taken at once."""
         return replace(self, steps_before=0, seconds_before=0.0, remark=None)
 
+    def without_affinities(self) -> Self:
+        """Return the measurement as if nobody had looked at affinities, which changes nothing else."""
+        return replace(self, affinities={}, cosines={})
+
     @property
     def planned_steps(self) -> int:
         """The optimiser steps of the whole training; with a patience, the most that it may take."""

@@ -6,7 +6,8 @@ from typing import Any
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.recipe import MaskWidth
 
-_MAX_EVALUATIONS = 15
+MAX_EVALUATIONS = 15
+"""Of a training on the validation split, if its recipe has no patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Schedule:
         """
         if self.optimisation.patience is not None:
             return self._epoch_steps(clips)
-        return -(-self.steps(clips) // min(self.epochs, _MAX_EVALUATIONS))
+        return -(-self.steps(clips) // min(self.epochs, MAX_EVALUATIONS))
 
     def patience(self, clips: int) -> int | None:
         """Return after how many steps without a lower loss a training ends; None if it takes all planned steps."""

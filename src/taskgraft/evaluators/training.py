@@ -5,10 +5,12 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -17,6 +19,7 @@ from taskgraft.errors import InvalidInput, TrainingFailed
 from taskgraft.evaluators.affinities import AffinityMeter
 from taskgraft.evaluators.augmentation import Mixed, mask_axes_, mix_clips_, mix_styles_
 from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
+from taskgraft.evaluators.checkpoint_tensors import outcome_tensors, point_of, to_checkpoints
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
 from taskgraft.evaluators.grafting import graft_trunk
@@ -26,6 +29,7 @@ from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import lower_is_better, measure
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.noise import Noise
+from taskgraft.evaluators.open_training import Look, OpenState, Undominated
 from taskgraft.evaluators.optimisation.building import build_optimiser
 from taskgraft.evaluators.optimisation.checkpoints import VALIDATION_LOSS, Seen
 from taskgraft.evaluators.optimisation.patience import is_out_of_patience
@@ -34,19 +38,15 @@ from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training_state import PackedState, StateFacts, Tensors
+from taskgraft.evaluators.training_state import BEST, PackedState, StateFacts, Tensors
 from taskgraft.evaluators.training_tensors import (
-    BEST,
     MASKING,
     MODEL,
     left_tensors,
     moment_tensors,
-    outcome_tensors,
     prefixed,
     restore_moments,
     state_shapes,
-    tables_of,
-    to_checkpoints,
     to_left,
     without_prefix,
 )
@@ -68,6 +68,9 @@ class Trainer:
     reference (its baseline's metric); without references, the one with the best mean metric. Equal arguments give equal
     results, bit for bit, on one machine. With ``stopping`` it may end early; up to there, every step is that of the
     whole training. ``with_affinities`` measures at every evaluation how much the tasks agree, and changes nothing else.
+
+    With ``is_open``, references are not known yet. `look` has what the last evaluation found then, and
+    `taskgraft.evaluators.open_training.OpenTraining` chooses the checkpoint when they are.
 
     With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
 
@@ -95,6 +98,7 @@ class Trainer:
         with_affinities: bool = False,
         device: str = "cpu",
         start: Trunk | None = None,
+        is_open: bool = False,
     ) -> None:
         if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
             raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
@@ -132,6 +136,8 @@ class Trainer:
         self._best = _Best(-np.inf, 0, {}, {}, b"")
         self._earlier: list[Checkpoint] = []
         self._curve: list[Mapping[str, float]] = []
+        self._undominated = Undominated(self._errors) if is_open else None
+        self._look: Look | None = None
 
     def _rate_factor(self, step: int) -> float:
         return self._optimisation.factor(step, self._total)
@@ -169,8 +175,10 @@ class Trainer:
         self.model.train()
         for _ in range(min(self._interval, self._total - self._step)):
             self._train_step(next(self._batches))
-        self._evaluate()
+        outcomes = self._evaluate()
         self._seconds += time.perf_counter() - started
+        if self._undominated:
+            self._look = self._looked(outcomes, self._undominated)
 
     def _train_step(self, batch: Batch) -> None:
         batch = batch.on(self._precision.device)
@@ -208,7 +216,7 @@ class Trainer:
         others = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
         return mixed.share * loss + (1 - mixed.share) * joint_loss(self._tasks, scores, others)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self) -> Mapping[str, Outcomes]:
         outcomes, loss = self._ask_validation()
         metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
         self._curve.append({"step": self._step, **metrics, **({} if loss is None else {VALIDATION_LOSS: loss})})
@@ -220,6 +228,27 @@ class Trainer:
                 self._earlier.append(Checkpoint(self._best.step, self._best.metrics, self._best.outcomes))
             self._best = _Best(score, self._step, metrics, outcomes, pack_weights(self.model))
         self._verdict = self._judge(self._curve)
+        return outcomes
+
+    def _looked(self, outcomes: Mapping[str, Outcomes], undominated: Undominated) -> Look:
+        """Return what the evaluation after the last step found."""
+        metrics = {name: self._curve[-1][name] for name in self._tasks}
+        return Look(
+            step=self._step,
+            planned_steps=self._total,
+            metrics=metrics,
+            outcomes=outcomes,
+            seconds=self._seconds,
+            weights=pack_weights(self.model) if undominated.admit(metrics) else None,
+            cosines=self._affinities.cosines if self._affinities else {},
+        )
+
+    def look(self, worker: str = "", *, with_state: bool = False) -> Look | None:
+        """Return what the last evaluation of an open training found, with the state if it is wanted; else None."""
+        if self._look is None or not with_state or self.finished:
+            return self._look and replace(self._look, worker=worker)
+        tensors = {name: np.array(tensor) for name, tensor in self._state_tensors().items()}
+        return replace(self._look, worker=worker, state=OpenState(self._state_facts(), tensors))
 
     @property
     def _may_be_cut(self) -> bool:
@@ -265,33 +294,38 @@ class Trainer:
 
     def pack_state(self, stamp: str) -> PackedState:
         """Return the state after the last `advance`; ``stamp`` says which training this is."""
-        position, best = self._batches.position, self._best
+        best = self._best
         checkpoints = [*self._earlier, Checkpoint(best.step, best.metrics, best.outcomes)]
+        points = [point_of(checkpoint) for checkpoint in checkpoints]
+        facts = {**self._state_facts(), "stamp": stamp, "score": best.score, "best": points}
+        tensors = {
+            **self._state_tensors(),
+            **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
+            **outcome_tensors(checkpoints),
+        }
+        return PackedState.of(StateFacts.model_validate(facts), tensors)
+
+    def _state_facts(self) -> dict[str, Any]:
+        """Return the facts of a state but those that references decide."""
         cosines = [(*pair, seen) for pair, seen in self._affinities.cosines.items()] if self._affinities else None
-        facts = {
+        return {
             "version": TRAINING_VERSION,
-            "stamp": stamp,
             "step": self._step,
             "seconds": self._seconds,
-            "score": best.score,
-            "best": [
-                {"step": checkpoint.step, "metrics": checkpoint.metrics, "tables": tables_of(checkpoint)}
-                for checkpoint in checkpoints
-            ],
-            "curve": self._curve,
-            "shuffling": position.generator,
+            "curve": list(self._curve),
+            "shuffling": self._batches.position.generator,
             "cosines": cosines,
             "scaling": self._scaler.state_dict(),
         }
-        tensors = {
+
+    def _state_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the tensors of a state but those that references decide; they may change with the next step."""
+        return {
             **prefixed(MODEL, self.model.state_dict()),
-            **(prefixed(BEST, load_tensors(best.weights)) if best.step != self._step else {}),
             **moment_tensors(self.model, self._optimizer, self._optimisation.kind),
-            **outcome_tensors(checkpoints),
-            **left_tensors(position.left),
+            **left_tensors(self._batches.position.left),
             MASKING: self._masking.get_state().numpy(),
         }
-        return PackedState.of(StateFacts.model_validate(facts), tensors)
 
     def go_on_from(self, state: PackedState, stamp: str) -> None:
         """Go on from a packed state instead of from step 0; `advance` was not called yet.
@@ -304,7 +338,7 @@ class Trainer:
         self._check_fits(facts)
         corpora = list(self._batches.clips)
         tensors = state.tensors(state_shapes(self.model, self._optimisation.kind, self._masking, len(corpora), facts))
-        checkpoints = to_checkpoints(facts, tensors)
+        checkpoints = to_checkpoints(facts.best, tensors)
         try:
             self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
         except (ValueError, TypeError, LookupError, OverflowError) as error:

@@ -22,6 +22,8 @@ from taskgraft.errors import InvalidInput
 from taskgraft.space.matrix import Pair
 
 MAX_STATE_BYTES = 256 * 2**20
+BEST = "best"
+"""Prefix of the weights of the best checkpoint."""
 _LENGTH_BYTES = 8
 _FACTS, _FACTS_SUM, _TENSORS_SUM = "facts", "sha256 of facts", "sha256 of tensors"
 

@@ -8,14 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taskgraft.evaluators.measurement import Checkpoint, Outcomes, Table
+from taskgraft.evaluators.checkpoint_tensors import outcome_shapes
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.optimisation.optimisers import Optimiser
-from taskgraft.evaluators.training_state import Shape, Shapes, StateFacts, Tensors
+from taskgraft.evaluators.training_state import BEST, Shapes, StateFacts, Tensors
 
-MODEL, BEST, MASKING = "model", "best", "masking"
-_PLAIN_COLUMNS, _COLUMNS = 4, 5
-"""Of plain outcomes, and of a table."""
+MODEL, MASKING = "model", "masking"
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 """The types of models and generators, in the words of safetensors."""
 
@@ -53,49 +51,6 @@ def restore_moments(
         }
 
 
-def outcome_tensors(checkpoints: Sequence[Checkpoint]) -> dict[str, NDArray[np.int32]]:
-    """Return what checkpoints said: of each and each task one tensor [4, rows], or one [5, rows] for each table."""
-    tensors: dict[str, NDArray[np.int32]] = {}
-    for place, checkpoint in enumerate(checkpoints):
-        for task, said in checkpoint.outcomes.items():
-            if said.is_plain:
-                tensors[_plain(place, task)] = said.to_plain_array()
-            else:
-                tensors |= {_table(place, task, name): table.to_array() for name, table in said.tables.items()}
-    return tensors
-
-
-def tables_of(checkpoint: Checkpoint) -> dict[str, tuple[str, ...]]:
-    """Return the tables of each task whose outcomes are not plain."""
-    return {task: tuple(said.tables) for task, said in checkpoint.outcomes.items() if not said.is_plain}
-
-
-def _plain(place: int, task: str) -> str:
-    return f"outcomes.{place}.{task}"
-
-
-def _table(place: int, task: str, name: str) -> str:
-    return f"tables.{place}.{name}.{task}"
-
-
-def to_checkpoints(facts: StateFacts, tensors: Tensors) -> list[Checkpoint]:
-    """Return the checkpoints that `outcome_tensors` was given."""
-    return [
-        Checkpoint(
-            best.step,
-            best.metrics,
-            {task: _to_outcomes(tensors, place, task, best.tables.get(task)) for task in best.metrics},
-        )
-        for place, best in enumerate(facts.best)
-    ]
-
-
-def _to_outcomes(tensors: Tensors, place: int, task: str, tables: Sequence[str] | None) -> Outcomes:
-    if tables is None:
-        return Outcomes.of_classes(*tensors[_plain(place, task)])
-    return Outcomes({name: Table.from_array(tensors[_table(place, task, name)]) for name in tables})
-
-
 def left_tensors(left: Mapping[str, NDArray[np.int32]]) -> dict[str, NDArray[np.int32]]:
     """Return the clips that are drawn and not yet used, by the place of their corpus: datasets may be renamed."""
     return {f"left.{place}": clips for place, clips in enumerate(left.values())}
@@ -114,27 +69,15 @@ def state_shapes(
     moments = {
         f"{moment}.{name}": _shape(weight) for name, weight in model.named_parameters() for moment in kind.moments
     }
-    outcomes = {
-        name: shape
-        for place, best in enumerate(facts.best)
-        for task in best.metrics
-        for name, shape in _outcome_shapes(place, task, best.tables.get(task))
-    }
     best = {} if facts.best[-1].step == facts.step else {f"{BEST}.{name}": shape for name, shape in weights.items()}
     return {
         **{f"{MODEL}.{name}": shape for name, shape in weights.items()},
         **best,
         **moments,
-        **outcomes,
+        **outcome_shapes(facts.best),
         **{f"left.{place}": ("I32", (None,)) for place in range(corpora)},
         MASKING: _shape(masking.get_state()),
     }
-
-
-def _outcome_shapes(place: int, task: str, tables: Sequence[str] | None) -> list[tuple[str, Shape]]:
-    if tables is None:
-        return [(_plain(place, task), ("I32", (_PLAIN_COLUMNS, None)))]
-    return [(_table(place, task, name), ("I32", (_COLUMNS, None))) for name in tables]
 
 
 def _shape(tensor: Tensor) -> tuple[str, tuple[int, ...]]:

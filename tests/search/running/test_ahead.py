@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from taskgraft.errors import Unavailable
+from taskgraft.evaluators.open_training import Look
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
@@ -45,6 +47,10 @@ class Workers:
         self.under_way: list[Job] = []
         self.trained: list[Training] = []
         self.stopped: list[Training] = []
+        self.opened: list[Training] = []
+        """What began before its baselines had ended."""
+        self.looks: dict[int, Iterator[Look]] = {}
+        """What the open jobs under way are still to find, by job."""
         self.driver = self.new_driver()
 
     def new_driver(self) -> StudyDriver:
@@ -63,6 +69,7 @@ class Workers:
     def killed(self) -> None:
         """The process is gone; another one takes the study up."""
         self.under_way.clear()
+        self.looks.clear()
         self.driver = self.new_driver()
 
     def fill(self) -> None:
@@ -77,6 +84,8 @@ class Workers:
                 return
             assert job.training not in {one.training for one in self.under_way}
             self.under_way.append(job)
+            if job.is_open:
+                self.opened.append(job.training)
 
     def look(self) -> None:
         """Stop what is not needed any more."""
@@ -86,7 +95,22 @@ class Workers:
                 self.stopped.append(job.training)
                 self.driver.on_stopped(job)
 
+    def evaluate(self, job: Job, world: CurveWorld) -> bool:
+        """Take an open job to its next evaluation; return whether it goes on."""
+        look = next(self.looks.setdefault(id(job), world.looks(job)))
+        self.driver.on_look(job, look)
+        if not look.is_last and self.driver.is_needed(job, len(self.under_way) < self.count):
+            self.driver.on_progress(job, look.step / look.planned_steps, "host:1")
+            return True
+        self.under_way.remove(job)
+        self.driver.on_stopped(job)
+        return False
+
     def end(self, job: Job, world: CurveWorld) -> None:
+        if job.is_open:
+            while self.evaluate(job, world):
+                pass
+            return
         self.under_way.remove(job)
         self.trained.append(job.training)
         self.driver.on_measured(job, world.train(job))
@@ -96,7 +120,10 @@ class Workers:
             while True:
                 self.fill()
                 self.look()
-                if len(self.under_way) == self.count or order.random() < 0.8:
+                opened = [job for job in self.under_way if job.is_open]
+                if opened and order.random() < 0.5:
+                    self.evaluate(order.choice(opened), world)
+                elif len(self.under_way) == self.count or order.random() < 0.8:
                     self.end(order.choice(self.under_way), world)
                 between()
         assert not any(map(self.driver.is_needed, self.under_way))
@@ -116,16 +143,35 @@ class Workers:
         )
         return asked, ahead
 
+    def measured(self) -> dict[Training, tuple[object, bytes | None]]:
+        """What every training measured, and its weights if they are kept."""
+        checkpoints = Checkpoints(self.folder, self.study)
+        found: dict[Training, tuple[object, bytes | None]] = {}
+        for trial in self.store.ledger(self.study).trials():
+            assert trial.measurement
+            weights = None
+            with suppress(Unavailable):
+                weights = checkpoints.load(trial.training)
+            found[trial.training] = trial.measurement.to_json(), weights
+        return found
+
     def ledger(self) -> list[Training]:
         return [trial.training for trial in self.store.ledger(self.study).trials()]
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cases(), st.integers(1, 3), st.randoms(use_true_random=False))
+@given(cases(), st.booleans(), st.integers(1, 3), st.randoms(use_true_random=False))
 def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
-    store: Store, tmp_path: Path, case: tuple[dict[str, object], CurveWorld], train_ahead: int, order: random.Random
+    store: Store,
+    tmp_path: Path,
+    case: tuple[dict[str, object], CurveWorld],
+    by_trees: bool,
+    train_ahead: int,
+    order: random.Random,
 ) -> None:
     more, world = case
+    if by_trees and more["tasks"] != 1:
+        more = {**more, "strategy": "trees"}
     spec = make_spec(**more)  # type: ignore[arg-type]
     alone = Workers(store, tmp_path / "alone", spec, train_ahead=0, count=1)
     ahead = Workers(store, tmp_path / "ahead", spec, train_ahead, count=1 + order.randrange(1, 4))
@@ -138,6 +184,9 @@ def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
             ahead.killed()
 
     assert ahead.run(world, order, kill) == settled
+    found = ahead.measured()
+    for training, measured in alone.measured().items():
+        assert found[training] == measured
     assert set(ahead.ledger()) >= set(alone.ledger())
     if more["strategy"] != "groups":  # the order of answers may decide which groups are tried beside each other
         assert sorted(one.key for one in ahead.ledger()) == sorted(one.key for one in alone.ledger())

@@ -17,6 +17,7 @@ import ray
 from taskgraft.errors import Conflict, Unavailable
 from taskgraft.evaluators.features import Normalisation
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.open_training import Look, OpenTraining
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule
@@ -46,6 +47,7 @@ class Queue:
     measured: dict[Training, Measurement] = field(default_factory=dict)
     failed: dict[Training, str] = field(default_factory=dict)
     stopped: list[Training] = field(default_factory=list)
+    opened: dict[Training, OpenTraining] = field(default_factory=dict)
     stop: bool = False
     needed: Callable[[Job], bool] = lambda job: True
     progress: Callable[[Job, float, str], None] = lambda job, fraction, worker: None
@@ -63,6 +65,9 @@ class Queue:
     def on_measured(self, job: Job, measurement: Measurement) -> None:
         self.recorded()
         self.measured[job.training] = measurement
+
+    def on_look(self, job: Job, look: Look) -> None:
+        self.opened.setdefault(job.training, OpenTraining()).add(look)
 
     def on_failed(self, job: Job, error: str) -> None:
         self.failed[job.training] = error
@@ -236,6 +241,44 @@ def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
     assert driver.stopped == [Training(TREES[0])]
     assert not driver.failed
     assert digests(driver) == {Training(tree): digests(undisturbed)[Training(tree)] for tree in TREES[1:]}
+
+
+def test_an_open_job_tells_every_evaluation_and_measures_the_same(
+    session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
+) -> None:
+    closed = jobs(3)[2]
+    driver = Queue([replace(closed, references={}, is_open=True)])
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert (driver.stopped, driver.measured, driver.failed) == ([closed.training], {}, {})
+    found = driver.opened[closed.training].resolve(closed.references, None)
+    expected = undisturbed.measured[closed.training]
+    assert found
+    assert replace(found, seconds=0.0, worker="").to_full_json() == (
+        replace(expected, seconds=0.0, worker="").to_full_json()
+    )
+    assert found.weights == expected.weights
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_open_job_whose_worker_is_killed_measures_the_same(
+    session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
+) -> None:
+    closed, killed = jobs(3)[2], list[float]()
+
+    def kill(job: Job, fraction: float, worker: str) -> None:
+        if not killed:
+            killed.append(fraction)
+            os.kill(pid(worker), signal.SIGKILL)
+
+    driver = Queue([replace(closed, references={}, is_open=True)], progress=kill)
+    run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
+    assert killed
+    assert not driver.failed
+    found = driver.opened[closed.training].resolve(closed.references, None)
+    assert found
+    assert found.weights == undisturbed.measured[closed.training].weights
+    assert found.curve == undisturbed.measured[closed.training].curve
 
 
 def test_the_end_does_not_wait_for_a_job_that_is_not_needed(

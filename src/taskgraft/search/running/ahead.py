@@ -1,11 +1,14 @@
 """Trainings ahead of one study: which are under way, what those that ended measured, and which one is to follow."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.strategies.ahead import LookAhead
+from taskgraft.search.running.longest_first import should_start_now
+from taskgraft.search.running.pace import USUAL_SHARE
+from taskgraft.search.strategies.ahead import LookAhead, is_open
+from taskgraft.search.strategies.tree_effort import training_units
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
@@ -23,6 +26,8 @@ class TrainingsAhead:
         self._answers: dict[Training, Measurement] = {}
         self._refused: set[Training] = set()
         self._under_way: dict[Training, None] = {}
+        self._unjudged: set[Training] = set()
+        """Those that have taken all their steps before their references were known."""
         self._look: LookAhead | None = None
         self._has_nothing = False
         self._used = 0
@@ -30,13 +35,13 @@ class TrainingsAhead:
         """How many were started."""
 
     def __contains__(self, training: Training) -> bool:
-        """Return whether a training is under way, and nobody has asked for it yet."""
-        return training in self._under_way
+        """Return whether a training is under way, or waits to be judged, and nobody has asked for it yet."""
+        return training in self._under_way or training in self._unjudged
 
     @property
     def ended(self) -> int:
         """How many have ended and may still be asked for."""
-        return len(self._answers)
+        return len(self._answers) + len(self._unjudged)
 
     @property
     def summary(self) -> str:
@@ -58,9 +63,37 @@ class TrainingsAhead:
         """Return what to train ahead beside what is under way; None if there is no room, or nothing is likely."""
         if self._has_nothing or len(self._under_way) >= self._limit:
             return None
-        found = self._looking(seconds).best({*under_way, *self._refused})
+        found = self._best(under_way, seconds)
         self._has_nothing = found is None
         return found
+
+    def due(
+        self, waiting: Sequence[Training], under_way: Mapping[Training, float], workers: int, seconds: float
+    ) -> Training | None:
+        """Return what is to be trained ahead before baselines that wait, so that it is not the last to end; else None.
+
+        ``under_way`` has the share done, 0..1, of all that is under way on some of the ``workers``, one of which is
+        free. What is due has baselines that are not known, or it would have been asked for.
+        """
+        if workers < 2 or len(self._under_way) >= self._limit or not waiting or len(waiting[0].tasks) > 1:
+            return None
+        found = self._best({*under_way, *waiting}, seconds)
+        if found is None or not is_open(found, self._evidence):
+            return None
+        known = {found, *under_way, *waiting, *self._unjudged, *self._answers}
+        later = [one for one in self._looking(seconds).likely() if one not in known]
+        left = [self._units(one) * (1 - share) for one, share in under_way.items()]
+        is_due = should_start_now(
+            self._units(found), [*map(self._units, waiting)], [*map(self._units, later)], left, workers
+        )
+        return found if is_due else None
+
+    def _best(self, under_way: Collection[Training], seconds: float) -> Training | None:
+        return self._looking(seconds).best({*under_way, *self._refused, *self._unjudged})
+
+    def _units(self, training: Training) -> float:
+        """Return what a training is expected to take, in units of a baseline."""
+        return training_units(training.tree, self._spec) * (USUAL_SHARE if training.is_probe else 1.0)
 
     def start(self, training: Training) -> None:
         """Note that a training is under way."""
@@ -69,12 +102,18 @@ class TrainingsAhead:
 
     def answer(self, training: Training, measured: Measurement) -> None:
         """Note what a training measured: it is assumed from now on wherever it may be asked for."""
-        self._under_way.pop(training, None)
+        self.stop(training)
         self._answers[training] = replace(measured, weights=None, state=None)
 
-    def stop(self, training: Training) -> None:
-        """Note that a training was stopped; it may be started again."""
+    def wait(self, training: Training) -> None:
+        """Note that a training has taken all its steps, and can't be judged yet."""
         self._under_way.pop(training, None)
+        self._unjudged.add(training)
+
+    def stop(self, training: Training) -> None:
+        """Note that a training was stopped, or is given up; it may be started again."""
+        self._under_way.pop(training, None)
+        self._unjudged.discard(training)
 
     def refuse(self, training: Training) -> None:
         """Note that a training failed: it is not tried again, unless the study asks for it."""
@@ -85,9 +124,11 @@ class TrainingsAhead:
         """Return whether a training that is under way shall go on, when ``wanted`` others wait for a worker.
 
         It ends if the study cannot be expected to ask for it any more. For each one that waits, the least likely ends.
+        What began before its baselines had ended does not make room for them.
         """
         look = self._looking(seconds)
-        least_likely = sorted(self._under_way, key=look.chance)
+        closed = [one for one in self._under_way if not is_open(one, self._evidence)]
+        least_likely = sorted(closed, key=look.chance)
         return look.chance(training) > 0 and training not in least_likely[:wanted]
 
     def _looking(self, seconds: float) -> LookAhead:

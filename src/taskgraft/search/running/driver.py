@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.open_training import Look
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.forecast import Forecast
 from taskgraft.search.running.head_starts import HeadStarts
-from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.running.jobs import Job, job_for, open_job_for
+from taskgraft.search.running.open_jobs import OpenJobs
 from taskgraft.search.running.pace import Pace
 from taskgraft.search.running.reuse import Reuse, reduction
 from taskgraft.search.running.trunks import Trunks
 from taskgraft.search.store import Ledger
+from taskgraft.search.strategies.ahead import is_open
 from taskgraft.search.strategies.remaining import trainings_left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study.spec import StudySpec
@@ -72,6 +75,7 @@ class StudyDriver:
         self._ahead = TrainingsAhead(spec, self.evidence, train_ahead)
         self._head_starts = HeadStarts(checkpoints, trials)
         self._trunks = Trunks(spec, checkpoints)
+        self._open = OpenJobs(spec.errors)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
         """The last decision, also while the next one is not made yet; read by other threads."""
@@ -113,11 +117,10 @@ class StudyDriver:
         decision = self.decision()
         if isinstance(decision, Settled):
             raise StopIteration
-        job = self._most_urgent() or self._most_likely()
+        job = self._due() or self._most_urgent() or self._most_likely()
         if job is None:
             return None
-        if job.stopping:
-            job = self._head_starts.give(job, self._digest_of(replace(job, with_affinities=False)))
+        job = self._with_state(job)
         with self._lock:
             done = self._head_starts.share(job.training) if job.saved else 0.0
             self._running[job.training] = _Running(time.monotonic(), done)
@@ -135,12 +138,38 @@ class StudyDriver:
     def _job(self, training: Training) -> Job:
         return self._trunks.give(job_for(training, self._spec, self.evidence))
 
+    def _with_state(self, job: Job) -> Job:
+        """Return the job with what it needs to go on from a saved state, or to leave one."""
+        if not job.stopping:
+            return job
+        return self._head_starts.give(job, self._digest_of(replace(job, with_affinities=False)))
+
+    def _due(self) -> Job | None:
+        """Return a training that has to begin before the baselines that wait, so that it does not end long after."""
+        decision = self.decision()
+        if not self._reuse or not isinstance(decision, Ask) or decision.stage is not Stage.BASELINES:
+            return None
+        waiting = [one for one in decision.startable(self._spec) if one not in self._running]
+        under_way = {one: state.fraction for one, state in self._running.items()}
+        workers = max(self._workers, len(under_way) + 1)
+        training = self._ahead.due(waiting, under_way, workers, self._seconds())
+        return self._start_open(training) if training else None
+
+    def _start_open(self, training: Training) -> Job:
+        """Return the job of a training that begins before its references are known; nobody can have trained it yet."""
+        job = self._trunks.give(open_job_for(training, self._spec, self.evidence))
+        self._open.start(job)
+        self._ahead.start(training)
+        return job
+
     def _most_likely(self) -> Job | None:
         """Return a training that is likely to be asked for next, if there is one to be made ahead.
 
         What another study has trained, or this one before it was interrupted, is known without training it.
         """
         while self._reuse and (training := self._ahead.best(self._running.keys(), self._seconds())):
+            if is_open(training, self.evidence):
+                return self._start_open(training)
             job = self._job(training)
             found = self._reuse.find(job, self._digest_of(job))
             if found is None:
@@ -151,6 +180,8 @@ class StudyDriver:
 
     def is_needed(self, job: Job, is_core_free: bool = True) -> bool:
         """Return whether a training that is under way shall go on; see `Driver`."""
+        if self._is_over(job):
+            return False
         if job.training not in self._ahead:
             return True
         self.take_over()
@@ -179,6 +210,8 @@ class StudyDriver:
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""
+        if self._is_over(job):
+            return
         with self._lock:
             running = self._running[job.training]
             running.fraction, running.worker = fraction, worker
@@ -205,13 +238,58 @@ class StudyDriver:
         else:
             self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
 
+    def on_look(self, job: Job, look: Look) -> None:
+        """See `Driver`."""
+        if not self._is_over(job):
+            self._open.add(job, look)
+            self._judge(job.training)
+
+    def _is_over(self, job: Job) -> bool:
+        """Return whether an open job was judged already, or given up."""
+        return job.is_open and not self._open.holds(job)
+
+    def _judge(self, training: Training) -> None:
+        """Take what an open job has measured, if it is known how it is judged and it has come that far."""
+        if found := self._open.resolve(training):
+            self.on_measured(*found)
+
+    def _judge_open_jobs(self) -> None:
+        """Judge the open jobs whose baselines have ended by now."""
+        for job in self._open.without_references():
+            if is_open(job.training, self.evidence) or not self._open.holds(job):
+                continue
+            judged_as = self._with_state(self._job(job.training))
+            found = self._reuse.find(judged_as, self._digest_of(judged_as)) if self._reuse else None
+            if found or (judged_as.with_affinities and not job.with_affinities):
+                self._give_up(job.training, found)
+            else:
+                self._open.judge_as(judged_as)
+                self._judge(job.training)
+
+    def _give_up(self, training: Training, found: Measurement | None) -> None:
+        """Forget an open job: another study has trained it, or it misses what is asked for now."""
+        self._open.forget(training)
+        self._ahead.stop(training)
+        if found:
+            self._ahead.answer(training, found)
+        self._leave(training)
+
     def on_stopped(self, job: Job) -> None:
         """See `Driver`."""
-        self._ahead.stop(job.training)
+        if self._is_over(job):
+            return
+        if self._open.has_ended(job):
+            self._ahead.wait(job.training)
+        else:
+            self._open.forget(job.training)
+            self._ahead.stop(job.training)
         self._leave(job.training)
 
     def on_failed(self, job: Job, error: str) -> None:
         """See `Driver`. If nobody has asked for the training, its failure is no matter until somebody does."""
+        if self._is_over(job):
+            return
+        self._open.forget(job.training)
         if job.training in self._ahead:
             self._ahead.refuse(job.training)
             self._leave(job.training)
@@ -223,6 +301,7 @@ class StudyDriver:
         self._head_starts.add(trial)
         self.evidence.add(trial)
         self._on_trial(self.evidence)
+        self._judge_open_jobs()
 
     def _leave(self, training: Training) -> None:
         with self._lock:

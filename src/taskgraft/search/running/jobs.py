@@ -20,7 +20,8 @@ class Job:
 
     ``epochs`` is how long it takes itself, and ``start`` the model whose weights it starts from, if there is one.
     ``schedule`` is how it is trained if that is not the study's own recipe, and None if it is. ``stamp`` says of which
-    training a saved state is, and ``saved`` is the one to go on from: neither changes the result.
+    training a saved state is, and ``saved`` is the one to go on from: neither changes the result. With ``is_open``,
+    references are not known yet: what is measured is said when they are.
     """
 
     training: Training
@@ -33,6 +34,7 @@ class Job:
     stamp: str = ""
     saved: PackedState | None = None
     schedule: Schedule | None = None
+    is_open: bool = False
 
 
 def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
@@ -64,3 +66,13 @@ def _stopping(training: Training, spec: StudySpec, evidence: Evidence) -> Stoppi
     if not spec.stops_early or training.is_confirming or not all(curves.values()):
         return None
     return Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics, gives_up=spec.training.patience is None)
+
+
+def open_job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
+    """Return a training of several tasks that begins before all of their baselines have ended.
+
+    No task is taken to be at chance level. The weights of its trunk are left out.
+    """
+    wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
+    seed, epochs = spec.seed + training.repeat, own_epochs(training, spec)
+    return Job(training, seed, {}, epochs, None, wants_affinities, is_open=True)

@@ -17,7 +17,7 @@ _DEVIATION = 0.15
 """By how much the seconds of equal trainings differ at least, as a share: depths differ, and so does the machine."""
 _MOST_ERROR = 1.0
 """Of the mean seconds of a training, as a share."""
-_SHARE, _SHARE_DEVIATION = 0.7, 0.25
+USUAL_SHARE, _SHARE_DEVIATION = 0.7, 0.25
 """Which part of its steps a question takes; counts like one that was measured."""
 _EXPORT_SECONDS = (2.0, 15.0)
 """The final report and the export after the last training."""
@@ -64,7 +64,7 @@ class Pace:
 
     def share(self, questions: float) -> Range:
         """Return the range of the mean share of steps that so many questions take (two standard errors)."""
-        shares = (_SHARE, *self.shares)
+        shares = (USUAL_SHARE, *self.shares)
         deviation = max(_SHARE_DEVIATION / 2, float(np.std(shares))) if len(shares) > 1 else _SHARE_DEVIATION
         error = 2 * deviation * math.sqrt(1 / len(shares) + 1 / max(1.0, questions))
         return max(0.1, float(np.mean(shares)) - error), min(1.0, float(np.mean(shares)) + error)

@@ -25,6 +25,7 @@ from ray.tune.utils.object_cache import _ObjectCache
 from taskgraft.errors import TaskgraftError, TrainingFailed, Unavailable
 from taskgraft.evaluators.imported.code import look_in, searched_folders
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.open_training import Look
 from taskgraft.evaluators.patching import replaced
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
@@ -58,6 +59,9 @@ class Driver(Protocol):
     def on_measured(self, job: "Job", measurement: Measurement) -> None:
         """Report a training that ended with a measurement."""
 
+    def on_look(self, job: "Job", look: Look) -> None:
+        """Report an evaluation of an open job; it is stopped if it is not needed afterwards."""
+
     def on_failed(self, job: "Job", error: str) -> None:
         """Report a training that ended without a measurement, though it was tried again."""
 
@@ -65,22 +69,22 @@ class Driver(Protocol):
         """Return whether a training that is under way shall go on; others may wait for its core if none is free."""
 
     def on_stopped(self, job: "Job") -> None:
-        """Report a training that was stopped because it is not needed."""
+        """Report a training that was stopped because it is not needed, or an open job that has taken all its steps."""
 
     def should_stop(self) -> bool:
         """Return whether to leave everything as it is, to be continued later."""
 
 
 class _WorkerResult:
-    """What a worker sends at the end: a measurement, or why there is none.
+    """What a worker sends at the end: a measurement, or why there is none; of an open job, each evaluation.
 
     Tune keeps every last result for as long as the experiment lasts, so taking the content empties this.
     """
 
-    def __init__(self, content: Measurement | TaskgraftError) -> None:
-        self._content: Measurement | TaskgraftError | None = content
+    def __init__(self, content: Measurement | Look | TaskgraftError) -> None:
+        self._content: Measurement | Look | TaskgraftError | None = content
 
-    def take(self) -> Measurement | TaskgraftError | None:
+    def take(self) -> Measurement | Look | TaskgraftError | None:
         """Return the content, the first time."""
         content, self._content = self._content, None
         return content
@@ -117,7 +121,9 @@ class _Worker(tune.Trainable):
             self._work = Work(self._job, self._data, self._schedule, self._device)
         self._work.advance()
         report = {"fraction": self._work.fraction, "worker": self._worker, "done": self._work.finished}
-        if self._work.finished:
+        if look := self._work.look(self._worker):
+            report["look"] = _WorkerResult(look)
+        elif self._work.finished:
             report["outcome"] = _WorkerResult(self._work.measurement(self._worker))
         return report
 
@@ -182,6 +188,13 @@ class _Asking(Searcher):
         with self._keeping_errors():
             self._driver.on_progress(self._jobs[trial_id], result["fraction"], result["worker"])
 
+    def on_look(self, trial_id: str, found: _WorkerResult) -> None:
+        """Hand over what the last evaluation of an open job found, which may decide whether it goes on."""
+        job, look = self._jobs.get(trial_id), found.take()
+        if job and isinstance(look, Look) and not self.error:
+            with self._keeping_errors():
+                self._driver.on_look(job, look)
+
     def is_needed(self, trial_id: str) -> bool:
         """Return whether a training shall go on, or make room for others."""
         job = self._jobs.get(trial_id)
@@ -212,7 +225,7 @@ class _Asking(Searcher):
             times = f"{_RETRIES + 1} times"
             self._driver.on_failed(job, f"its worker did not start, or died, {times}: there may be too little memory")
 
-    def _open(self, job: "Job", content: Measurement | TaskgraftError | None) -> None:
+    def _open(self, job: "Job", content: Measurement | Look | TaskgraftError | None) -> None:
         if isinstance(content, Measurement):
             self._driver.on_measured(job, content)
         elif isinstance(content, Unavailable):
@@ -239,6 +252,8 @@ class _StopWhenAsked(Stopper):
         self._asking = asking
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        if "look" in result:
+            self._asking.on_look(trial_id, result["look"])
         return not result["done"] and not self._asking.is_needed(trial_id)
 
     def stop_all(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.open_training import Look
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
@@ -28,6 +29,7 @@ def to_config(job: "Job") -> dict[str, Any]:
         "with_affinities": job.with_affinities,
         "stamp": job.stamp,
         "saved": job.saved,
+        "is_open": job.is_open,
     }
 
 
@@ -50,6 +52,7 @@ class Work:
             with_affinities=config["with_affinities"],
             device=device,
             start=config["start"],
+            is_open=config["is_open"],
         )
         self._remark = self._go_on_from(config) if config["saved"] else None
 
@@ -80,6 +83,13 @@ class Work:
             TrainingFailed: the loss is not finite any more.
         """
         self._trainer.advance()
+
+    def look(self, worker: str) -> Look | None:
+        """Return what the last evaluation found if references are not known yet; None for any other training.
+
+        The model of a probe may have to be trained on, so its state is there.
+        """
+        return self._trainer.look(worker, with_state=self._training.is_probe)
 
     def measurement(self, worker: str) -> Measurement:
         """Return what was measured, with the state if the model may have to be trained on."""

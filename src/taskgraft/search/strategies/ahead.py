@@ -13,12 +13,14 @@ from itertools import count
 
 from taskgraft.errors import TrainingFailed
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.schedule import MAX_EVALUATIONS
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import missing_trunks
 from taskgraft.search.strategies.likely import likely_answers
 from taskgraft.search.strategies.strategy import Ask, Spent, decide
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
+from taskgraft.space.cost import tree_cost
 
 _LOOKS = 24
 """Decisions that are looked at before the rest is taken to be too unlikely."""
@@ -26,6 +28,9 @@ _LEAST_CHANCE = 0.05
 """Assumptions that are less likely are not followed."""
 _WORTH = 0.5
 """Nothing is trained ahead that is less likely to be asked for."""
+_MOST_BYTES = 512 * 2**20
+"""Of the checkpoints of a training whose references are not known: all of them may have to be kept."""
+_BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,10 @@ class LookAhead:
             if self._next_chance <= chance and not (best is None and self._next_chance == chance):
                 return best if chance >= _WORTH else None
             self._look()
+
+    def likely(self) -> tuple[Training, ...]:
+        """Return what is likely to be asked for, as far as it was looked."""
+        return tuple(training for training, chance in self._chances.items() if chance >= _WORTH)
 
     def chance(self, training: Training) -> float:
         """Return how likely a training is asked for, as far as it was looked; 0 if it is not likely at all."""
@@ -113,6 +122,14 @@ class LookAhead:
             ended = Trial(-1, training, 0, TrialState.COMPLETE, self._answers[training])
             yield _Assumed(assumed.evidence.assuming(ended), assumed.chance, with_asked)
             return
+        alone = [one for one in asked if len(one.tasks) == 1]
+        if len(alone) > 1:  # each of them has one likely answer
+            evidence = assumed.evidence
+            for training in alone:
+                for _, trial in likely_answers(training, evidence):
+                    evidence = evidence.assuming(trial)
+            yield _Assumed(evidence, assumed.chance, with_asked)
+            return
         for chance, trial in likely_answers(asked[0], assumed.evidence):
             yield _Assumed(assumed.evidence.assuming(trial), assumed.chance * chance, with_asked)
 
@@ -120,8 +137,9 @@ class LookAhead:
 def can_start(training: Training, evidence: Evidence, under_way: frozenset[Training]) -> bool:
     """Return whether a training can be made ahead: its result must be what it would be if it were asked for now.
 
-    So the baselines of its tasks must be known, in the length that the study uses, and the trunk that it starts from.
-    The model of a probe that is under way is left to the probe: it is trained on from there.
+    So the length that the study uses must be known, and the trunk that the training starts from. If a baseline of its
+    tasks is not known, the training is an open one (`is_open`), and all of its checkpoints have to fit into memory. The
+    model of a probe that is under way is left to the probe: it is trained on from there.
     """
     if not under_way.isdisjoint(replace(training, is_probe=is_probe) for is_probe in (False, True)):
         return False
@@ -129,5 +147,23 @@ def can_start(training: Training, evidence: Evidence, under_way: frozenset[Train
         return False
     if len(training.tasks) == 1:
         return True
-    is_open = evidence.length is not None and evidence.length.is_open
-    return not is_open and training.epochs == evidence.epochs and evidence.has_baselines(training.tasks)
+    if (evidence.length is not None and evidence.length.is_open) or training.epochs != evidence.epochs:
+        return False
+    return not is_open(training, evidence) or _may_be_open(training, evidence)
+
+
+def is_open(training: Training, evidence: Evidence) -> bool:
+    """Return whether a training would begin before its references are known; it is judged when they are."""
+    return len(training.tasks) > 1 and not evidence.has_baselines(training.tasks)
+
+
+def _may_be_open(training: Training, evidence: Evidence) -> bool:
+    """Return whether an open training can be judged later: by metrics alone, of checkpoints that fit into memory."""
+    recipe = evidence.spec.training.optimisation
+    by_metrics = recipe.choice.is_by_metric and recipe.patience is None and training.recipe is None
+    return by_metrics and _checkpoint_bytes(training, evidence) <= _MOST_BYTES
+
+
+def _checkpoint_bytes(training: Training, evidence: Evidence) -> int:
+    parameters = tree_cost(training.tree, evidence.spec.encoder).encoder_parameters
+    return MAX_EVALUATIONS * _BYTES_PER_WEIGHT * parameters

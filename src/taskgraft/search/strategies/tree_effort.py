@@ -1,9 +1,12 @@
 """What trees cost: parameters of their blocks, and what a training of them takes."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.template import Template
-from taskgraft.space.tree import Node
+from taskgraft.space.tree import BranchTree, Node
 
 TASK_EFFORT = 0.1
 """Share of a baseline's step that is the task's own whatever it shares: its batch, its head; measured with cnn8."""
@@ -31,8 +34,25 @@ class Effort:
 
     def units(self, node: Node) -> float:
         """Return what a training of the node takes."""
-        blocks = sum(self._units[part.blocks[1]] - self._units[part.blocks[0]] for part in node.walk())
-        return TASK_EFFORT * len(node.tasks) + float(blocks)
+        return TASK_EFFORT * len(node.tasks) + sum(self.block_units(*part.blocks) for part in node.walk())
+
+    def block_units(self, start: int, stop: int) -> float:
+        """Return what the blocks from ``start`` to ``stop`` take of a training with the clips of one dataset."""
+        return float(self._units[stop] - self._units[start])
+
+
+def training_units(tree: BranchTree, spec: StudySpec) -> float:
+    """Return what a training of a tree takes, in units of one baseline: a step has clips of each of its datasets."""
+    dataset, effort = {task.name: task.dataset for task in spec.tasks}, _effort(spec.encoder)
+    blocks = sum(
+        effort.block_units(*part.blocks) * len({dataset[task] for task in part.tasks}) for part in tree.root.walk()
+    )
+    return TASK_EFFORT * len(tree.tasks) + blocks
+
+
+@lru_cache(maxsize=32)
+def _effort(template: Template) -> Effort:
+    return Effort(template)
 
 
 def block_efforts(template: Template) -> list[float]:
