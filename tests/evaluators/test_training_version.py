@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (1, "6ea39d8a947c5ba8dd361fd4bdb558723766b868baf1e4c92553c69397127d33")
+PINNED = (1, "088c96e3e3d05bf87c12208352b992aa9d885d2fec264d8b03b8719c2fab2fc0")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -21,6 +21,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/features.py": (),
     "evaluators/grafting.py": (),
     "evaluators/inputs.py": (),
+    "evaluators/lookahead.py": (),
     "evaluators/losses.py": (),
     "evaluators/metrics.py": (
         "ClassCounts",

@@ -20,6 +20,7 @@ from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.grafting import graft_trunk
+from taskgraft.evaluators.lookahead import LookaheadMeter
 from taskgraft.evaluators.losses import joint_loss
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
@@ -84,7 +85,8 @@ class Trainer:
     The best checkpoint is the one whose worst task keeps most of its reference (its baseline's metric); without
     references, the one with the best mean metric. Equal arguments give equal results, bit for bit, on one machine.
     With ``stopping`` it may end early; up to there, every step is that of the whole training. ``with_affinities``
-    measures at every evaluation how much the tasks agree, and changes nothing else.
+    measures at every evaluation how much the tasks agree, ``with_lookaheads`` what a step for one does to the others;
+    neither changes anything else.
 
     With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
 
@@ -109,6 +111,7 @@ class Trainer:
         stopping: Stopping | None = None,
         *,
         with_affinities: bool = False,
+        with_lookaheads: bool = False,
         device: str = "cpu",
         start: Trunk | None = None,
     ) -> None:
@@ -131,6 +134,8 @@ class Trainer:
         shuffling = np.random.default_rng(seed)
         self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling)
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
+        looking = (data, tree.tasks, schedule.batch_size, seed, schedule.learning_rate)
+        self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
         self._optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.999), fused=True
         )
@@ -216,6 +221,8 @@ class Trainer:
         self._curve.append({"step": self._step, **metrics})
         if self._affinities:
             self._affinities.look(self.model)
+        if self._lookaheads:
+            self._lookaheads.look(self.model)
         score = self._score(metrics)
         if score > self._best.score:
             if self._references and self._best.step:
@@ -252,6 +259,7 @@ class Trainer:
             cosines=self._affinities.cosines if self._affinities else {},
             steps_before=self._steps_before,
             seconds_before=self._seconds_before,
+            lookaheads=self._lookaheads.means if self._lookaheads else {},
         )
 
     def pack_state(self, stamp: str) -> PackedState:
@@ -305,7 +313,7 @@ class Trainer:
             raise InvalidInput.at("state", f"its {facts.step} steps are none after which this training is evaluated")
         if any(point.keys() - {"step"} != self._tasks.keys() for point in facts.curve):
             raise InvalidInput.at("state", "its curve is one of other tasks")
-        if self._affinities and facts.cosines is None:
+        if self._lookaheads or (self._affinities and facts.cosines is None):
             raise InvalidInput.at("state", "it has no affinities, which this training measures")
         if bool(facts.scaling) is not bool(self._scaler.state_dict()):
             raise InvalidInput.at("state", "its loss was scaled in another way: GPUs differ")

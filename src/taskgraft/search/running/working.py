@@ -24,6 +24,7 @@ def to_config(job: "Job") -> dict[str, Any]:
         "start": job.start,
         "stopping": job.stopping,
         "with_affinities": job.with_affinities,
+        "with_lookaheads": job.with_lookaheads,
         "stamp": job.stamp,
         "saved": job.saved,
     }
@@ -43,6 +44,7 @@ class Work:
             config["references"] or None,
             config["stopping"],
             with_affinities=config["with_affinities"],
+            with_lookaheads=config["with_lookaheads"],
             device=device,
             start=config["start"],
         )
