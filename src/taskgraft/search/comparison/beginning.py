@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from taskgraft.errors import Conflict, InvalidInput
+from taskgraft.search.comparison.plan import whole_trainings
 from taskgraft.search.comparison.registry import check_systems
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reduction_matrix import decisive_matrix
@@ -78,13 +79,8 @@ def count_groups(tree: BranchTree, template: Template, tasks: Sequence[Task], gr
 
 def _effort(tree: BranchTree, trials: Sequence[Trial], epochs: int | None) -> SearchEffort:
     """Return what a search took; trainings of another length, and those that confirm the tree, are part of it."""
-    measured = [(trial.training, trial.measurement) for trial in trials if trial.measurement]
+    measured = [trial.measurement for trial in trials if trial.measurement]
     of_tree = {*components(tree), *(BranchTree.flat([task], tree.depth, tree.depth) for task in tree.tasks)}
-    known = {
-        replace(training, epochs=None).key
-        for training, found in measured
-        if (training.tree in of_tree or training.is_trunk)
-        and training.epochs == epochs
-        and not (training.is_probe or found.is_censored)
-    }
-    return SearchEffort(len(measured), sum(found.own_seconds for _, found in measured), frozenset(known))
+    whole = whole_trainings(trials, epochs)
+    known = frozenset(training.key for training in whole if training.tree in of_tree or training.is_trunk)
+    return SearchEffort(len(measured), sum(found.own_seconds for found in measured), known)
