@@ -24,4 +24,5 @@ def _restricted(node: Node, tasks: frozenset[str]) -> Node:
     children = [_restricted(child, tasks) for child in node.children if tasks & set(child.tasks)]
     if len(children) == 1:  # nobody branches off here any more
         return Node(children[0].tasks, (node.blocks[0], children[0].blocks[1]), children[0].children)
+    children.sort(key=lambda child: node.tasks.index(child.tasks[0]))
     return Node(tuple(task for task in node.tasks if task in tasks), node.blocks, tuple(children))

@@ -11,8 +11,8 @@ def group_model(name: str, groups: Iterable[Group], known: Known) -> Model:
     """Return the model of groups; a group of one task is its baseline."""
     chosen = tuple(groups)
     parts = tuple(Part(Training(known.flat(group.trained)), group.answers) for group in chosen)
-    words = " ".join(_words(group) for group in chosen)
-    return Model(name, parts, f"{words}; at most {known.comparison.groups} networks")
+    words, most = " ".join(_words(group) for group in chosen), known.comparison.groups
+    return Model(name, parts, f"{words}; at most {most} network{'s' * (most != 1)}")
 
 
 def _words(group: Group) -> str:
