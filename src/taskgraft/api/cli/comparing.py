@@ -77,14 +77,11 @@ def _plan(spec: "StudySpec", asked: "Comparison", base: Path, out: Path | None, 
 
 
 def _show(outcome: dict[str, Any]) -> None:
-    from taskgraft.api.cli.comparison_text import show_comparison
+    from taskgraft.api.cli.text import show_outcome
 
     if "comparison" not in outcome:  # the study did not succeed
         show_run(outcome)
         return
-    if outcome["comparison"] is None:
-        study = outcome["study"]
-        console.print(f"{study['state']}: {escape(study['reason'] or 'no table yet')}")
-        return
-    show_comparison(outcome["comparison"])
-    console.print(f"files: {escape(outcome['artifacts'])}")
+    show_outcome(outcome["study"], {}, None)
+    if outcome["comparison"]:
+        console.print(f"files: {escape(outcome['artifacts'])}")
