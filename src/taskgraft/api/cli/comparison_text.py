@@ -30,7 +30,7 @@ def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
     """Return the metric of every task and the AR, each above its interval."""
     title = f"on the test split, in per cent; green keeps {percent(threshold)}"
     table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     for name in (*(task["name"] for task in rows[0]["tasks"]), "AR"):
         table.add_column(escape(name), justify="right")
     for row in rows:
@@ -44,7 +44,7 @@ def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
 def _costs(rows: Sequence[JSON]) -> Table:
     """Return what every row weighs and took."""
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     for name in ("parameters", "bytes", "MACs per second", "trainings", "seconds"):
         table.add_column(name, justify="right")
     for row in rows:

@@ -60,13 +60,15 @@ class _Plot:
 
 
 def _round_up(value: float) -> float:
-    """Return the next of 1, 2, 2.5 or 5 times a power of ten, which five steps divide into round figures.
+    """Return the next of 1, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power of ten, for five round steps.
 
     >>> [_round_up(value) for value in (118_211, 0.034, 40_000)]
-    [200000.0, 0.05, 50000.0]
+    [150000.0, 0.04, 40000.0]
     """
     power = 10.0 ** math.floor(math.log10(value))
-    return float(next(step * power for step in (1, 2, 2.5, 5, 10) if value <= step * power * (1 + 1e-9)))
+    return float(
+        next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if value <= step * power * (1 + 1e-9))
+    )
 
 
 def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
@@ -101,8 +103,9 @@ def _label_places(table: ComparisonTable, plot: _Plot) -> Iterator[tuple[Row, fl
     for row in sorted(table.rows, key=lambda row: (row.ar, row.parameters)):
         left = plot.x(row.parameters) + 8
         right, wanted = left + len(row.name) * _LETTER, plot.y(row.ar) + 4
-        steps = (wanted + sign * _LABEL * step for step in range(len(table.rows) + 1) for sign in (-1, 1))
-        y = next((y for y in steps if not any(_overlap(left, right, y, box) for box in taken)), wanted)
+        steps = (round(wanted + sign * _LABEL * step, 1) for step in range(2 * len(table.rows)) for sign in (-1, 1))
+        inside = (y for y in steps if _TOP <= y <= _TOP + _PLOT_HEIGHT + 4)
+        y = next((y for y in inside if not any(_overlap(left, right, y, box) for box in taken)), wanted)
         taken.append((left, right, y))
         yield row, y
 
