@@ -120,6 +120,12 @@ def test_the_splits_of_many_tasks_are_those_of_the_smallest_trees() -> None:
     assert all(tree.shared_depth("a", "b") == 8 for tree in trees)
 
 
+def test_the_splits_of_too_many_tasks_are_refused() -> None:
+    comparison = compared(13, ["splits"], tree=BranchTree.flat("abcdefghijklm", 4, 8), weights={})
+    (state,) = system_states(drive(comparison, make_spec(13)).known)
+    assert state.refusal == "splits of 12 tasks at most are compared, and the study has 13"
+
+
 def test_a_tree_that_shares_nothing_is_split_into_parts_that_are_trained_one_by_one() -> None:
     comparison = compared(3, ["splits", "tree"], tree=BranchTree.flat("abc", 0, 8), weights={("a", "b"): 5})
     found = rows(drive(comparison, make_spec(3)))

@@ -4,7 +4,7 @@ Source: table 4 of the source paper, which trains the three splits of four tasks
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from taskgraft.search.comparison.protocol import Known, Model, Part, System
@@ -22,44 +22,51 @@ if TYPE_CHECKING:
 
 MAX_SPLITS = 15
 """Rows: all splits of five tasks. Of larger sets, those whose trees have the fewest parameters are trained."""
-_MAX_COMPARED = 4096
-"""Splits whose sizes are compared: all of 13 tasks."""
+MAX_SPLIT_TASKS = 12
+"""Their 2,047 splits are all synthesized, to find the smallest trees."""
 
 
 class Splits(System):
     """One row for each split in two; both parts are synthesized from how deep the study's pairs may share."""
 
     name = "splits"
-    summary = f"every other first split at the tree's root depth, parts recursed; at most {MAX_SPLITS}, smallest first"
+    summary = (
+        f"every other first split at the tree's root depth, parts recursed; the {MAX_SPLITS} smallest, up to "
+        f"{MAX_SPLIT_TASKS} tasks"
+    )
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
-        """Refuse fewer than three tasks, and a root that has all blocks."""
+        """Refuse fewer than three tasks, more than are compared, and a root that has all blocks."""
         if few := too_few_tasks(spec, 3):
             return few
+        if len(spec.tasks) > MAX_SPLIT_TASKS:
+            return f"splits of {MAX_SPLIT_TASKS} tasks at most are compared, and the study has {len(spec.tasks)}"
         if comparison.tree and comparison.tree.root.blocks[1] == comparison.tree.depth:
             return "all tasks of the tree share all blocks: nothing is split"
         return None
 
     def models(self, known: Known) -> Sequence[Model]:
         """Return one model for each split but the tree's own; nothing before the tree is known."""
-        comparison = known.comparison
-        if comparison.tree is None:
-            return ()
-        others = list(_others(comparison.tree, _graph(known), known.spec.encoder))
-        chosen = sorted(others, key=lambda found: found[2])[:MAX_SPLITS] if len(others) > MAX_SPLITS else others
-        left_out = f"; {len(others) - len(chosen)} larger ones left out" if len(others) > len(chosen) else ""
-        note = f"split after block {comparison.tree.root.blocks[1]}{left_out}"
-        return [Model(name, tuple(map(Part.whole, components(tree))), note) for name, tree, _ in chosen]
+        return () if known.comparison.tree is None else _models(known.spec, known.comparison, known.comparison.tree)
 
     def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
         """Return two networks for each split while the tree is not known: it may have a root without blocks."""
         return 0 if comparison.tree else 2 * min(MAX_SPLITS, 2 ** (len(spec.tasks) - 1) - 1)
 
 
+@lru_cache(maxsize=4)  # every decision asks for them, and they never change
+def _models(spec: StudySpec, comparison: Comparison, tree: BranchTree) -> tuple[Model, ...]:
+    others = list(_others(tree, _graph(spec, comparison), spec.encoder))
+    chosen = sorted(others, key=lambda found: found[2])[:MAX_SPLITS] if len(others) > MAX_SPLITS else others
+    left_out = f"; {len(others) - len(chosen)} larger ones left out" if len(others) > len(chosen) else ""
+    note = f"split after block {tree.root.blocks[1]}{left_out}"
+    return tuple(Model(name, tuple(map(Part.whole, components(other))), note) for name, other, _ in chosen)
+
+
 def _others(tree: BranchTree, graph: "nx.Graph[str]", template: Template) -> Iterator[tuple[str, BranchTree, int]]:
     """Yield name, tree and encoder parameters of every split, each tree once; the delivered one is left out."""
     seen = {tree}
-    for division in islice(first_divisions(tree.tasks), _MAX_COMPARED):
+    for division in first_divisions(tree.tasks):
         other = split_tree(division, tree.root.blocks[1], graph, template)
         if other not in seen:
             seen.add(other)
@@ -67,11 +74,11 @@ def _others(tree: BranchTree, graph: "nx.Graph[str]", template: Template) -> Ite
             yield name, other, tree_cost(other, template).encoder_parameters
 
 
-def _graph(known: Known) -> "nx.Graph[str]":
+def _graph(spec: StudySpec, comparison: Comparison) -> "nx.Graph[str]":
     import networkx as nx  # noqa: PLC0415  # a tenth of a second that workers do without
 
     graph: nx.Graph[str] = nx.Graph()
-    graph.add_nodes_from(known.tasks)
-    for (first, second), depth in known.comparison.weights.items():
+    graph.add_nodes_from(spec.task_names)
+    for (first, second), depth in comparison.weights.items():
         graph.add_edge(first, second, weight=depth)
     return graph
