@@ -1,6 +1,6 @@
 """The end of a comparison: every model is read once on the test split, and becomes a row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -32,8 +32,16 @@ from taskgraft.space.tree import BranchTree
 Said = Mapping[str, Outcomes]
 
 
-def compare(prepared: PreparedStudy, data: StudyData, known: Known, checkpoints: Checkpoints) -> ComparisonTable:
+def compare(
+    prepared: PreparedStudy,
+    data: StudyData,
+    known: Known,
+    checkpoints: Checkpoints,
+    check_stop: Callable[[], object] = lambda: None,
+) -> ComparisonTable:
     """Return the table of a comparison whose trainings have all ended.
+
+    ``check_stop`` is called before each row, and may raise to leave the work.
 
     Raises:
         TrainingFailed: no task learnt anything.
@@ -45,7 +53,8 @@ def compare(prepared: PreparedStudy, data: StudyData, known: Known, checkpoints:
     rows: dict[str, Row] = {}
     for state in states:
         for model in () if state.refusal else state.models:
-            rows.setdefault(model.name, reader.row(state, model))
+            check_stop()
+            rows[model.name] = reader.row(state, model)
     return ComparisonTable(prepared.spec.ar_threshold, tuple(rows.values()), refusals(states), tuple(_remarks(known)))
 
 

@@ -166,7 +166,7 @@ class StudyRun:
 
     def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
         """End a comparison with its table."""
-        table = compare(prepared, data, known, self._checkpoints)
+        table = compare(prepared, data, known, self._checkpoints, self._check_stop)
         with self._replacing_artifacts() as folder:
             write_comparison(folder, self._study.spec.name, table)
         self._keep_facts({"comparison_table": table.to_json()})
