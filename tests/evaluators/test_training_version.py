@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "cd03ca9a7f94cc3899acd9aaf5bacf347c5743f5e9309c59e49c609a7a098076")
+PINNED = (2, "fd484ef70eb80456e9bb7aeb69421893cfe69d06ba8e96f07a1154077d14d6d6")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -33,6 +33,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/kinds/value.py": (),
     "evaluators/kinds/weights.py": (),
     "evaluators/kinds/yes_or_no.py": (),
+    "evaluators/lookahead.py": (),
     "evaluators/losses.py": (),
     "evaluators/metrics/class_counts.py": (),
     "evaluators/metrics/detection.py": (),

@@ -28,6 +28,7 @@ def training_digest(
     references: Mapping[str, float],
     *,
     with_affinities: bool = False,
+    with_lookaheads: bool = False,
 ) -> str:
     """Return the SHA-256, in hexadecimal, of everything that decides a training's result.
 
@@ -55,7 +56,7 @@ def training_digest(
         "seed": seed,
         "references": {name: references[name] for name in tree.tasks} if references else {},
         "affinities": with_affinities,
-    }
+    } | ({"lookaheads": True} if with_lookaheads else {})
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
