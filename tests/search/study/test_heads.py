@@ -31,7 +31,8 @@ def test_a_task_that_names_a_head_may_be_of_a_kind_that_the_template_has_none_fo
 @pytest.mark.parametrize(
     ("values", "where", "words"),
     [
-        ({"head": "nose"}, "tasks.0.head", "'attention', 'pool'"),
+        ({"head": "nose"}, "tasks.0.head", "no head 'nose'; for clip tasks there is attention, pool,"),
+        ({"head": 3}, "tasks.0.head", "valid string"),
         ({"kind": "frames", "head": "attention"}, "tasks.0.head", "attention answers for whole clips"),
         ({"head": "gru"}, "tasks.0.head", "gru answers for every time step; for clip tasks there is attention"),
         ({"head": "lstm", "template": "vgg11"}, "template", "lstm of a goes over time steps, and vgg11 has none"),

@@ -27,7 +27,7 @@ from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
-from taskgraft.space.named_heads import HeadName, check_named_head
+from taskgraft.space.named_heads import NAMED_HEADS, check_named_head
 from taskgraft.space.synthesis import Synthesis
 from taskgraft.space.tasks import MAX_NAME, NAME_RULE, Task, TaskKind, is_valid_name
 from taskgraft.space.template import Template
@@ -112,6 +112,11 @@ def _one_of_the_metrics(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+def _one_of_the_heads(schema: dict[str, Any]) -> None:
+    """Describe the name of a head, or null."""
+    schema["enum"] = [*NAMED_HEADS, None]
+
+
 class TaskSpec(Value):
     """One question of a study: which column of which dataset."""
 
@@ -125,8 +130,12 @@ class TaskSpec(Value):
         description="one that fits the kind; by default accuracy, of events event_f1, of values concordance",
         json_schema_extra=_one_of_the_metrics,
     )
-    head: Annotated[HeadName | None, Field(exclude_if=lambda name: name is None)] = None
-    """Another head than the template's, by name."""
+    head: str | None = Field(
+        None,
+        description="another head than the template's, by name",
+        exclude_if=lambda name: name is None,
+        json_schema_extra=_one_of_the_heads,
+    )
 
     @field_validator("name")
     @classmethod
@@ -150,7 +159,7 @@ class TaskSpec(Value):
 
     @field_validator("head")
     @classmethod
-    def _head(cls, name: HeadName | None, info: ValidationInfo) -> HeadName | None:
+    def _head(cls, name: str | None, info: ValidationInfo) -> str | None:
         """Refuse a head that does not answer this kind of task."""
         if name and "kind" in info.data:
             try:
@@ -279,7 +288,7 @@ class StudySpec(Value):
             try:
                 width = float(info.data.get("width", 1.0))
                 template = template_of(info.data.get("imported"), info.data["template"], width, name)
-                check_heads(template, [task.to_task(2) for task in info.data.get("tasks", ())])
+                check_heads(template, [task.to_task(task.kind.form.least) for task in info.data.get("tasks", ())])
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return name
