@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "fd484ef70eb80456e9bb7aeb69421893cfe69d06ba8e96f07a1154077d14d6d6")
+PINNED = (2, "901868e3217048dde14e7be2e6b82b40175f6bb34e99586cd2d8c080480017a5")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
