@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "901868e3217048dde14e7be2e6b82b40175f6bb34e99586cd2d8c080480017a5")
+PINNED = (2, "2002315b4aa15f643e10222a90ddbe41c21135699426842612c2b9cc1239cbb6")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

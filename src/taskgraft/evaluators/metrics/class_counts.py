@@ -183,7 +183,11 @@ _CLASS_TABLES = (CLASSES, TAGS)
 
 ACCURACY = Accuracy(name="accuracy", tables=_CLASS_TABLES, kinds=_CLASS_KINDS)
 BALANCED_ACCURACY = OfClassCounts(
-    name="balanced_accuracy", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_recall, over_classes=True
+    name="balanced_accuracy",
+    tables=_CLASS_TABLES,
+    kinds=_CLASS_KINDS - {"tags"},  # a yes to every tag has a recall of 1
+    formula=macro_recall,
+    over_classes=True,
 )
 MACRO_PRECISION = OfClassCounts(
     name="macro_precision", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_precision, over_classes=True
