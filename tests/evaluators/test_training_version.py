@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "2002315b4aa15f643e10222a90ddbe41c21135699426842612c2b9cc1239cbb6")
+PINNED = (2, "e8c04d7ba2dc09947d742d91fa2d40d7ae74a81abc53c0657e744fc55d6a841b")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
