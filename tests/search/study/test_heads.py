@@ -51,3 +51,8 @@ def test_facts_of_a_study_keep_its_heads() -> None:
     tasks = (Task("a", classes=5, head="mlp"), Task("b", TaskKind.FRAMES))
     assert tasks_from_facts({"tasks": to_facts(tasks)}) == tasks
     assert to_facts(tasks)[1] == {"name": "b", "kind": "frames", "classes": 2}
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_tasks_of_every_kind_may_be_behind_a_named_front_end(kind: TaskKind) -> None:
+    assert study(kind, template="crnn", front_end="scene").front_end == "scene"

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taskgraft.api.cli.output import console, count, percent
+from taskgraft.evaluators.metrics import METRICS
 
 JSON = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
     for name in (*(task["name"] for task in rows[0]["tasks"]), "AR"):
         table.add_column(escape(name), justify="right")
     for row in rows:
-        figures = [f"{_hundredths(task['value'])}\n{_ends(task['interval'])}" for task in row["tasks"]]
+        figures = [_task_figures(task) for task in row["tasks"]]
         colour = "green" if row["ar"] <= threshold else "red"
         ar = f"[{colour}]{_hundredths(row['ar'])}[/{colour}]\n{_ends(row['ar_interval'])}"
         table.add_row(escape(row["name"]), *figures, ar)
@@ -51,6 +52,14 @@ def _costs(rows: Sequence[JSON]) -> Table:
         sizes = map(count, (row["parameters"], row["stored_bytes"], row["macs_per_second"], row["trainings"]))
         table.add_row(escape(row["name"]), *sizes, f"{row['seconds']:,.0f}")
     return table
+
+
+def _task_figures(task: JSON) -> str:
+    """Return a task's metric above its interval: in per cent, or as it is if it is no share."""
+    if METRICS[task["metric"]].is_share:
+        return f"{_hundredths(task['value'])}\n{_ends(task['interval'])}"
+    low, high = task["interval"]
+    return f"{task['value']:.3f}\n{low:.3f} to {high:.3f}"
 
 
 def _hundredths(fraction: float) -> str:

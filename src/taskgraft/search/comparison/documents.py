@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.comparison.picture import draw_comparison
 from taskgraft.search.study.comparison_table import ComparisonTable, Interval, Row
 
@@ -47,7 +48,7 @@ def to_csv(table: ComparisonTable) -> str:
 
 
 def to_markdown(name: str, table: ComparisonTable) -> str:
-    """Return the table, systems without a row, and remarks; figures of tasks and AR are in per cent."""
+    """Return the table, systems without a row, and remarks; shares and AR are in per cent."""
     lines = [f"# {name}", ""]
     if table.rows:
         lines += _markdown_table(table.rows)
@@ -66,7 +67,7 @@ def _markdown_table(rows: Iterable[Row]) -> Iterator[str]:
     yield _line(["---", *("---:" for _ in header[1:-1]), "---"])
     for row in rows:
         took = (row.parameters, row.stored_bytes, row.macs_per_second, row.trainings, round(row.seconds))
-        figures = [with_interval(task.value, task.interval) for task in row.tasks]
+        figures = [with_interval(task.value, task.interval, task.metric) for task in row.tasks]
         yield _line([row.name, *figures, with_interval(row.ar, row.ar_interval), *(f"{n:,}" for n in took), row.note])
 
 
@@ -74,10 +75,14 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def with_interval(value: float, interval: Interval) -> str:
-    """Return a figure in per cent with its interval.
+def with_interval(value: float, interval: Interval, metric: str | None = None) -> str:
+    """Return a figure with its interval: in per cent, or as it is if the metric is no share.
 
     >>> with_interval(0.9523, (0.94, 0.961))
     '95.2 (94.0 to 96.1)'
+    >>> with_interval(0.5, (0.25, 0.625), "concordance")
+    '0.500 (0.250 to 0.625)'
     """
-    return f"{100 * value:.1f} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    if metric is None or METRICS[metric].is_share:
+        return f"{100 * value:.1f} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"

@@ -23,7 +23,7 @@ from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 from taskgraft.search.study.comparison_table import ComparisonTable, Row, RowPart, RowTask
 from taskgraft.search.study.preparation import PreparedStudy
-from taskgraft.search.study.spec import TaskSpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.restriction import restricted

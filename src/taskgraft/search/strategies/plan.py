@@ -14,7 +14,8 @@ from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.training_spec import TRUNK_SHARE
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template

@@ -11,7 +11,8 @@ from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.search.study.device import check_device
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import Task
 
 FindReport = Callable[[str], CheckReport | None]

@@ -16,7 +16,8 @@ from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.outline import within
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import Task, TaskKind
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.comparison.group_models import group_model
 from taskgraft.search.comparison.grouping import MAX_GROUPED_TASKS, Worth, best_groups
 from taskgraft.search.comparison.protocol import Known, Model, System
@@ -44,7 +45,7 @@ class HigherOrder(System):
         baselines = {task: known.metrics(training)[task] for task, training in alone.items()}
         pairs = {training.tasks: known.metrics(training) for training in self.asks(known)}
         relative = {
-            (first, second): {task: metrics[task] / (baselines[task] or 1.0) for task in (first, second)}
+            (first, second): {task: kept(known, task, baselines[task], metrics[task]) for task in (first, second)}
             for (first, second), metrics in pairs.items()
         }
         groups = best_groups(known.tasks, known.comparison.groups, expected(relative))
@@ -53,6 +54,12 @@ class HigherOrder(System):
     def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
         """Return the networks that the budget allows, or one for each task."""
         return min(len(spec.tasks), comparison.groups or len(spec.tasks))
+
+
+def kept(known: Known, task: str, baseline: float, value: float) -> float:
+    """Return what a task keeps of its baseline, 1 if it loses nothing; the metric itself if the baseline is at 0."""
+    metric = METRICS[known.spec.metrics[task]]
+    return 1 - metric.reduction(baseline, value) if baseline > 0 else metric.better(value)
 
 
 def expected(pairs: Mapping[Pair, Mapping[str, float]]) -> Worth:
