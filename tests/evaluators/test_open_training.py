@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.evaluators.metrics import reductions
+from taskgraft.evaluators.metrics import accuracy_reduction, worst_reduction
 from taskgraft.evaluators.open_training import Look, OpenTraining, Undominated
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.stopping import Stopping
@@ -104,7 +104,7 @@ def rules(case: Case, references: Mapping[str, float]) -> list[Stopping | None]:
     """Rules that end a training where it keeps the threshold, where it is hopeless, and nowhere."""
     curve = [{"step": look.step, **look.metrics} for look in case.looks]
     flat = [{**point, **references} for point in curve]
-    lost = [max(0.0, *reductions(references, look.metrics).values()) for look in case.looks]
+    lost = [accuracy_reduction(references, look.metrics) for look in case.looks]
     return [
         None,
         Stopping(min(0.98, lost[0]), True, dict.fromkeys(references, curve)),
@@ -224,7 +224,7 @@ def test_what_is_dominated_is_never_chosen_and_the_first_of_equals_is(
         weights = bytes([place]) if undominated.admit(metrics) else None
         said = {task: outcomes(value, 4) for task, value in metrics.items()}
         training.add(Look(place, len(curve), metrics, said, float(place), weights))
-    losses = [max(reductions(references, dict(zip("abc", values, strict=True))).values()) for values in curve]
+    losses = [worst_reduction(references, dict(zip("abc", values, strict=True))) for values in curve]
     records = [place for place, loss in enumerate(losses) if loss < min(losses[:place], default=np.inf)]
     found = training.resolve(references, None)
     assert found
