@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskgraft.search.comparison.grouping import MAX_GROUPED_TASKS, Group, Worth, best_groups
@@ -84,6 +84,7 @@ def total(groups: Sequence[Group], worth: Worth) -> float:
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10_000), st.booleans())
+@example(count=3, most=3, seed=1985, coarse=False)  # rounded sums of floats differed by the order of their terms
 def test_no_other_set_is_better(count: int, most: int, seed: int, coarse: bool) -> None:
     tasks = "abcd"[:count]
 

@@ -10,8 +10,8 @@ from functools import cache
 
 MAX_GROUPED_TASKS = 8
 """The search is exact, and looks at all 3^n pairs of a set and a part of it."""
-_DIGITS = 12
-"""Sums that agree to so many digits are equal, whatever the order of their terms."""
+_UNIT = 1e-9
+"""Worth is added up in whole units: equal sums are equal then, whatever the order of their terms."""
 
 Worth = Callable[[tuple[str, ...], str], float]
 """Returns how well a task is expected to do in a network that is trained on a group, the more the better."""
@@ -46,7 +46,7 @@ class _Chooser:
     def __init__(self, tasks: tuple[str, ...], worth: Worth) -> None:
         self._tasks = tasks
         self._all = (1 << len(tasks)) - 1
-        self._worth = cache(worth)
+        self._worth = cache(lambda group, task: round(worth(group, task) / _UNIT))
         self._trained = {answers: self._best_training(answers) for answers in range(1, self._all + 1)}
         self._best = cache(self._divide)
 
@@ -55,11 +55,9 @@ class _Chooser:
         _, _, parts = min(self._best(self._all, count) for count in range(1, most + 1))
         return [Group(self._names(self._trained[part][1]), self._names(part)) for part in parts]
 
-    def _best_training(self, answers: int) -> tuple[float, int]:
+    def _best_training(self, answers: int) -> tuple[int, int]:
         """Return the largest sum of worth for these answers, negative, and the group to train for it."""
-        return min(
-            (-round(self._sum(group, answers), _DIGITS), group.bit_count(), group) for group in self._above(answers)
-        )[::2]
+        return min((-self._sum(group, answers), group.bit_count(), group) for group in self._above(answers))[::2]
 
     def _above(self, answers: int) -> Iterator[int]:
         rest = self._all ^ answers
@@ -70,13 +68,13 @@ class _Chooser:
                 return
             more = (more - 1) & rest
 
-    def _sum(self, group: int, answers: int) -> float:
+    def _sum(self, group: int, answers: int) -> int:
         names = self._names(group)
         return sum(self._worth(names, task) for task in self._names(answers))
 
-    def _divide(self, tasks: int, most: int) -> tuple[float, int, tuple[int, ...]]:
+    def _divide(self, tasks: int, most: int) -> tuple[int, int, tuple[int, ...]]:
         """Return (negative sum, networks, answers of each) of the best at most ``most`` networks for ``tasks``."""
-        candidates: list[tuple[float, int, tuple[int, ...]]] = [(self._trained[tasks][0], 1, (tasks,))]
+        candidates: list[tuple[int, int, tuple[int, ...]]] = [(self._trained[tasks][0], 1, (tasks,))]
         if most > 1:
             first = tasks & -tasks
             rest = tasks ^ first
@@ -85,8 +83,7 @@ class _Chooser:
                 part = (part - 1) & rest  # never all of the rest: that is the case above
                 own = first | part
                 lost, count, others = self._best(tasks ^ own, most - 1)
-                total = round(self._trained[own][0] + lost, _DIGITS)
-                candidates.append((total, 1 + count, (own, *others)))
+                candidates.append((self._trained[own][0] + lost, 1 + count, (own, *others)))
         return min(candidates)
 
     def _names(self, mask: int) -> tuple[str, ...]:
