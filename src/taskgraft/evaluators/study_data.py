@@ -67,9 +67,10 @@ def _task_data(labelled: LabelledTask, splits: NDArray[np.str_], pack: FeaturePa
     task, kind, targets = labelled.task, KINDS[labelled.task.kind], labelled.targets
     usable = {split: targets.learnable if split is Split.TRAIN else targets.labelled for split in Split}
     clips = {split: np.flatnonzero(usable[split] & (splits == split.value)).astype(np.int32) for split in Split}
+    unlabelled = np.flatnonzero(~targets.learnable & (splits == Split.TRAIN.value)).astype(np.int32)
     labels = kind.arrays(targets, pack, template)
     weights = kind.even_weights(task.classes)
-    return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights)
+    return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights, unlabelled)
 
 
 def load_study_data(
