@@ -100,7 +100,9 @@ class BatchPosition:
 class TrainBatches(Iterator[Batch]):
     """Training batches without end: ``batch_size`` clips of every corpus a step, each corpus reshuffled when used up.
 
-    With ``pools``, by name, these say how many clips of which are drawn; each is reshuffled when used up. Crops of long clips start anywhere; short clips stand anywhere within their crop. With ``shift``, crops then move by
+    With ``pools``, by name, these say how many clips of which are drawn; each is reshuffled when used up.
+
+    Crops of long clips start anywhere; short clips stand anywhere within their crop. With ``shift``, crops then move by
     up to so many frames, and by no more than half of what they hold of their clip; silence comes in from outside.
     """
 

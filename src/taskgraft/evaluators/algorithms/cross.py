@@ -9,11 +9,11 @@ baseline of DCASE 2023 task 4 (`teacher`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.hard import HardSteps
-from taskgraft.evaluators.algorithms.options import Amount
+from taskgraft.evaluators.algorithms.options import Amount, Option
 from taskgraft.evaluators.algorithms.steps import PlainSteps
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.pools import Pool, by_task
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from taskgraft.evaluators.algorithms.learner import Learner, Step
-    from taskgraft.evaluators.algorithms.teacher import Teacher
 
 WEIGHT = 2.0
 """Of the teacher, once its ramp is over."""
@@ -34,7 +33,7 @@ class CrossSoft(Algorithm):
 
     weight: float = WEIGHT
     name = "cross-soft"
-    options = {"weight": Amount(100)}
+    options: ClassVar[Mapping[str, Option]] = {"weight": Amount(100)}
 
     def begin(self, learner: "Learner") -> PlainSteps:
         """Return its steps."""
@@ -47,7 +46,7 @@ class CrossHard(Algorithm):
 
     weight: float = WEIGHT
     name = "cross-hard"
-    options = {"weight": Amount(100)}
+    options: ClassVar[Mapping[str, Option]] = {"weight": Amount(100)}
 
     def pools(self, tasks: Sequence[TaskData], size: int) -> Mapping[str, Pool]:
         """Return the clips of each task."""

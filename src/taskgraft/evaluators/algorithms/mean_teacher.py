@@ -12,13 +12,13 @@ its ramp are those of the baseline of DCASE 2023 task 4. There, teacher and mode
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from taskgraft.errors import Fault
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
-from taskgraft.evaluators.algorithms.options import Amount
+from taskgraft.evaluators.algorithms.options import Amount, Option
 from taskgraft.evaluators.algorithms.steps import PlainSteps
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from taskgraft.evaluators.algorithms.learner import Learner, Step
-    from taskgraft.evaluators.algorithms.teacher import Teacher
 
 WEIGHT = 2.0
 """Of the teacher, once its ramp is over."""
@@ -45,7 +44,7 @@ class MeanTeacher(Algorithm):
 
     weight: float = WEIGHT
     name = "mean-teacher"
-    options = {"weight": Amount(100)}
+    options: ClassVar[Mapping[str, Option]] = {"weight": Amount(100)}
     learns_from_unlabelled = True
 
     def faults(self, tasks: Mapping[str, TaskKind]) -> Iterator[Fault]:

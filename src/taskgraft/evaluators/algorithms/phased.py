@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from taskgraft.errors import Fault
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
-from taskgraft.evaluators.algorithms.options import TaskOrder
+from taskgraft.evaluators.algorithms.options import Option, TaskOrder
 from taskgraft.evaluators.algorithms.steps import PlainSteps
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.pools import Pool, by_task
@@ -24,7 +24,7 @@ class Phased(Algorithm):
     """Trains one task after the other, in an order that names every task of the study."""
 
     order: tuple[str, ...]
-    options = {"order": TaskOrder()}
+    options: ClassVar[Mapping[str, Option]] = {"order": TaskOrder()}
     has_phases = True
 
     def faults(self, tasks: Mapping[str, TaskKind]) -> Iterator[Fault]:

@@ -50,10 +50,7 @@ def _made(name: object, where: str, said: Mapping[str, Any]) -> Algorithm:
     kind = ALGORITHMS[name]
     faults = [Fault(option, _why_not(option, kind)) for option in said if option not in kind.options]
     missing = [option for option, known in kind.options.items() if known.is_required and option not in said]
-    faults += [
-        Fault(option, f"algorithm {name} takes {kind.options[option].schema()['type']}, and has no default")
-        for option in missing
-    ]
+    faults += [Fault(option, f"algorithm {name} needs it: {kind.options[option].fault(None)}") for option in missing]
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
     try:
         made = kind(**{key: value for key, value in options.items() if key in kind.options}) if not missing else None

@@ -11,10 +11,10 @@ Source: a blog about multi-task speech models. It names no strength: 0.001 is ou
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
-from taskgraft.evaluators.algorithms.options import Amount, OneOf
+from taskgraft.evaluators.algorithms.options import Amount, OneOf, Option
 from taskgraft.evaluators.algorithms.steps import PlainSteps
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SoftSharing(Algorithm):
     form: str = "l2"
     strength: float = 1e-3
     name = "soft-sharing"
-    options = {"form": OneOf(FORMS), "strength": Amount(100)}
+    options: ClassVar[Mapping[str, Option]] = {"form": OneOf(FORMS), "strength": Amount(100)}
 
     def begin(self, learner: "Learner") -> PlainSteps:
         """Return its steps."""

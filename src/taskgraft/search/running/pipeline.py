@@ -261,16 +261,20 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     if job.schedule:
         data = data.weighing_classes(job.schedule.optimisation.class_weights)
-    recipe = (job.schedule or schedule_of(spec, job.epochs)).to_plain() | {
-        "algorithm": spec.training.algorithm,
-        "loss_weighting": spec.training.loss_weighting,
-    }
+    schedule = job.schedule or schedule_of(spec, job.epochs)
+    recipe = schedule.to_plain() | {"loss_weighting": spec.training.loss_weighting}
     if device != CPU:
         recipe["device"] = device
     if job.start:
         recipe["start"] = job.start.digest
     return training_digest(
-        job.training.tree, data, recipe, job.seed, job.references, with_affinities=job.with_affinities
+        job.training.tree,
+        data,
+        recipe,
+        job.seed,
+        job.references,
+        with_affinities=job.with_affinities,
+        with_unlabelled=schedule.algorithm.learns_from_unlabelled,
     )
 
 

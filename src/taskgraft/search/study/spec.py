@@ -338,6 +338,16 @@ class StudySpec(Value):
                 raise ValidationError.from_exception_data("training", faults)
         return training
 
+    @field_validator("training")
+    @classmethod
+    def _fits_algorithm(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse an algorithm that can't train models of these tasks."""
+        if "tasks" in info.data:
+            kinds = {task.name: task.kind for task in info.data["tasks"]}
+            if faults := [fault_at(*found) for found in training.algorithm_faults(kinds)]:
+                raise ValidationError.from_exception_data("training", faults)
+        return training
+
     @field_validator("budget")
     @classmethod
     def _is_large_enough(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:
@@ -393,10 +403,11 @@ class StudySpec(Value):
         """Whether a training of several tasks may end before its last step.
 
         Not if every figure has to be exact, and not if several repeats decide together. Nor if the checkpoint is not
-        chosen by metric: a later one may be worse than one that meets the threshold.
+        chosen by metric: a later one may be worse than one that meets the threshold. Nor if tasks are trained one
+        after the other: only the last checkpoints are whole models.
         """
         exact = self.strategy.needs_exact_figures or not self.training.optimisation.choice.is_by_metric
-        return self.repeats == 1 and not exact
+        return self.repeats == 1 and not exact and not self.training.algorithm.has_phases
 
     @property
     def least_repeats(self) -> int:
