@@ -58,6 +58,10 @@ def training_digest(
         "references": {name: references[name] for name in tree.tasks} if references else {},
         "affinities": with_affinities,
     }
+    if data.nuisance:
+        decisive["nuisance"] = (
+            _task(data.nuisance, corpora.index(data.nuisance.corpus)) if data.nuisance.corpus in corpora else None
+        )
     if with_unlabelled:
         decisive["unlabelled"] = [_digest(task.unlabelled) for task in tasks]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

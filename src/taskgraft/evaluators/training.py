@@ -137,7 +137,7 @@ class Trainer:
         tasks = list(self._tasks.values())
         pools = algorithm.pools(tasks, schedule.batch_size)
         self._batches = TrainBatches(data, tasks, schedule.batch_size, shuffling, shift, pools)
-        learner = Learner(self.model, self._tasks, self._batches, self._precision, self._course.planned)
+        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, self._course.planned, seed)
         self._steps = algorithm.begin(learner)
         self._learned = {**dict(self.model.named_parameters()), **self._steps.parameters()}
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None

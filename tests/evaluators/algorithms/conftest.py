@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,22 @@ def labelled_chimes(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
 def _chimes(root: Path, weak: list[int], unlabelled: list[int]) -> StudyData:
     manifest = write_chimes(root / "corpus", weak=weak, unlabelled=unlabelled)
     return load_chimes(manifest, [TaskKind.EVENTS, TaskKind.VALUE], root / "cache")
+
+
+@pytest.fixture(scope="session")
+def nuisance_data(tone_data: StudyData) -> StudyData:
+    """Two tasks, and a third label as the nuisance."""
+    return against(tone_data, "pitch")
+
+
+@pytest.fixture(scope="session")
+def two_with_nuisance(corpora: StudyData) -> StudyData:
+    """Tasks of two corpora, and a nuisance of the second one."""
+    return against(corpora, "shape")
+
+
+def against(data: StudyData, name: str) -> StudyData:
+    """The same data with one of the tasks as the nuisance."""
+    task = data.tasks[name]
+    others = {other: kept for other, kept in data.tasks.items() if other != name}
+    return replace(data, tasks=others, nuisance=replace(task, task=replace(task.task, name="nuisance")))

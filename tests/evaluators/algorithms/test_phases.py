@@ -103,7 +103,7 @@ def test_only_checkpoints_of_the_last_phase_are_the_result(algorithm: Algorithm,
 def test_nothing_ends_it_early(corpora: StudyData) -> None:
     curves = dict.fromkeys(NAMES, ({"step": 1.0},))
     with pytest.raises(InvalidInput, match="takes all steps of all its phases"):
-        Trainer(ALL, corpora, schedule_of(Freeze(ORDER)), 0, dict.fromkeys(NAMES, 1.0), Stopping(0.1, True, curves))  # type: ignore[arg-type]
+        Trainer(ALL, corpora, schedule_of(Freeze(ORDER)), 0, dict.fromkeys(NAMES, 1.0), Stopping(0.1, True, curves))
     with pytest.raises(InvalidInput, match="takes all steps of all its phases"):
         Trainer(ALL, corpora, schedule_of(Freeze(ORDER)), 0, is_open=True)
     patient = Schedule(3, 8, Optimisation(schedule=RateName.CONSTANT, patience=1), algorithm=Serial(ORDER))

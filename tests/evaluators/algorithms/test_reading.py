@@ -68,7 +68,7 @@ def test_all_faults_are_named_at_once() -> None:
 def test_the_schema_has_every_algorithm() -> None:
     names, *objects = algorithm_schema()["anyOf"]
     assert [one["properties"]["name"]["const"] for one in objects] == list(ALGORITHMS)
-    assert set(ALGORITHMS) - set(names["enum"]) == {"freeze", "serial"}
+    assert set(ALGORITHMS) - set(names["enum"]) == {"freeze", "serial", "adversarial"}
 
 
 def test_recipes_of_other_algorithms_and_options_differ() -> None:

@@ -50,6 +50,11 @@ class Algorithm(ABC):
         """Yield why it can't train a study of these tasks, at the option that says so; "" if it is none."""
         yield from ()
 
+    @property
+    def nuisance_label(self) -> tuple[str, str | None] | None:
+        """The label column that it trains against, with its dataset if it is named; None if there is none."""
+        return None
+
     def phases(self, tasks: Sequence[str]) -> int:
         """Return how many times a model of these tasks takes the planned steps."""
         return len(tasks) if self.has_phases else 1

@@ -16,6 +16,7 @@ from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.losses import task_losses
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.precision import Precision
+from taskgraft.evaluators.study_data import StudyData
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +33,13 @@ class Step:
 class Learner:
     """A model, its tasks, and its batches; ``planned`` are the steps of the recipe, and of each phase."""
 
+    data: StudyData
     model: TreeModel
     tasks: Mapping[str, TaskData]
     batches: TrainBatches
     precision: Precision
     planned: int
+    seed: int
 
     @property
     def names(self) -> Sequence[str]:
@@ -51,14 +54,20 @@ class Learner:
             scores: dict[str, Tensor] = (model or self.model)(features, rows)
         return scores
 
+    @property
+    def _answerable(self) -> Mapping[str, TaskData]:
+        """All that scores can be about: the tasks, and the nuisance if there is one."""
+        nuisance = self.data.nuisance
+        return self.tasks if nuisance is None else {**self.tasks, nuisance.task.name: nuisance}
+
     def losses(self, scores: Mapping[str, Tensor], step: Step) -> dict[str, Tensor]:
         """Return the loss of each task that has scores; those of clips that were mixed are mixed alike."""
         targets, mixed = step.batch.targets, step.mixed
-        losses = task_losses(self.tasks, scores, targets)
+        losses = task_losses(self._answerable, scores, targets)
         if mixed is None:
             return losses
         others = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
-        swapped = task_losses(self.tasks, scores, others)
+        swapped = task_losses(self._answerable, scores, others)
         return {task: mixed.share * loss + (1 - mixed.share) * swapped[task] for task, loss in losses.items()}
 
     def difference(self, task: str, one: Tensor, other: Tensor) -> Tensor:

@@ -73,14 +73,17 @@ class TaskOrder:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of 1 to 256 characters, which has no default."""
+    """A text of 1 to 256 characters; one that is not required may be null."""
 
-    is_required = True
+    is_required: bool = True
 
     def fault(self, value: object) -> str | None:
         """Return what is wrong with a value."""
+        if value is None and not self.is_required:
+            return None
         return None if isinstance(value, str) and 1 <= len(value) <= 256 else "a text of 1 to 256 characters"
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema."""
-        return {"type": "string", "minLength": 1, "maxLength": 256}
+        text = {"type": "string", "minLength": 1, "maxLength": 256}
+        return text if self.is_required else {"anyOf": [text, {"type": "null"}]}

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.algorithms.adversarial import Adversarial
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.cross import CrossHard, CrossSoft
 from taskgraft.evaluators.algorithms.freeze import Freeze
@@ -24,6 +25,7 @@ ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
         Serial.name: Serial,
         MeanTeacher.name: MeanTeacher,
         SoftSharing.name: SoftSharing,
+        Adversarial.name: Adversarial,
     }
 )
 SOFT = Soft()

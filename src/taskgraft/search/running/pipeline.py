@@ -288,6 +288,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
         feature_cache(data_dir),
         prepared.spec.training.clip_seconds,
         class_weights=prepared.spec.training.class_weights,
+        nuisance=prepared.nuisance,
     )
 
 

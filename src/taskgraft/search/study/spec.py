@@ -329,23 +329,15 @@ class StudySpec(Value):
 
     @field_validator("training")
     @classmethod
-    def _fits_front_end(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
-        """Refuse what can't be done to the rows of the front end."""
+    def _fits_the_study(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse an algorithm that can't train the tasks, and what can't be done to the rows of the front end."""
+        kinds = {task.name: task.kind for task in info.data.get("tasks", ())}
+        found = list(training.algorithm_faults(kinds)) if kinds else []
         if {"template", "front_end"} <= info.data.keys():
             template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
-            if found := list(training.augmentation_faults(template.front_end)):
-                faults = [fault_at((field,), rule, value) for field, rule, value in found]
-                raise ValidationError.from_exception_data("training", faults)
-        return training
-
-    @field_validator("training")
-    @classmethod
-    def _fits_algorithm(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
-        """Refuse an algorithm that can't train models of these tasks."""
-        if "tasks" in info.data:
-            kinds = {task.name: task.kind for task in info.data["tasks"]}
-            if faults := [fault_at(*found) for found in training.algorithm_faults(kinds)]:
-                raise ValidationError.from_exception_data("training", faults)
+            found += training.augmentation_faults(template.front_end)
+        if found:
+            raise ValidationError.from_exception_data("training", [fault_at(*fault) for fault in found])
         return training
 
     @field_validator("budget")

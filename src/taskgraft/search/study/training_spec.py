@@ -251,14 +251,14 @@ class TrainingSpec(Value):
             raise InvalidInput.at("training.epochs", f"is a whole number when a model is trained; got {AUTO}")
         return self.epochs
 
-    def augmentation_faults(self, front_end: AnyFrontEnd) -> Iterator[tuple[str, str, object]]:
+    def augmentation_faults(self, front_end: AnyFrontEnd) -> Iterator[tuple[tuple[str, ...], str, object]]:
         """Yield field, rule and value of what can't be done to the rows of a front end."""
         if self.mixstyle and not front_end.has_bands:
             rule = f"is for front ends with bands, and {front_end.kind} has none: leave it out, or mix clips (mixup)"
-            yield "mixstyle", rule, self.mixstyle
+            yield ("mixstyle",), rule, self.mixstyle
         if self.noise and not front_end.takes_noise:
             rule = f"is for samples and mel energies, and {front_end.kind} keeps neither: leave it out"
-            yield "noise", rule, list(self.noise.snr)
+            yield ("noise",), rule, list(self.noise.snr)
 
     def algorithm_faults(self, tasks: Mapping[str, TaskKind]) -> Iterator[tuple[tuple[str, ...], str, object]]:
         """Yield field, rule and value of why the algorithm can't train models of these tasks."""
