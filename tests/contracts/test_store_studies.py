@@ -1,14 +1,17 @@
 """What users do with studies, on every database."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.search.store import Store
+from taskgraft.search.study.comparison import Comparison, SearchEffort
 from taskgraft.search.study.states import TRANSITIONS, State
 from taskgraft.search.study.trial import TrialState
+from taskgraft.space.tree import BranchTree
 from tests.contracts.store_workers import create_one, race
 from tests.search.store.samples import LONG, ME, make_measurement, make_spec, make_study, make_training, study_in
 
@@ -33,6 +36,33 @@ class TestCreate:
         body["tasks"][0]["target"] = "nul \x00, Ωμέγα"
         study, _ = store.create_study(make_spec().parse(body))
         assert store.get_study(study.id).spec.tasks[0].target == body["tasks"][0]["target"]
+
+
+class TestComparisons:
+    def test_a_comparison_comes_back_as_it_was_and_is_found_by_its_parent(self, store: Store) -> None:
+        parent, _ = store.create_study(make_spec())
+        store.create_study(make_spec(), parent=parent.id)  # a tree at another threshold
+        tree = BranchTree.flat("ab", 4, 8)
+        effort = SearchEffort(7, 12.5, frozenset({"one", "two"}))
+        asked = Comparison(("flat", "tag"), 3, 60_000, 2, tree, {("a", "b"): 6}, effort)
+        made, _ = store.create_study(make_spec(), parent=parent.id, comparison=asked)
+        assert store.get_study(made.id).comparison == asked
+        assert store.comparisons_of(parent.id) == (made,)
+        assert store.comparisons_of(made.id) == ()
+        assert store.get_study(parent.id).comparison is None
+
+    def test_what_is_compared_is_a_part_of_the_body(self, store: Store) -> None:
+        asked = Comparison(("flat",))
+        first, _ = store.create_study(make_spec(), idempotency_key="key", comparison=asked)
+        later = replace(asked, groups=2)  # what follows from the study is no part of the request
+        assert store.create_study(make_spec(), idempotency_key="key", comparison=later)[0] == first
+        for other in (None, replace(asked, seeds=2), replace(asked, group_budget=1), Comparison(("tree",))):
+            with pytest.raises(InvalidInput, match="Idempotency-Key"):
+                store.create_study(make_spec(), idempotency_key="key", comparison=other)
+
+    def test_no_study_has_such_an_id(self, store: Store) -> None:
+        with pytest.raises(NotFound):
+            store.comparisons_of("no id")
 
 
 class TestIdempotency:

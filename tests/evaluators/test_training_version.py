@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "cd03ca9a7f94cc3899acd9aaf5bacf347c5743f5e9309c59e49c609a7a098076")
+PINNED = (2, "ef86a02c468d5321fd63e0ee71c146180cf726eb3df65b262ba3115c5fa21edf")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
@@ -52,6 +52,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/kinds/value.py": (),
     "evaluators/kinds/weights.py": (),
     "evaluators/kinds/yes_or_no.py": (),
+    "evaluators/lookahead.py": (),
     "evaluators/losses.py": (),
     "evaluators/metrics/class_counts.py": (),
     "evaluators/metrics/detection.py": (),

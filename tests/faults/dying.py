@@ -1,7 +1,7 @@
 """A runner that is killed at a chosen moment: ``python -m tests.faults.dying FOLDER STUDY MOMENT``.
 
 ``record:N``: the N-th training of the study has ended, and is not recorded yet. ``recorded:N``: it is recorded, and no
-other training has started since. ``export``: a part of the bundle is written.
+other training has started since. ``export``: a part of the bundle is written. ``table``: a part of a comparison is.
 """
 
 import os
@@ -59,12 +59,22 @@ def die_in_export() -> None:
     vars(pipeline)["export_bundle"] = dying
 
 
+def die_in_table() -> None:
+    def dying(folder: Path, *_: object) -> None:
+        (folder / "comparison.csv").write_bytes(b"half a table")
+        die()
+
+    vars(pipeline)["write_comparison"] = dying
+
+
 def main(folder: Path, study_id: str, moment: str) -> None:
     kind, _, number = moment.partition(":")
     if kind == "record":
         die_at_record(int(number))
     elif kind == "recorded":
         die_when_recorded(int(number))
+    elif kind == "table":
+        die_in_table()
     else:
         die_in_export()
     with Store(sqlite_url(folder / DATABASE)) as store:

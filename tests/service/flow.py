@@ -87,6 +87,11 @@ class Studies:
         assert found["state"] in states, found
         return found
 
+    def compare(self, study_id: str, *systems: str) -> str:
+        answer = self._http.post(f"/v1/studies/{study_id}/comparisons", json={"systems": systems})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
     def ready(self) -> bool:
         return self._http.get("/readyz").status_code == 200
 
@@ -107,7 +112,7 @@ def upload(url: str, name: str, corpus: Path) -> None:
 
 
 def check_a_study_from_request_to_model(url: str, clip: Path, folder: Path, dataset: str = "demo-speech") -> None:
-    """Post, poll, read everything, download, predict; cancel another; delete both."""
+    """Post, poll, read everything, download, predict; cancel another; compare; delete all."""
     with httpx.Client(base_url=url, timeout=30) as http:
         studies = Studies(http, dataset)
         wait(studies.ready)
@@ -122,7 +127,9 @@ def check_a_study_from_request_to_model(url: str, clip: Path, folder: Path, data
         studies.cancel(endless)
         studies.wait_for(endless, "cancelled")
         studies.delete(endless)
+        comparison = _check_comparison(studies, study_id)
         studies.delete(study_id)
+        studies.delete(comparison)
 
 
 def _check_findings(studies: Studies, study_id: str) -> None:
@@ -166,3 +173,20 @@ def _check_model(studies: Studies, study_id: str, clip: Path, folder: Path) -> N
     assert list(answers["gender"]["probabilities"].values()) == pytest.approx(gender, abs=1e-6)
     assert list(answers["age"]["probabilities"].values()) == pytest.approx(age, abs=1e-6)
     assert all(0 <= present <= 1 for present in vad)
+
+
+def _check_comparison(studies: Studies, study_id: str) -> str:
+    """Compare the study's tree with flat sharing and with independent models; returns the comparison's id."""
+    made = studies.compare(study_id, "independent", "flat-4", "tree")
+    done = studies.wait_for(made, "succeeded")
+    assert done["trainings"]["taken_over"] >= 3
+    rows = {row["name"]: row for row in done["comparison"]["table"]["rows"]}
+    assert list(rows) == ["independent", "flat-4", "tree"]
+    assert rows["independent"]["ar"] == 0.0
+    assert rows["independent"]["parameters"] > rows["flat-4"]["parameters"]
+    assert all(task["interval"][0] <= task["value"] <= task["interval"][1] for task in rows["tree"]["tasks"])
+    files = [one["name"] for one in studies.get(f"{made}/artifacts").json()["items"]]
+    assert files == ["comparison.csv", "comparison.json", "comparison.md", "comparison.svg"]
+    assert studies.get(f"{made}/artifacts/comparison.csv").text.startswith("model,parameters,gender,age,vad,ar,")
+    assert [one["id"] for one in studies.get(f"{study_id}/comparisons").json()["items"]] == [made]
+    return made

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from taskgraft.api import docs, handlers
 from taskgraft.api.context import problems
-from taskgraft.api.routes import datasets, files, results, service, studies
+from taskgraft.api.routes import comparisons, datasets, files, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
 from taskgraft.evaluators.datasets.registry import KNOWN
@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     handlers.install(app, settings.upload_bytes)
-    for router in (studies.router, results.router, files.router, datasets.router, service.router):
+    for router in (studies.router, comparisons.router, results.router, files.router, datasets.router, service.router):
         app.include_router(router)
     docs.install(app)
     return app

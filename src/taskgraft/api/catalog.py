@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from taskgraft.api.settings import Settings
-from taskgraft.errors import InvalidInput, NotFound
+from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.search.running.sources import find_files
@@ -12,6 +12,7 @@ from taskgraft.search.store import Store
 from taskgraft.search.study.dataset import Dataset, DatasetState
 from taskgraft.search.study.outline import StudyOutline, outline_study
 from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.study import Study
 
 _NAMED = 10
 
@@ -38,6 +39,21 @@ class Catalog:
             InvalidInput: with the faults of every task, each naming its field.
         """
         return outline_study(spec, self._find)
+
+    def check_unchanged(self, study: Study, spec: StudySpec) -> StudyOutline:
+        """Check that the datasets of a study are still what it used: one that was deleted may have been added anew.
+
+        Raises:
+            Conflict: they are not, so that ``spec`` can't go on from the study.
+        """
+        try:
+            outline = self.outline(spec)
+        except InvalidInput as error:
+            raise Conflict(f"study {study.id} can't be taken further: {error}") from error
+        used = study.facts.get("fingerprints", {})
+        if changed := [name for name, found in self.fingerprints.items() if used.get(name, found) != found]:
+            raise Conflict(f"study {study.id} can't be taken further: {', '.join(changed)} holds other data now")
+        return outline
 
     def _find(self, name: str) -> CheckReport | None:
         if name in KNOWN:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 from taskgraft.space.branching import describe_branching, describe_unknown
 from taskgraft.space.document import TreeDocument, read_tree_document
 from taskgraft.space.tree import BranchTree, Node
+from taskgraft.svg import INK, LINE, MUTED, PALE, STRONG, WARNING, add_element, add_text, new_picture, to_text
 
 _CELL, _GAP, _BAR = 34, 18, 24
 """Width of a block, room between two blocks (where branches part), height of a bar."""
@@ -15,9 +16,6 @@ _ROW, _MARGIN, _HEAD, _FOOT, _CAPTION = 34, 24, 84, 48, 28
 """Height of a task's row, the border, room for the heading, for the legend, for a caption."""
 _LETTER = 9
 """Width of a letter of the task names, rounded up."""
-_SHARED, _OWN, _LINE, _INK, _MUTED = "#2f6db5", "#e3ebf4", "#8aa4c0", "#1b2733", "#5b6b7b"
-_WARNING = "#9a5b00"
-_FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
 def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
@@ -33,20 +31,20 @@ def draw_tree(document: Mapping[str, Any], caption: str | None = None) -> str:
     unknown = _unknown_words(document)
     sheet = _Sheet.of(tree, caption, lines=bool(caption) + bool(unknown))
     svg = sheet.svg
-    _element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
+    add_element(svg, "title", f"Tree of {_count(len(tree.tasks), 'task')}")
     reasons = map(describe_branching, document.get("branchings", ()))
-    _element(svg, "desc", " ".join([describe(tree), *(f"{_sentence(reason)}" for reason in reasons)]))
-    _element(svg, "rect", width="100%", height="100%", fill="#ffffff")
+    add_element(svg, "desc", " ".join([describe(tree), *(f"{_sentence(reason)}" for reason in reasons)]))
+    add_element(svg, "rect", width="100%", height="100%", fill="#ffffff")
     _heading(svg, drawn)
     _draw_node(sheet, tree.root)
     _legend(sheet)
     if caption:
-        _text(svg, caption, _MARGIN, _HEAD + len(sheet.rows) * _ROW + _FOOT + 8, size=14, weight="600")
+        add_text(svg, caption, _MARGIN, _HEAD + len(sheet.rows) * _ROW + _FOOT + 8, size=14, weight="600")
     if unknown:
         y = _HEAD + len(sheet.rows) * _ROW + _FOOT + 8 + _CAPTION * bool(caption)
-        text = _text(svg, unknown, _MARGIN, y, size=12, fill=_WARNING)
-        _element(text, "title", describe_unknown(document["unknown"]))
-    return ET.tostring(svg, encoding="unicode", xml_declaration=False)
+        text = add_text(svg, unknown, _MARGIN, y, size=12, fill=WARNING)
+        add_element(text, "title", describe_unknown(document["unknown"]))
+    return to_text(svg)
 
 
 def describe(tree: BranchTree) -> str:
@@ -88,9 +86,7 @@ class _Sheet:
         end = left + tree.depth * (_CELL + _GAP) + _GAP
         width = max(end + names + _MARGIN, 580, 2 * _MARGIN + len(caption or "") * _LETTER)
         height = _HEAD + len(rows) * _ROW + _FOOT + lines * _CAPTION
-        size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
-        svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": _FONT, **size})
-        return cls(svg, rows, left, end)
+        return cls(new_picture(width, height), rows, left, end)
 
     def start(self, block: int) -> int:
         """Return the left edge of a block."""
@@ -120,7 +116,7 @@ def _draw_node(sheet: _Sheet, node: Node) -> None:
         _branch(sheet, (sheet.stop(node.blocks[1]), y), (x, sheet.middle(child)))
         _draw_node(sheet, child)
     if node.is_leaf:
-        _text(sheet.svg, node.tasks[0], sheet.end + 6, y + 5, size=14, weight="600")
+        add_text(sheet.svg, node.tasks[0], sheet.end + 6, y + 5, size=14, weight="600")
     if node.is_leaf and node.length:
         _line(sheet, f"M{sheet.stop(node.blocks[1])} {y}H{sheet.end}")
     _bar(sheet, node, y)
@@ -132,14 +128,14 @@ def _bar(sheet: _Sheet, node: Node, y: float) -> None:
         x = sheet.start(block)
         if block > node.blocks[0]:
             _line(sheet, f"M{x - _GAP} {y}H{x}")
-        _element(
+        add_element(
             sheet.svg,
             "rect",
             **{"x": f"{x}", "y": f"{y - _BAR / 2}", "width": f"{_CELL}", "height": f"{_BAR}", "rx": "5"},
-            **{"fill": _SHARED if shared else _OWN, "stroke": _SHARED if shared else _LINE},
+            **{"fill": STRONG if shared else PALE, "stroke": STRONG if shared else LINE},
         )
-        colour = "#ffffff" if shared else _INK
-        _text(sheet.svg, str(block + 1), x + _CELL / 2, y + 4.5, size=12, fill=colour, anchor="middle")
+        colour = "#ffffff" if shared else INK
+        add_text(sheet.svg, str(block + 1), x + _CELL / 2, y + 4.5, size=12, fill=colour, anchor="middle")
 
 
 def _branch(sheet: _Sheet, begin: tuple[float, float], end: tuple[float, float]) -> None:
@@ -149,28 +145,28 @@ def _branch(sheet: _Sheet, begin: tuple[float, float], end: tuple[float, float])
 
 
 def _line(sheet: _Sheet, path: str) -> None:
-    _element(sheet.svg, "path", **{"d": path, "fill": "none", "stroke": _LINE, "stroke-width": "2"})
+    add_element(sheet.svg, "path", **{"d": path, "fill": "none", "stroke": LINE, "stroke-width": "2"})
 
 
 def _heading(svg: ET.Element, drawn: TreeDocument) -> None:
     threshold = f"accuracy reduction at most {100 * drawn.ar_threshold:g} %"
     about = (_count(len(drawn.tree.tasks), "task"), f"template {drawn.template.name}", threshold)
-    _text(svg, " · ".join(about), _MARGIN, 32, size=13, fill=_MUTED)
+    add_text(svg, " · ".join(about), _MARGIN, 32, size=13, fill=MUTED)
     if drawn.parameters is None:
         return
     words = f"{drawn.parameters:,} parameters"
     if drawn.independent_parameters:
         share = 100 * drawn.parameters / drawn.independent_parameters
         words += f" · {share:.0f} % of {drawn.independent_parameters:,} in independent models"
-    _text(svg, words, _MARGIN, 56, size=15, weight="600")
+    add_text(svg, words, _MARGIN, 56, size=15, weight="600")
 
 
 def _legend(sheet: _Sheet) -> None:
     x, y = _MARGIN, _HEAD + len(sheet.rows) * _ROW + 28
-    for words, fill, stroke in (("shared block", _SHARED, _SHARED), ("block of one task", _OWN, _LINE)):
+    for words, fill, stroke in (("shared block", STRONG, STRONG), ("block of one task", PALE, LINE)):
         box = {"x": f"{x}", "y": f"{y - 11}", "width": "16", "height": "12", "rx": "3"}
-        _element(sheet.svg, "rect", **box, fill=fill, stroke=stroke)
-        _text(sheet.svg, words, x + 22, y, size=12, fill=_MUTED)
+        add_element(sheet.svg, "rect", **box, fill=fill, stroke=stroke)
+        add_text(sheet.svg, words, x + 22, y, size=12, fill=MUTED)
         x += 40 + len(words) * 7
 
 
@@ -179,29 +175,6 @@ def _unknown_words(document: Mapping[str, Any]) -> str:
     if not (unknown := document.get("unknown")):
         return ""
     return f"{_count(len(unknown), 'pair')} not asked at every depth: they are apart because nothing is known"
-
-
-def _text(
-    svg: ET.Element,
-    words: str,
-    x: float,
-    y: float,
-    *,
-    size: int,
-    fill: str = _INK,
-    weight: str = "400",
-    anchor: str = "start",
-) -> ET.Element:
-    style = {"font-size": f"{size}", "fill": fill, "font-weight": weight, "text-anchor": anchor}
-    return _element(svg, "text", words, x=f"{x}", y=f"{y}", **style)
-
-
-def _element(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-    # XML has no way to write control characters, not even escaped.
-    printable = None if text is None else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    element = ET.SubElement(parent, tag, attributes)
-    element.text = printable
-    return element
 
 
 def _count(number: int, noun: str) -> str:

@@ -155,13 +155,14 @@ def run_study(
     """
     folder = folder.absolute()
     own, spec = spec, spec if ar_threshold is None else _at_threshold(spec, ar_threshold, folder)
-    if outcome := _finished(spec, folder):
-        return outcome
+    if study := find_finished(spec, folder):
+        with Store(sqlite_url(database_of(folder))) as store:
+            return _outcome(store, study, folder)
     prepare_study(spec, folder, base, observer)
-    with _alone_in(folder), Store(sqlite_url(_database(folder))) as store:
+    with alone_in(folder), Store(sqlite_url(database_of(folder))) as store:
         study = _study_of(store, own, spec, folder)
         if study.state is not State.SUCCEEDED:
-            study = _work_on(store, study, folder, base, machines, observer, pause_on)
+            study = work_on(store, study, folder, base, machines, observer, pause_on)
         return _outcome(store, study, folder)
 
 
@@ -182,18 +183,19 @@ def make_corpus(name: str, data_dir: Path, observer: Observer) -> Path:
         return resolve_dataset(name, data_dir, data_dir, allow_paths=False, progress=progress)
 
 
-def _database(folder: Path) -> Path:
+def database_of(folder: Path) -> Path:
+    """Return the database of a folder's study; it exists once the study was started."""
     return folder / "taskgraft.db"
 
 
-def _finished(spec: StudySpec, folder: Path) -> Outcome | None:
-    """Return the outcome of the study if it succeeded in this folder before."""
-    if not _database(folder).is_file():
+def find_finished(spec: StudySpec, folder: Path) -> Study | None:
+    """Return the study if it succeeded in this folder before."""
+    if not database_of(folder).is_file():
         return None
-    with Store(sqlite_url(_database(folder))) as store:
+    with Store(sqlite_url(database_of(folder))) as store:
         for study in store.list_studies(State.SUCCEEDED).items:
-            if study.spec == spec:
-                return _outcome(store, study, folder)
+            if study.spec == spec and not study.comparison:
+                return study
     return None
 
 
@@ -210,7 +212,7 @@ def _outcome(store: Store, study: Study, folder: Path) -> Outcome:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Keep other runs out of the folder; the system releases the lock however this process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -228,9 +230,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _at_threshold(own: StudySpec, ar_threshold: float, folder: Path) -> StudySpec:
     """Return the folder's study at another threshold, of the training length that it chose, if it did."""
     spec = own.at_threshold(ar_threshold)
-    if own.training.epochs != AUTO or not _database(folder).is_file():
+    if own.training.epochs != AUTO or not database_of(folder).is_file():
         return spec
-    with Store(sqlite_url(_database(folder))) as store:
+    with Store(sqlite_url(database_of(folder))) as store:
         parent, study = store.study_of_key(_KEY), store.study_of_key(_key_at(own, spec))
     alike = parent.at_threshold(ar_threshold) if parent and parent.spec == own else spec
     # One that was started before its parent chose a length goes on as it is.
@@ -260,7 +262,7 @@ def _study_of(store: Store, own: StudySpec, spec: StudySpec, folder: Path) -> St
     return study
 
 
-def _work_on(
+def work_on(
     store: Store,
     study: Study,
     folder: Path,
@@ -269,6 +271,7 @@ def _work_on(
     observer: Observer,
     pause_on: Iterable[signal.Signals],
 ) -> Study:
+    """Work on a study of the folder until it ends, or is paused by a signal; it is paused then, not queued."""
     with without_collector():
         from taskgraft.search.running.pipeline import StudyRun
 

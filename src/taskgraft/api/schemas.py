@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
 from taskgraft.search.evidence.length import Finding
+from taskgraft.search.study.comparison_table import ComparisonTable
 from taskgraft.search.study.result import FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
@@ -115,6 +116,39 @@ class TrainingLengthView(BaseModel):
     looks: list[LookView] = Field(description="every length that was looked at, shortest first")
 
 
+class ComparisonView(BaseModel):
+    """What a comparison compares, and its table."""
+
+    systems: tuple[str, ...] = Field(description="in the order of their rows")
+    seeds: int = Field(description="trainings of every model; figures are means over them")
+    group_budget: int | None = Field(description="parameters that rows of groups may have; null: those of the tree")
+    groups: int | None = Field(description="networks that such a row may have by that")
+    table: ComparisonTable | None = Field(description="the rows, on the test split; null until it has succeeded")
+
+    @classmethod
+    def of(cls, study: Study) -> Self | None:
+        """Return what the API shows of a comparison; None if the study is not one."""
+        asked = study.comparison
+        if asked is None:
+            return None
+        systems, seeds, budget = asked.request
+        return cls(systems=systems, seeds=seeds, group_budget=budget, groups=asked.groups, table=study.comparison_table)
+
+
+class ComparisonRequest(BaseModel):
+    """What to compare a study's tree with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    systems: list[str] = Field(
+        default=["all"], description="names of systems, or `all`", examples=[["independent", "flat", "tree"]]
+    )
+    seeds: Annotated[int, Strict()] | None = Field(None, description="by default as many as the study has repeats")
+    group_budget: Annotated[int, Strict()] | None = Field(
+        None, description="parameters that rows of groups may have; those of the tree by default"
+    )
+
+
 class StudyView(BaseModel):
     """A study: what was asked for, how far it is, what came out."""
 
@@ -135,7 +169,10 @@ class StudyView(BaseModel):
     datasets: dict[str, int] = Field(description="the version of each registered dataset that it uses")
     device: str | None = Field(description="what it trains on: cpu or cuda; null before it first starts")
     spec: StudySpec = Field(description="the study as posted, defaults filled in")
-    parent: str | None = Field(description="the study whose tree this one makes for another threshold, if any")
+    parent: str | None = Field(
+        description="the study whose tree this one makes for another threshold, or that it compares, if any"
+    )
+    comparison: ComparisonView | None = Field(description="what it compares; null if it searches for a tree")
     created_at: datetime
     updated_at: datetime
 
@@ -159,6 +196,7 @@ class StudyView(BaseModel):
             device=study.device,
             spec=study.spec,
             parent=study.parent,
+            comparison=ComparisonView.of(study),
             created_at=study.created_at,
             updated_at=study.updated_at,
         )
@@ -191,6 +229,12 @@ class StudyPage(BaseModel):
 
     items: list[StudyView]
     next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
+
+
+class StudyList(BaseModel):
+    """All studies of one kind, oldest first."""
+
+    items: list[StudyView]
 
 
 class TrialView(BaseModel):

@@ -28,6 +28,7 @@ def training_digest(
     references: Mapping[str, float],
     *,
     with_affinities: bool = False,
+    with_lookaheads: bool = False,
     with_unlabelled: bool = False,
 ) -> str:
     """Return the SHA-256, in hexadecimal, of everything that decides a training's result.
@@ -57,11 +58,10 @@ def training_digest(
         "seed": seed,
         "references": {name: references[name] for name in tree.tasks} if references else {},
         "affinities": with_affinities,
-    }
+    } | ({"lookaheads": True} if with_lookaheads else {})
     if data.nuisance:
-        decisive["nuisance"] = (
-            _task(data.nuisance, corpora.index(data.nuisance.corpus)) if data.nuisance.corpus in corpora else None
-        )
+        corpus = data.nuisance.corpus
+        decisive["nuisance"] = _task(data.nuisance, corpora.index(corpus)) if corpus in corpora else None
     if with_unlabelled:
         decisive["unlabelled"] = [_digest(task.unlabelled) for task in tasks]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

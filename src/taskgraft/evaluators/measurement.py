@@ -57,6 +57,8 @@ class Measurement:
     A training that went on from the saved state of an earlier one has all figures of the whole training; of its steps
     and seconds, the earlier one took ``steps_before`` and ``seconds_before``. ``remark`` says why a saved state was not
     used. ``state`` is that of a training that was stopped since it keeps the threshold; it travels as ``weights`` do.
+
+    ``lookaheads`` are Z(i -> j) under (i, j) (`taskgraft.evaluators.lookahead`), if they were asked for.
     """
 
     metrics: Mapping[str, float]
@@ -76,6 +78,7 @@ class Measurement:
     remark: str | None = None
     state: bytes | None = field(default=None, repr=False)
     steps_spared: int = 0
+    lookaheads: Mapping[Pair, float] = field(default_factory=dict)
 
     @property
     def own_steps(self) -> int:
@@ -92,8 +95,8 @@ class Measurement:
         return replace(self, steps_before=0, seconds_before=0.0, remark=None)
 
     def without_affinities(self) -> Self:
-        """Return the measurement as if nobody had looked at affinities, which changes nothing else."""
-        return replace(self, affinities={}, cosines={})
+        """Return the measurement as if nobody had looked at how tasks affect each other: all else is the same."""
+        return replace(self, affinities={}, cosines={}, lookaheads={})
 
     @property
     def planned_steps(self) -> int:
@@ -126,6 +129,7 @@ class Measurement:
             "steps_before": self.steps_before,
             "seconds_before": self.seconds_before,
             "remark": self.remark,
+            "lookaheads": [[*pair, value] for pair, value in self.lookaheads.items()],
         }
 
     def to_full_json(self) -> dict[str, Any]:
@@ -155,4 +159,5 @@ class Measurement:
             steps_before=value.get("steps_before", 0),  # ledgers from before trainings went on from a state lack these
             seconds_before=value.get("seconds_before", 0.0),
             remark=value.get("remark"),
+            lookaheads={(first, second): one for first, second, one in value.get("lookaheads", ())},
         )

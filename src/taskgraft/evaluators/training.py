@@ -24,6 +24,7 @@ from taskgraft.evaluators.checkpoint_tensors import outcome_tensors, point_of, t
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
 from taskgraft.evaluators.grafting import graft_trunk
+from taskgraft.evaluators.lookahead import LookaheadMeter
 from taskgraft.evaluators.losses import total
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
@@ -70,7 +71,8 @@ class Trainer:
     The ``schedule`` says which checkpoint is its result: by default the one whose worst task keeps most of its
     reference (its baseline's metric); without references, the one with the best mean metric. Equal arguments give equal
     results, bit for bit, on one machine. With ``stopping`` it may end early; up to there, every step is that of the
-    whole training. ``with_affinities`` measures at every evaluation how much the tasks agree, and changes nothing else.
+    whole training. ``with_affinities`` measures at every evaluation how much the tasks agree, ``with_lookaheads`` what
+    a step for one does to the others; neither changes anything else.
 
     With ``is_open``, references are not known yet. `look` has what the last evaluation found then, and
     `taskgraft.evaluators.open_training.OpenTraining` chooses the checkpoint when they are.
@@ -103,6 +105,7 @@ class Trainer:
         stopping: Stopping | None = None,
         *,
         with_affinities: bool = False,
+        with_lookaheads: bool = False,
         device: str = "cpu",
         start: Trunk | None = None,
         is_open: bool = False,
@@ -144,6 +147,8 @@ class Trainer:
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = build_optimiser(self._optimisation, self._learned.values())
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
+        looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)
+        self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
         self._step = 0
         self._verdict = Verdict.GO_ON
         self._seconds = 0.0
@@ -235,6 +240,8 @@ class Trainer:
         self._curve.append({"step": self._step, **metrics, **({} if loss is None else {VALIDATION_LOSS: loss})})
         if self._affinities:
             self._affinities.look(self.model)
+        if self._lookaheads:
+            self._lookaheads.look(self.model)
         score = self._optimisation.choice.score(Seen(self._step, metrics, self._references, loss))
         is_new_phase = self._course.phase(self._step - 1) > self._course.phase(max(0, self._best.step - 1))
         if score > self._best.score or is_new_phase:
@@ -305,6 +312,7 @@ class Trainer:
             cosines=self._affinities.cosines if self._affinities else {},
             steps_before=self._steps_before,
             seconds_before=self._seconds_before,
+            lookaheads=self._lookaheads.means if self._lookaheads else {},
         )
 
     def pack_state(self, stamp: str) -> PackedState:
@@ -374,7 +382,7 @@ class Trainer:
         loss = {VALIDATION_LOSS} if self._optimisation.needs_loss else set()
         if any(point.keys() != {"step", *self._tasks} | loss for point in facts.curve):
             raise InvalidInput.at("state", "its curve is one of other tasks, or of another recipe")
-        if self._affinities and facts.cosines is None:
+        if self._lookaheads or (self._affinities and facts.cosines is None):
             raise InvalidInput.at("state", "it has no affinities, which this training measures")
         if bool(facts.scaling) is not bool(self._scaler.state_dict()):
             raise InvalidInput.at("state", "its loss was scaled in another way: GPUs differ")

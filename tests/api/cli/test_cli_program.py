@@ -15,7 +15,8 @@ from tests.evaluators.datasets.corpora import sound_corpus
 from tests.space import paper
 
 COMMANDS = (
-    *("demo", "serve", "runner", "run", "plan", "submit", "status", "watch"),
+    *("demo", "serve", "runner", "run", "plan", "compare"),
+    *("submit", "status", "watch"),
     *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
     *("synthesize", "size", "templates", "predict", "datasets"),
 )

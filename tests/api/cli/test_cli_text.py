@@ -10,6 +10,7 @@ from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.document import tree_document
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
+from tests.search.comparison.tables import TABLE
 
 STUDY: dict[str, Any] = {
     "state": "running",
@@ -34,6 +35,19 @@ def printed(show: Any, *arguments: Any) -> str:
     with console.capture() as capture:
         show(*arguments)
     return capture.get()
+
+
+def test_a_comparison_is_shown_by_its_table() -> None:
+    asked = {"systems": ["independent"], "seeds": 1, "table": None}
+    waiting = STUDY | {"comparison": asked}
+    assert printed(show_outcome, waiting, matrix(), None) == "running: no table yet\n"
+    said = printed(show_outcome, STUDY | {"comparison": {**asked, "table": TABLE.to_json()}}, matrix(), None)
+    words = " ".join(said.split())
+    assert "88.10" in words
+    assert "78.1 to 95.0" in words
+    assert "52,600" in words
+    assert "hoa has no row: too many tasks" in words
+    assert "tree: split, after block 6" in words
 
 
 def test_marks_in_the_matrix_are_explained_where_they_stand() -> None:

@@ -8,7 +8,7 @@ from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
-from taskgraft.search.study.spec import TaskSpec
+from taskgraft.search.study.task_spec import TaskSpec
 from tests.search.worlds import make_spec, outcomes
 
 TASKS: Sequence[TaskSpec] = make_spec(2).tasks

@@ -59,11 +59,12 @@ def run(
         if as_json:
             print_json(outcome)
         else:
-            _show_run(outcome)
+            show_run(outcome)
     raise typer.Exit(EXIT_CODES.get(outcome["study"]["state"], 1))
 
 
-def _show_run(outcome: dict[str, Any]) -> None:
+def show_run(outcome: dict[str, Any]) -> None:
+    """Print how the run of a study ended."""
     from taskgraft.api.cli.text import show_outcome
 
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])

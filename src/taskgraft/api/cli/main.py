@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taskgraft.api.cli import demo, local, published, remote
+from taskgraft.api.cli import comparing, demo, local, published, remote
 from taskgraft.evaluators.memory import keep_for_good
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for command in (
     remote.runner,
     local.run,
     local.plan,
+    comparing.compare,
     remote.submit,
     remote.status,
     remote.watch,

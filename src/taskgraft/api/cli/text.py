@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from taskgraft.api.cli.comparison_text import show_comparison
 from taskgraft.api.cli.output import console, count, errors, percent
 from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.evidence.verdict import percent_up
@@ -18,7 +19,10 @@ JSON = Mapping[str, Any]
 
 
 def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
-    """Print matrix, tree and result of a study."""
+    """Print matrix, tree and result of a study; of a comparison, its table."""
+    if study.get("comparison"):  # a service of an earlier version has none
+        _show_comparison(study)
+        return
     if matrix["cells"]:
         console.print(_matrix_table(matrix, study["spec"]))
         _show_legend(matrix)
@@ -35,6 +39,13 @@ def show_outcome(study: JSON, matrix: JSON, tree: JSON | None) -> None:
         console.print(f"{study['state']}: {escape(study['reason'] or 'no result yet')}")
     if not (study["result"] and study["result"]["verified"]):
         _show_warnings(study["warnings"])
+
+
+def _show_comparison(study: JSON) -> None:
+    if table := study["comparison"]["table"]:
+        show_comparison(table)
+    else:
+        console.print(f"{study['state']}: {escape(study['reason'] or 'no table yet')}")
 
 
 def _show_warnings(warnings: Iterable[str]) -> None:

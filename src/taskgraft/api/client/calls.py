@@ -3,7 +3,7 @@
 To add one, write a function here and name it in `taskgraft.api.client.operations`; both clients have it then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -30,6 +30,31 @@ def create_tree(study_id: str, ar_threshold: float, *, idempotency_key: str | No
     return Call(
         "POST", path("studies", study_id, "trees"), as_json, json={"ar_threshold": ar_threshold}, headers=headers
     )
+
+
+def create_comparison(
+    study_id: str,
+    systems: Sequence[str] = ("all",),
+    *,
+    seeds: int | None = None,
+    group_budget: int | None = None,
+    idempotency_key: str | None = None,
+) -> Call[JSON]:
+    """Queue a comparison of a study that has succeeded with other systems; it is a study of its own."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    asked = {"systems": list(systems), "seeds": seeds, "group_budget": group_budget}
+    return Call("POST", path("studies", study_id, "comparisons"), as_json, json=asked, headers=headers)
+
+
+def plan_comparison(study_id: str, systems: Sequence[str] = ("all",), *, seeds: int | None = None) -> Call[JSON]:
+    """Return what a comparison would cost, and which systems have no row; nothing is queued."""
+    asked = {"systems": list(systems), "seeds": seeds}
+    return Call("POST", path("studies", study_id, "comparisons"), as_json, {"dry_run": True}, json=asked)
+
+
+def comparisons(study_id: str) -> Call[list[JSON]]:
+    """Return the comparisons of a study, oldest first."""
+    return Call("GET", path("studies", study_id, "comparisons"), as_items)
 
 
 def study(study_id: str) -> Call[JSON]:

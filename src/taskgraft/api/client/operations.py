@@ -9,6 +9,9 @@ class Operations:
 
     create_study = Operation(calls.create_study)
     create_tree = Operation(calls.create_tree)
+    create_comparison = Operation(calls.create_comparison)
+    plan_comparison = Operation(calls.plan_comparison)
+    comparisons = Operation(calls.comparisons)
     plan = Operation(calls.plan)
     study = Operation(calls.study)
     cancel = Operation(calls.cancel)

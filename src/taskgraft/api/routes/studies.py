@@ -14,7 +14,6 @@ from taskgraft.search.strategies.plan import Plan, plan_study
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
-from taskgraft.search.study.study import Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=problems(422, 503))
 
@@ -98,6 +97,8 @@ def create_tree(
     """
     if wanted.ar_threshold == study.spec.ar_threshold:
         raise InvalidInput.at("ar_threshold", f"is another one than the study's own; got {wanted.ar_threshold}")
+    if study.comparison:
+        raise Conflict(f"study {study.id} is a comparison: it has no tree of its own")
     if study.state not in _GROWS_TREES:
         rule = f"only one that is {' or '.join(sorted(_GROWS_TREES))} gives trees for other thresholds"
         raise Conflict(f"study {study.id} is {study.state}: {rule}")
@@ -105,24 +106,12 @@ def create_tree(
     spec = study.at_threshold(wanted.ar_threshold)
     catalog = Catalog(store, settings, study.datasets)
     if not store.knows_key(idempotency_key):
-        _check_datasets(catalog, study, spec)
+        catalog.check_unchanged(study, spec)
     child, _ = store.create_study(
         spec, idempotency_key=idempotency_key, datasets=catalog.versions or study.datasets, parent=study.id
     )
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=child.id)
     return StudyView.of(child)
-
-
-def _check_datasets(catalog: Catalog, study: Study, spec: StudySpec) -> None:
-    """Check that the datasets of a study are still what it used: one that was deleted may have been added anew."""
-    try:
-        catalog.outline(spec)
-    except InvalidInput as error:
-        raise Conflict(f"study {study.id} can't be taken further: {error}") from error
-    used = study.facts.get("fingerprints", {})
-    changed = [name for name, found in catalog.fingerprints.items() if used.get(name, found) != found]
-    if changed:
-        raise Conflict(f"study {study.id} can't be taken further: {', '.join(changed)} holds other data now")
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))

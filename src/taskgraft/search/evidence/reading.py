@@ -14,7 +14,8 @@ from taskgraft.search.evidence.verdict import ERROR
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 from taskgraft.search.study.result import TaskResult
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 
 Answers = Mapping[str, Sequence[Outcomes]]
 """Outcomes of each task, one entry per repeat."""

@@ -17,7 +17,7 @@ from taskgraft.search.statistics.certainty import CONFIDENCE
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 from taskgraft.search.study.result import Retrained, RetrainedTask
-from taskgraft.search.study.spec import TaskSpec
+from taskgraft.search.study.task_spec import TaskSpec
 
 Floats = NDArray[np.float64]
 

@@ -3,25 +3,25 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.open_training import Look
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.agenda import Agenda, SearchAgenda
 from taskgraft.search.running.ahead import TrainingsAhead
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.forecast import Forecast
 from taskgraft.search.running.head_starts import HeadStarts
-from taskgraft.search.running.jobs import Job, job_for, open_job_for
+from taskgraft.search.running.jobs import Job, open_job_for
 from taskgraft.search.running.open_jobs import OpenJobs
 from taskgraft.search.running.pace import Pace
-from taskgraft.search.running.reuse import Reuse, reduction
+from taskgraft.search.running.reuse import Found, Reuse, reduction
 from taskgraft.search.running.trunks import Trunks
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategies.ahead import is_open
-from taskgraft.search.strategies.remaining import trainings_left
-from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Progress, RunningTrial
@@ -43,7 +43,7 @@ class StudyDriver:
     With ``reuse``, a training that another study has finished is taken over; ``digest_of`` says which ones are equal.
     At most ``train_ahead`` trainings are under way that nobody has asked for; without ``reuse``, there are none.
     ``on_trial`` is called with the evidence whenever a training has ended. ``lengths`` are those that
-    `training.epochs: auto` may try.
+    `training.epochs: auto` may try. ``agenda`` says what to train, by default what the study's search asks for.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class StudyDriver:
         on_trial: Callable[[Evidence], None] = lambda evidence: None,
         lengths: Sequence[int] = (),
         train_ahead: int = 1,
+        agenda: Agenda | None = None,
     ) -> None:
+        self._agenda = agenda or SearchAgenda(spec)
         self._reuse = reuse
         self._digest_of = digest_of
         self._spec = spec
@@ -87,7 +89,7 @@ class StudyDriver:
         """Return what to do next, given what is known and what it cost; the same until a training starts or ends."""
         if self._decided is None:
             asked_for = frozenset(training for training in self._running if training not in self._ahead)
-            self._decided = self._shown = decide(self._spec, self.evidence, Spent(asked_for, self._seconds()))
+            self._decided = self._shown = self._agenda.decide(self.evidence, Spent(asked_for, self._seconds()))
             with self._lock:
                 self._ahead.notice_change(self._decided.trainings if isinstance(self._decided, Ask) else ())
             self._forecast = self._make_forecast(self._decided)
@@ -102,7 +104,7 @@ class StudyDriver:
             done=self.evidence.facts.count,
             at_least=decision.at_least,
             left=self._head_starts.deduct(
-                trainings_left(self._spec, self.evidence, decision),
+                self._agenda.left(self.evidence, decision),
                 (training for training in decision.trainings if training not in self._running),
             ),
             pace=Pace.of(self.evidence.facts.measurements, self.evidence.stretches),
@@ -136,7 +138,7 @@ class StudyDriver:
         return self._job(training) if training else None
 
     def _job(self, training: Training) -> Job:
-        return self._trunks.give(job_for(training, self._spec, self.evidence))
+        return self._trunks.give(self._agenda.job(training, self.evidence))
 
     def _with_state(self, job: Job) -> Job:
         """Return the job with what it needs to go on from a saved state, or to leave one."""
@@ -194,7 +196,7 @@ class StudyDriver:
     def take_over(self) -> None:
         """Take over what is asked next and other studies have finished, until something has to be trained."""
         while self._reuse and not self.should_stop() and (job := self._most_urgent()):
-            found = self._reuse.take(job, self._digest_of(job))
+            found = next(filter(None, self._offers(self._reuse, job)), None)
             if found is None:
                 return
             self._end(
@@ -207,6 +209,13 @@ class StudyDriver:
                     taken_over_from=self._reuse.origin_of(found),
                 )
             )
+
+    def _offers(self, reuse: Reuse, job: Job) -> Iterator[Found | None]:
+        """Yield what is found under the digest of the job itself, then of jobs that only measure more."""
+        yield reuse.take(job, self._digest_of(job))
+        for alike in self._agenda.alike(job):
+            found = reuse.take(job, self._digest_of(alike))
+            yield found and replace(found, measurement=found.measurement.without_affinities())
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
         """See `Driver`."""

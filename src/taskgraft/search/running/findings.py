@@ -33,8 +33,10 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     show to keep it; cells that they leave open are listed as unknown.
 
     Raises:
-        Conflict: pairs that the tree depends on are still to be trained.
+        Conflict: pairs that the tree depends on are still to be trained, or the study is a comparison.
     """
+    if study.comparison:
+        raise Conflict(f"study {study.id} is a comparison: it has no tree of its own")
     spec = study.spec
     threshold = spec.ar_threshold if ar_threshold is None else ar_threshold
     if study.tree is not None and threshold == spec.ar_threshold:

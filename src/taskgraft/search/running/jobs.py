@@ -30,6 +30,7 @@ class Job:
     epochs: int
     stopping: Stopping | None = None
     with_affinities: bool = False
+    with_lookaheads: bool = False
     start: Trunk | None = None
     stamp: str = ""
     saved: PackedState | None = None

@@ -3,8 +3,8 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,12 @@ from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
+from taskgraft.search.comparison.documents import write_comparison
+from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.evidence.length import study_lengths
+from taskgraft.search.running.agenda import Agenda, ComparisonAgenda, SearchAgenda
 from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
+from taskgraft.search.running.comparing import compare
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.final import FinalReport, final_report
 from taskgraft.search.running.jobs import Job
@@ -145,12 +149,28 @@ class StudyRun:
             raise Unavailable("Ray Tune ended before the search did")
         progress, _ = driver.snapshot()
         self._enter(Stage.EXPORT, progress)
+        if self._study.comparison:
+            self._compare(prepared, data, Known(self._study.comparison, driver.evidence))
+        else:
+            self._deliver(prepared, data, driver, decision)
+
+    def _deliver(self, prepared: PreparedStudy, data: StudyData, driver: StudyDriver, decision: Settled) -> None:
+        """End a search with its tree, its verdict and the bundle."""
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
         result = _result(report, data.template, prepared.tasks)
         document = tree_form(self._study.spec, driver.evidence, report.tree, prepared.tasks)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
         self._end(State.SUCCEEDED, reason, result=result, tree=document)
+
+    def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
+        """End a comparison with its table."""
+        table = compare(prepared, data, known, self._checkpoints, self._check_stop)
+        with self._replacing_artifacts() as folder:
+            write_comparison(folder, self._study.spec.name, table)
+        self._keep_facts({"comparison_table": table.to_json()})
+        reason = "; ".join(f"{refusal.system}: {refusal.reason}" for refusal in table.refusals)
+        self._end(State.SUCCEEDED, reason or None)
 
     def _check_stop(self) -> None:
         if self.lease.should_stop():
@@ -163,6 +183,16 @@ class StudyRun:
     @property
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self._data_dir, self._study.id)
+
+    @property
+    def _agenda(self) -> Agenda:
+        comparison = self._study.comparison
+        return ComparisonAgenda(comparison) if comparison else SearchAgenda(self._study.spec)
+
+    def _train_ahead(self, workers: Workers) -> int:
+        """Return how many models may be trained ahead; nothing that is asked for becomes slower by them."""
+        is_idle = workers.share_nothing and not self._study.comparison  # a comparison asks for all that it can
+        return self._machines.train_ahead if is_idle else 0
 
     def _device(self) -> str:
         """Return what the study trains on: what it started with, since results of two devices differ.
@@ -217,7 +247,8 @@ class StudyRun:
             partial(training_digest_of, data=data, spec=spec, device=device),
             outlook.update,
             lengths,
-            self._machines.train_ahead if workers.share_nothing else 0,  # nothing that is asked for becomes slower
+            self._train_ahead(workers),
+            self._agenda,
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
@@ -232,13 +263,7 @@ class StudyRun:
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
-        """Write the bundle beside its place and move it there when it is whole."""
-        folder = artifacts_dir(self._data_dir, self._study.id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.parent.glob(f"{_BUILDING}*"):  # by a runner that was killed
-            shutil.rmtree(left_over, ignore_errors=True)
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
-        try:
+        with self._replacing_artifacts() as building:
             export_bundle(
                 building,
                 model=report.model,
@@ -248,11 +273,26 @@ class StudyRun:
                 study=self._study.spec.to_plain(),
                 examples=_examples(prepared, data),
             )
+
+    @contextmanager
+    def _replacing_artifacts(self) -> Iterator[Path]:
+        """Provide a folder beside the artifacts, which is moved to their place when it is whole.
+
+        Raises:
+            Unavailable: it can't be written.
+        """
+        folder = artifacts_dir(self._data_dir, self._study.id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left_over in folder.parent.glob(f"{_BUILDING}*"):  # by a runner that was killed
+            shutil.rmtree(left_over, ignore_errors=True)
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+        try:
+            yield building
             building.chmod(0o755)
             shutil.rmtree(folder, ignore_errors=True)
             building.rename(folder)
         except OSError as error:
-            raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error
+            raise Unavailable(f"the artifacts can't be written to {folder}: {error}") from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
@@ -275,6 +315,7 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
         job.references,
         with_affinities=job.with_affinities,
         with_unlabelled=schedule.algorithm.learns_from_unlabelled,
+        with_lookaheads=job.with_lookaheads,
     )
 
 

@@ -15,6 +15,7 @@ from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
 from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
+from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
@@ -53,11 +54,13 @@ class StudyTable:
         idempotency_key: str | None = None,
         datasets: Mapping[str, int] = MappingProxyType({}),
         parent: str | None = None,
+        comparison: Comparison | None = None,
     ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
 
         ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed. ``parent`` is
-        the study whose tree this one makes for another threshold; it is a part of the body.
+        the study whose tree this one makes for another threshold, or that it compares as ``comparison`` says; both are
+        parts of the body.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
@@ -70,7 +73,7 @@ class StudyTable:
             "idempotency_key": idempotency_key,
             "spec": spec.to_plain(),
             "state": State.QUEUED,
-            "facts": {"datasets": dict(datasets)} if datasets else None,
+            "facts": _facts(datasets, comparison),
             "parent": parent,
         }
         insert = _insert(self._database.dialect).values(values)
@@ -84,7 +87,8 @@ class StudyTable:
             ).one_or_none()
         if first is None:
             raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
-        if ((study := to_study(first)).spec, study.parent) != (spec, parent):
+        study = to_study(first)
+        if (study.spec, study.parent, _request(study.comparison)) != (spec, parent, _request(comparison)):
             raise InvalidInput.at(
                 "Idempotency-Key", f"stands for one study; it was used for {study.id} with another body"
             )
@@ -146,6 +150,18 @@ class StudyTable:
         more = len(found) > limit
         return Page(found[:limit], _to_cursor(found[limit - 1].id) if more else None)
 
+    def comparisons_of(self, study_id: str) -> tuple[Study, ...]:
+        """Return the comparisons of a study, oldest first, also of one that was deleted.
+
+        Raises:
+            NotFound: no study can have this id.
+        """
+        has_id(study_id)
+        query = select(studies).where(studies.c.parent == study_id).order_by(studies.c.id)
+        with self._database.begin() as connection:
+            found = map(to_study, connection.execute(query))
+            return tuple(study for study in found if study.comparison)
+
     def cancel_study(self, study_id: str) -> Study:
         """Stop a study for good; a running one is ``cancelling`` until its runner has noticed.
 
@@ -202,6 +218,15 @@ class StudyTable:
         if row is None:
             raise Conflict(f"study {study_id} is {self.get_study(study_id).state}: {rule}")
         return to_study(row)
+
+
+def _facts(datasets: Mapping[str, int], comparison: Comparison | None) -> dict[str, Any] | None:
+    facts: dict[str, Any] = {"datasets": dict(datasets)} if datasets else {}
+    return (facts | ({"comparison": comparison.to_json()} if comparison else {})) or None
+
+
+def _request(comparison: Comparison | None) -> object:
+    return None if comparison is None else comparison.request
 
 
 def next_state(moves: Mapping[State, State]) -> ColumnElement[State]:

@@ -14,7 +14,8 @@ from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.machines import usable_cores
 from taskgraft.search.study.outline import StudyOutline, TaskOutline
-from taskgraft.search.study.spec import Strategy, StudySpec, TaskSpec
+from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.training_spec import TRUNK_SHARE
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.template import Template
@@ -89,16 +90,16 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     workers = workers or usable_cores()
     least, most = _least(spec), _most(spec)
     resolution = tuple(_resolution(task, outline) for task in outline.outlines)
-    pass_seconds = _pass_seconds(outline, template) / workers
+    one_pass = pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
-    costs = tuple(_strategy_costs(spec, pass_seconds))
+    costs = tuple(_strategy_costs(spec, one_pass))
     recommended, because = _recommended(costs)
     return Plan(
         epochs=plan_lengths(outline),
         trials_at_least=least.trials,
         trials_at_most=most.trials,
-        seconds_at_least=_wall_seconds(spec, least.passes * pass_seconds),
-        seconds_at_most=_wall_seconds(spec, most.passes * pass_seconds),
+        seconds_at_least=_wall_seconds(spec, least.passes * one_pass),
+        seconds_at_most=_wall_seconds(spec, most.passes * one_pass),
         workers=workers,
         independent_parameters=independent_parameters(template, outline.tasks),
         fully_shared_parameters=tree_cost(shared, template, outline.tasks).parameters or 0,
@@ -111,14 +112,14 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
     )
 
 
-def _strategy_costs(spec: StudySpec, pass_seconds: float) -> Iterator[StrategyCost]:
+def _strategy_costs(spec: StudySpec, one_pass: float) -> Iterator[StrategyCost]:
     """Yield what the study would take with each strategy that can run it."""
     for strategy in Strategy:
         if strategy.fewest_tasks > len(spec.tasks):
             continue
         asked = spec.model_copy(update={"strategy": strategy})
         works = (_least(asked), _likely(asked), _most(asked))
-        seconds = (_wall_seconds(spec, work.passes * pass_seconds) for work in works)
+        seconds = (_wall_seconds(spec, work.passes * one_pass) for work in works)
         yield StrategyCost(strategy, *(work.trials for work in works), *seconds)
 
 
@@ -225,8 +226,8 @@ def _likely(spec: StudySpec) -> _Work:
 def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
     trials = alone.trials * _with_trunk(spec) + repeats * len(models)
     trunk = 1 / TRUNK_SHARE if spec.training.has_trunk else 0.0
-    whole = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(_corpora, models))
-    passes = (1 - trunk) * whole + trunk * alone.passes * _corpora(spec.tasks)
+    whole = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(corpora_of, models))
+    passes = (1 - trunk) * whole + trunk * alone.passes * corpora_of(spec.tasks)
     allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
     return _Work(allowed, passes * allowed / trials)
 
@@ -236,7 +237,8 @@ def _with_trunk(spec: StudySpec) -> int:
     return len(spec.tasks) + spec.training.has_trunk
 
 
-def _corpora(tasks: Iterable[TaskSpec]) -> int:
+def corpora_of(tasks: Iterable[TaskSpec]) -> int:
+    """Return how many corpora a model of these tasks goes through in every step."""
     return len({task.dataset for task in tasks})
 
 
@@ -254,7 +256,7 @@ def plan_lengths(outline: StudyOutline) -> tuple[int, ...]:
     return study_lengths(outline.spec, _epoch_clips(outline)) or (outline.spec.training.given_epochs,)
 
 
-def _pass_seconds(outline: StudyOutline, template: Template) -> float:
+def pass_seconds(outline: StudyOutline, template: Template) -> float:
     """Return how long one core takes to train a model of one task; if the length is open, for the first length."""
     training = outline.spec.training
     clips = plan_lengths(outline)[0] * -(-_epoch_clips(outline) // training.batch_size) * training.batch_size

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.matrix import Pair
 from taskgraft.space.tree import BranchTree, Node

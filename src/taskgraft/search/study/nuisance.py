@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.study.spec import MAX_TASKS, StudySpec, TaskSpec
+from taskgraft.search.study.spec import MAX_TASKS, StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import TaskKind
 
 _FIELD = "training.algorithm"

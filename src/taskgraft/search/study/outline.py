@@ -13,7 +13,8 @@ from taskgraft.evaluators.kinds.nuisance import outline_nuisance
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.search.study.device import check_device
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import Task
 
 FindReport = Callable[[str], CheckReport | None]

@@ -18,7 +18,8 @@ from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.outline import within
-from taskgraft.search.study.spec import StudySpec, TaskSpec
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import Task, TaskKind
 
 

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BeforeValidator,
     Field,
     PlainValidator,
     ValidationError,
@@ -20,26 +19,22 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.metrics import METRICS, check_metric, lower_is_better, metrics_of
+from taskgraft.evaluators.metrics import lower_is_better
 from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
-from taskgraft.search.study.fields import AUTO, NameOrNames, Number, Value, Whole, WholeOrAuto, fault_at
+from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
+from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
-from taskgraft.space.named_heads import HeadName, check_named_head
 from taskgraft.space.synthesis import Synthesis
-from taskgraft.space.tasks import MAX_NAME, NAME_RULE, Task, TaskKind, is_valid_name
+from taskgraft.space.tasks import MAX_NAME, NAME_RULE, is_valid_name
 from taskgraft.space.template import Template
 from taskgraft.space.templates.registry import TEMPLATES
 
 _SUFFIX = re.compile(r"-q[0-9.]+(e-[0-9]+)?$")
 """What `StudySpec.at_threshold` appends to a study's name."""
 MAX_TASKS = 64
-MAX_TARGETS = 64
-"""Events or tags of one task."""
-_target = NameOrNames(256, MAX_TARGETS)
-_Target = Annotated[str | tuple[str, ...], BeforeValidator(_target.read), WithJsonSchema(_target.schema())]
 MAX_GIVEN_REPEATS = 20
 MAX_CONFIRM = 20
 BASELINE_REPEATS = 2
@@ -104,64 +99,6 @@ def _at_least_one_if_given(schema: dict[str, Any]) -> None:
     """Describe a list whose default is not the empty list that stands for it in the model."""
     schema["minItems"] = 1
     del schema["default"]
-
-
-def _one_of_the_metrics(schema: dict[str, Any]) -> None:
-    """Describe a metric whose default is not the empty text that stands for it in the model."""
-    schema["enum"] = list(METRICS)
-    del schema["default"]
-
-
-class TaskSpec(Value):
-    """One question of a study: which column of which dataset."""
-
-    name: str
-    dataset: str = Field(min_length=1, max_length=1024)
-    target: _Target = Field(description="a label column or an event; tags and events tasks may have several of them")
-    kind: TaskKind = TaskKind.CLIP
-    metric: str = Field(
-        "",
-        validate_default=True,
-        description="one that fits the kind; by default accuracy, of events event_f1, of values concordance",
-        json_schema_extra=_one_of_the_metrics,
-    )
-    head: Annotated[HeadName | None, Field(exclude_if=lambda name: name is None)] = None
-    """Another head than the template's, by name."""
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        if not is_valid_name(name):
-            raise ValueError(f"a task's name has {NAME_RULE}")
-        return name
-
-    @field_validator("metric")
-    @classmethod
-    def _metric(cls, metric: str, info: ValidationInfo) -> str:
-        """Take the first metric of the kind if none is given; refuse one that is unknown or does not fit the kind."""
-        if "kind" in info.data:
-            if not metric:
-                return metrics_of(info.data["kind"])[0]
-            try:
-                check_metric(metric, info.data["kind"])
-            except InvalidInput as error:
-                raise ValueError(error.faults[0].message) from None
-        return metric
-
-    @field_validator("head")
-    @classmethod
-    def _head(cls, name: HeadName | None, info: ValidationInfo) -> HeadName | None:
-        """Refuse a head that does not answer this kind of task."""
-        if name and "kind" in info.data:
-            try:
-                check_named_head(name, info.data["kind"])
-            except InvalidInput as error:
-                raise ValueError(error.faults[0].message) from None
-        return name
-
-    def to_task(self, classes: int) -> Task:
-        """Return the task as the search space sees it."""
-        return Task(self.name, self.kind, classes, self.head)
 
 
 class BudgetSpec(Value):

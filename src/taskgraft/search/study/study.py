@@ -6,6 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from taskgraft.search.study.comparison import Comparison
+from taskgraft.search.study.comparison_table import ComparisonTable
 from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
@@ -54,8 +56,8 @@ class Study:
 
     ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
     its datasets, which a resumed study checks, what its tasks are, and its device. ``tree`` is the tree that is
-    delivered, in the public form. ``parent`` is the study whose tree this one makes for another threshold; that one may
-    have been deleted.
+    delivered, in the public form. ``parent`` is the study whose tree this one makes for another threshold, or that it
+    compares with other systems; that one may have been deleted.
     """
 
     id: str
@@ -97,13 +99,30 @@ class Study:
         """
         return self.facts.get("training_length")
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """What it compares; None if it searches for a tree."""
+        asked = self.facts.get("comparison")
+        return None if asked is None else Comparison.from_json(asked)
+
+    @property
+    def comparison_table(self) -> ComparisonTable | None:
+        """What it found, if it is a comparison; None before it has succeeded."""
+        found = self.facts.get("comparison_table") if self.state is State.SUCCEEDED else None
+        return None if found is None else ComparisonTable.from_json(found)
+
+    @property
+    def epochs(self) -> int | None:
+        """The training length that it chose; None if it says it, or has not chosen yet."""
+        return (self.training_length or {}).get("epochs")
+
     def at_threshold(self, ar_threshold: float) -> StudySpec:
         """Return this study's specification at another threshold, of the training length that it uses.
 
         Raises:
             InvalidInput: a threshold that is not at least 0 and below 1.
         """
-        return self.spec.at_threshold(ar_threshold, (self.training_length or {}).get("epochs"))
+        return self.spec.at_threshold(ar_threshold, self.epochs)
 
     @property
     def resolution(self) -> tuple[Mapping[str, Any], ...]:

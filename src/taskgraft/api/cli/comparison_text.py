@@ -1,0 +1,94 @@
+"""What commands print of comparisons for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from taskgraft.api.cli.output import console, count, percent
+from taskgraft.evaluators.metrics import METRICS
+
+JSON = Mapping[str, Any]
+
+
+def show_comparison(table: JSON) -> None:
+    """Print the rows of a comparison, the systems without one, and remarks."""
+    if table["rows"]:
+        console.print(_metrics(table["rows"], table["ar_threshold"]))
+        console.print(_costs(table["rows"]))
+    for row in table["rows"]:
+        if row["note"]:
+            console.print(f"{escape(row['name'])}: {escape(row['note'])}")
+    for refusal in table["refusals"]:
+        console.print(f"{escape(refusal['system'])} has no row: {escape(refusal['reason'])}")
+    for remark in table["remarks"]:
+        console.print(escape(remark))
+
+
+def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
+    """Return the metric of every task and the AR, each above its interval."""
+    title = f"on the test split, in per cent; green keeps {percent(threshold)}"
+    table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    for name in (*(task["name"] for task in rows[0]["tasks"]), "AR"):
+        table.add_column(escape(name), justify="right")
+    for row in rows:
+        figures = [_task_figures(task) for task in row["tasks"]]
+        colour = "green" if row["ar"] <= threshold else "red"
+        ar = f"[{colour}]{_hundredths(row['ar'])}[/{colour}]\n{_ends(row['ar_interval'])}"
+        table.add_row(escape(row["name"]), *figures, ar)
+    return table
+
+
+def _costs(rows: Sequence[JSON]) -> Table:
+    """Return what every row weighs and took."""
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    for name in ("parameters", "bytes", "MACs per second", "trainings", "seconds"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        sizes = map(count, (row["parameters"], row["stored_bytes"], row["macs_per_second"], row["trainings"]))
+        table.add_row(escape(row["name"]), *sizes, f"{row['seconds']:,.0f}")
+    return table
+
+
+def _task_figures(task: JSON) -> str:
+    """Return a task's metric above its interval: in per cent, or as it is if it is no share."""
+    if METRICS[task["metric"]].is_share:
+        return f"{_hundredths(task['value'])}\n{_ends(task['interval'])}"
+    low, high = task["interval"]
+    return f"{task['value']:.3f}\n{low:.3f} to {high:.3f}"
+
+
+def _hundredths(fraction: float) -> str:
+    return percent(fraction).removesuffix(" %")
+
+
+def _ends(interval: Sequence[float]) -> str:
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def show_comparison_plan(name: str, document: JSON) -> None:
+    """Print what a comparison would cost, and its study if that has to end first."""
+    plan, study = document["comparison"], document["study"]
+    table = Table(title=f"plan of comparing {escape(name)}, {plan['seeds']} seed(s)", box=SIMPLE, padding=(0, 1, 0, 0))
+    for column in ("system", "trainings beside the baselines", "about"):
+        table.add_column(column)
+    for system in plan["systems"]:
+        trainings = "none" if system["refusal"] else _range(system, "trainings")
+        about = f"has no row: {system['refusal']}" if system["refusal"] else system["summary"]
+        table.add_row(system["system"], trainings, escape(about))
+    console.print(table)
+    console.print(f"trainings: {_range(plan, 'trainings')}, of which {plan['baselines']} are baselines")
+    console.print(f"trained by the study already: {count(plan['known'])}")
+    console.print(f"CPU seconds, estimated: {_range(plan, 'cpu_seconds')}")
+    console.print(f"seconds on {plan['workers']} cores: {_range(plan, 'seconds')}")
+    if study:
+        console.print(f"the study has to end first: {_range(study, 'trials')} trainings, {_range(study, 'seconds')} s")
+
+
+def _range(plan: JSON, figure: str) -> str:
+    least, most = (plan[f"{figure}_at_{end}"] for end in ("least", "most"))
+    return f"{least:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"

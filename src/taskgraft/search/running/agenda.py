@@ -1,0 +1,91 @@
+"""Agendas: what the driver of a study asks, whether it searches for a tree or compares systems."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from taskgraft.search.comparison.decisions import comparison_left, decide_comparison
+from taskgraft.search.comparison.protocol import Known
+from taskgraft.search.comparison.registry import systems_of
+from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.strategies.remaining import Left, trainings_left
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
+from taskgraft.search.study.comparison import Comparison
+from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.trial import Training
+
+
+class Agenda(Protocol):
+    """Decides what a study trains. Every method is a pure function of its arguments."""
+
+    def decide(self, evidence: Evidence, spent: Spent) -> Ask | Settled:
+        """Return what to do next.
+
+        Raises:
+            TrainingFailed: a training that the study can't do without has failed.
+        """
+        ...
+
+    def left(self, evidence: Evidence, decision: Ask) -> Left:
+        """Return what may still be asked for, as of ``decision``."""
+        ...
+
+    def job(self, training: Training, evidence: Evidence) -> Job:
+        """Return a training with all that its result depends on but the weights of its trunk."""
+        ...
+
+    def alike(self, job: Job) -> Iterable[Job]:
+        """Return jobs with the same weights and metrics that measure more: what they left may be taken over, too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAgenda:
+    """Searches for the tree of a study, by its strategy. Implements `Agenda`."""
+
+    spec: StudySpec
+
+    def decide(self, evidence: Evidence, spent: Spent) -> Ask | Settled:
+        """See `Agenda`."""
+        return decide(self.spec, evidence, spent)
+
+    def left(self, evidence: Evidence, decision: Ask) -> Left:
+        """See `Agenda`."""
+        return trainings_left(self.spec, evidence, decision)
+
+    def job(self, training: Training, evidence: Evidence) -> Job:
+        """See `Agenda`."""
+        return job_for(training, self.spec, evidence)
+
+    def alike(self, job: Job) -> Iterable[Job]:
+        """Return none: see `Agenda`."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonAgenda:
+    """Trains what the rows of a comparison need. Implements `Agenda`."""
+
+    comparison: Comparison
+
+    def decide(self, evidence: Evidence, spent: Spent) -> Ask | Settled:
+        """See `Agenda`."""
+        return decide_comparison(Known(self.comparison, evidence), spent)
+
+    def left(self, evidence: Evidence, decision: Ask) -> Left:
+        """See `Agenda`."""
+        return comparison_left(Known(self.comparison, evidence), decision)
+
+    def job(self, training: Training, evidence: Evidence) -> Job:
+        """See `Agenda`."""
+        known = Known(self.comparison, evidence)
+        systems = systems_of(self.comparison.systems, evidence.spec)
+        looks_ahead = any(system.looks_ahead(training, known) for system in systems)
+        return replace(job_for(training, evidence.spec, evidence), with_lookaheads=looks_ahead)
+
+    def alike(self, job: Job) -> Iterable[Job]:
+        """Return the job with affinities of either kind, if it measures none; see `Agenda`."""
+        if job.with_lookaheads or len(job.training.tasks) < 2 or job.training.is_trunk:
+            return ()
+        return replace(job, with_affinities=True), replace(job, with_lookaheads=True)

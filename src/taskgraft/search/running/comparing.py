@@ -1,0 +1,194 @@
+"""The end of a comparison: every model is read once on the test split, and becomes a row."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from safetensors.numpy import load as load_tensors
+
+from taskgraft.evaluators.assembly import assemble_model
+from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.measurement import Measurement, Outcomes
+from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.search.comparison.decisions import SystemState, refusals, rests_on, system_states
+from taskgraft.search.comparison.metric_interval import metric_interval
+from taskgraft.search.comparison.protocol import Known, Model, Part
+from taskgraft.search.evidence.reading import Reading
+from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.final import check_above_chance, groups_of
+from taskgraft.search.statistics.repeats import Repeats
+from taskgraft.search.statistics.seed_noise import SeedNoise
+from taskgraft.search.study.comparison_table import ComparisonTable, Row, RowPart, RowTask
+from taskgraft.search.study.preparation import PreparedStudy
+from taskgraft.search.study.task_spec import TaskSpec
+from taskgraft.search.study.trial import Training
+from taskgraft.space.cost import tree_cost
+from taskgraft.space.restriction import restricted
+from taskgraft.space.tree import BranchTree
+
+Said = Mapping[str, Outcomes]
+
+
+def compare(
+    prepared: PreparedStudy,
+    data: StudyData,
+    known: Known,
+    checkpoints: Checkpoints,
+    check_stop: Callable[[], object] = lambda: None,
+) -> ComparisonTable:
+    """Return the table of a comparison whose trainings have all ended.
+
+    ``check_stop`` is called before each row, and may raise to leave the work.
+
+    Raises:
+        TrainingFailed: no task learnt anything.
+        Unavailable: a checkpoint is not there any more.
+    """
+    check_above_chance(known.evidence, prepared.spec)
+    states = system_states(known)
+    reader = _Reader(prepared, data, known, checkpoints)
+    rows: dict[str, Row] = {}
+    for state in states:
+        for model in () if state.refusal else state.models:
+            check_stop()
+            rows[model.name] = reader.row(state, model)
+    return ComparisonTable(prepared.spec.ar_threshold, tuple(rows.values()), refusals(states), tuple(_remarks(known)))
+
+
+def _remarks(known: Known) -> Iterable[str]:
+    seeds = known.comparison.seeds
+    over = f"clips and {seeds} seeds" if seeds > 1 else "clips; with one seed they say nothing of other seeds"
+    yield f"figures are of the test split, means over {seeds} seed{'s' * (seeds > 1)}; intervals are 95 %, over {over}"
+    yield "trainings and seconds of a row include the baselines, which all rows share"
+    for task in filter(known.evidence.is_at_chance, known.tasks):
+        yield f"the baseline of {task} is no better than chance: it counts in no AR"
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """Reads the test split with the weights of trainings, each of them once."""
+
+    prepared: PreparedStudy
+    data: StudyData
+    known: Known
+    checkpoints: Checkpoints
+    _said: dict[Training, Said] = field(default_factory=dict)
+
+    def row(self, state: SystemState, model: Model) -> Row:
+        """Return the row of a model."""
+        reading = self._reading(model)
+        trainings, seconds = _effort(state, model)
+        sizes = [tree_cost(_deployed(part), self.data.template, self.prepared.tasks) for part in model.parts]
+        return Row(
+            system=state.system.name,
+            name=model.name,
+            tasks=tuple(self._task(task, reading) for task in self.prepared.spec.tasks),
+            ar=reading.ar,
+            ar_interval=reading.interval,
+            parameters=sum(size.parameters or 0 for size in sizes),
+            stored_bytes=sum(self._stored_bytes(part) for part in model.parts),
+            macs_per_second=sum(size.macs_per_second or 0 for size in sizes),
+            seeds=self.known.comparison.seeds,
+            trainings=trainings,
+            seconds=seconds,
+            parts=tuple(_row_part(part) for part in model.parts),
+            note=model.note,
+        )
+
+    def _reading(self, model: Model) -> Reading:
+        """Return the test split against the baselines of the same seeds; a baseline is its own."""
+        trees = {task: self.known.evidence.baseline(task) for task in self.known.tasks}
+        baselines = {task: self._answers(Part.whole(tree))[task] for task, tree in trees.items()}
+        answers = {task: said for part in model.parts for task, said in self._answers(part).items()}
+        alone = frozenset(part.answers[0] for part in model.parts if _is_baseline(part, self.known))
+        return Reading(
+            self.prepared.spec,
+            baselines,
+            {task: answers[task] for task in self.known.tasks},
+            groups_of(self.prepared),
+            alone,
+            frozenset(filter(self.known.evidence.is_at_chance, self.known.tasks)),
+            self._noise,
+        )
+
+    @cached_property
+    def _noise(self) -> SeedNoise | None:
+        return _seed_noise(self.known) if self.known.comparison.seeds > 1 else None
+
+    def _answers(self, part: Part) -> dict[str, list[Outcomes]]:
+        """Return what a network said about the test clips of the tasks that it answers, one entry for each seed."""
+        seeds = [self._read(replace(part.training, repeat=seed)) for seed in range(self.known.comparison.seeds)]
+        return {task: [said[task] for said in seeds] for task in part.answers}
+
+    def _read(self, training: Training) -> Said:
+        if training not in self._said:
+            tasks = {task.name: task for task in self.prepared.tasks if task.name in training.tasks}
+            parts = [(training.tree, self.checkpoints.load(training))]
+            model = assemble_model(training.tree, self.data.template, tasks, parts)
+            self._said[training] = evaluate(model, self.data, Split.TEST)
+        return self._said[training]
+
+    def _task(self, task: TaskSpec, reading: Reading) -> RowTask:
+        said = reading.model[task.name]
+        value = float(np.mean([measure(outcomes, task.metric) for outcomes in said]))
+        low, high = metric_interval(task.metric, said, reading.groups[task.dataset], reading.noise)
+        lost = None if task.name in reading.at_chance else reading.reductions[task.name]
+        return RowTask(task.name, task.metric, value, (min(low, value), max(high, value)), lost)
+
+    def _stored_bytes(self, part: Part) -> int:
+        """Return the bytes of the tensors that a network needs for its answers."""
+        tensors = load_tensors(self.checkpoints.load(part.training))
+        return sum(tensor.nbytes for name, tensor in tensors.items() if _is_needed(name, part))
+
+
+def _is_needed(tensor: str, part: Part) -> bool:
+    """Return whether a tensor lies on the way to an answer; names are those of `TreeModel`."""
+    kind, place, _ = tensor.split(".", 2)
+    tree = part.training.tree
+    if kind == "heads":
+        return tree.tasks[int(place)] in part.answers
+    return not set(list(tree.nodes())[int(place)].tasks).isdisjoint(part.answers)
+
+
+def _row_part(part: Part) -> RowPart:
+    return RowPart(part.training.tasks, part.answers, part.training.tree.to_json())
+
+
+def _deployed(part: Part) -> BranchTree:
+    return restricted(part.training.tree, part.answers)
+
+
+def _is_baseline(part: Part, known: Known) -> bool:
+    return len(part.training.tasks) == 1 and part.training == Training(known.evidence.baseline(part.training.tasks[0]))
+
+
+def _effort(state: SystemState, model: Model) -> tuple[int, float]:
+    """Return how many trainings a row rests on, and their seconds; of the tree, with the search that found it."""
+    known, effort = state.known, state.known.comparison.effort
+    trainings = rests_on(state, model)
+    is_found = state.system.rests_on_the_search()
+    counted = [training for training in trainings if not (is_found and training.key in effort.known)]
+    seconds = sum(_measured(training, known).seconds for training in counted)
+    return len(counted) + is_found * effort.trainings, seconds + is_found * effort.seconds
+
+
+def _measured(training: Training, known: Known) -> Measurement:
+    facts = known.evidence.facts
+    return facts.trunks[training] if training.is_trunk else facts.known[training]
+
+
+def _seed_noise(known: Known) -> SeedNoise:
+    """Return how much trainings differ by their seed, from all that were trained with several, on validation."""
+    metrics = {task.name: task.metric for task in known.spec.tasks}
+    by_training: dict[Training, list[Said]] = {}
+    for training, measured in known.evidence.facts.known.items():
+        by_training.setdefault(replace(training, repeat=0), []).append(measured.outcomes)
+    return SeedNoise.pool(
+        Repeats.of(metrics[task], [said[task] for said in repeats])
+        for training, repeats in by_training.items()
+        for task in training.tasks
+        if len(repeats) > 1 and repeats[0][task].clip_count > 1
+    )
