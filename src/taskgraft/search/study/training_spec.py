@@ -87,7 +87,9 @@ class TrainingSpec(Value):
         description="which one is the result: the best by metric, the one with the lowest validation loss, or the last",
     )
     algorithm: AlgorithmField = Field(
-        default=SOFT, description="what a step trains: a name, or an object with a name and the algorithm's own options"
+        default=SOFT,
+        description="what a step trains: a name, or an object with a name and the algorithm's own options",
+        json_schema_extra={"default": SOFT.name},
     )
     loss_weighting: Literal["sum"] = "sum"
     masking: Number = Field(
