@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "ef86a02c468d5321fd63e0ee71c146180cf726eb3df65b262ba3115c5fa21edf")
+PINNED = (2, "23e815cf704ac7d93ea32bca9a16559f6d1cd48ef8527b44518b97dd17c650e6")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

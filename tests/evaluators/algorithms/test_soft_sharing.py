@@ -10,7 +10,7 @@ from taskgraft.evaluators.algorithms.registry import SOFT
 from taskgraft.evaluators.algorithms.soft_sharing import SoftSharing
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.algorithms.runs import NAMES, digest, finish, trainer_of
+from tests.evaluators.algorithms.runs import NAMES, WHOLE, digest, finish, trainer_of
 
 APART = BranchTree.flat(NAMES, 0, 8)
 
@@ -49,6 +49,13 @@ def test_blocks_that_all_share_have_no_penalty(corpora: StudyData) -> None:
 def test_without_strength_tasks_are_independent(corpora: StudyData) -> None:
     found = digest(finish(trainer_of(SoftSharing(strength=0.0), corpora, APART)))
     assert found == digest(finish(trainer_of(SOFT, corpora, APART)))
+
+
+@pytest.mark.parametrize("form", ["l2", "orthogonal"])
+def test_a_tree_that_shares_all_blocks_is_trained_as_by_soft(form: str, corpora: StudyData) -> None:
+    """This once failed: no task has a penalty there."""
+    found, expected = (digest(finish(trainer_of(one, corpora, WHOLE))) for one in (SoftSharing(form), SOFT))
+    assert found == expected
 
 
 @pytest.mark.parametrize("form", ["l2", "orthogonal"])

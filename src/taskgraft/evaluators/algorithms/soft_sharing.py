@@ -55,4 +55,6 @@ class SoftSharingSteps(PlainSteps):
     def losses(self, step: "Step") -> "Mapping[str, Tensor]":
         """Return the losses with their penalties."""
         own, penalties = super().losses(step), self._penalties(self._columns)
-        return {task: loss + self._strength * penalties[task] for task, loss in own.items()}
+        return {
+            task: loss + self._strength * penalties[task] if task in penalties else loss for task, loss in own.items()
+        }
