@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.evaluators.algorithms.penalties import columns, l2, orthogonal
@@ -22,6 +22,7 @@ def test_the_penalty_of_two_numbers() -> None:
     assert sum(float(one) for one in orthogonal(matrices).values()) == 9.0
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000), tasks=st.integers(2, 4))
 def test_penalties_are_those_of_the_formulas(seed: int, tasks: int) -> None:
     random = torch.Generator().manual_seed(seed)
