@@ -23,7 +23,7 @@ def test_templates_tell_what_can_be_asked_for(api: Api) -> None:
         "summary": cnn8.summary,
         "blocks": 8,
         "default_depths": [4, 5, 6, 7, 8],
-        "kinds": ["clip", "frames"],
+        "kinds": ["clip", "frames", "events", "tags", "value"],
         "encoder_parameters": sum(block.parameters for block in cnn8.blocks),
         "encoder_macs_per_second": 4_949_100,
         "sample_rate": 16_000,

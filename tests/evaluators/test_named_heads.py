@@ -21,7 +21,8 @@ from tests.evaluators.exported import export_tones
 from tests.evaluators.tones import load_tones
 
 ONCE = Schedule(epochs=1, batch_size=16, optimisation=Optimisation(3e-3))
-NAMED = [(name.value, kind) for name, named in NAMED_HEADS.items() for kind in TaskKind if named.head(kind)]
+TONES = TaskKind.CLIP, TaskKind.FRAMES
+NAMED = [(name, kind) for name, named in NAMED_HEADS.items() for kind in TONES if named.head(kind)]
 
 
 def with_heads(data: StudyData, heads: dict[str, str]) -> StudyData:

@@ -34,6 +34,21 @@ def test_known_answers() -> None:
     assert measure(of_values([1, 2, 3], [2, 3, 4]), "mean_absolute_error") == 1.0
 
 
+@pytest.mark.parametrize("metric", metrics_of("tags"))
+def test_good_tags_are_better_than_chance_by_every_metric_that_judges_them(metric: str) -> None:
+    random, clips = np.random.default_rng(0), np.arange(400)
+    truth = random.integers(0, 2, len(clips))
+    said = np.where(random.random(len(clips)) < 0.95, truth, 1 - truth)
+    bins = score_bins(np.clip(said, 0.1, 0.9))
+    tables = {TAGS: Table.of(clips, 0 * clips, truth, said, 0 * clips + 1)}
+    tables |= {SCORES: Table.of(clips, 0 * clips, truth, bins, 0 * clips + 1)}
+    assert not is_at_chance(metric, Outcomes(tables))
+
+
+def test_a_yes_to_every_tag_is_no_recall_to_be_judged_by() -> None:
+    assert "balanced_accuracy" not in metrics_of("tags")
+
+
 def test_probabilities_have_bins() -> None:
     assert score_bins(np.array([0.0, 0.5, 0.9999, 1.0], np.float32)).tolist() == [0, BINS // 2, BINS - 1, BINS - 1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "23e815cf704ac7d93ea32bca9a16559f6d1cd48ef8527b44518b97dd17c650e6")
+PINNED = (2, "653fc885d8b52288502fa4b1f09fb27ea44d5755c02f4e0179a05e0c4f2825d1")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

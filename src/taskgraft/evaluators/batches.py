@@ -42,8 +42,7 @@ class Crops:
 class Batch:
     """A step's input: features [n, 1, f, t] (not normalised) of all corpora, and each task's rows and targets.
 
-    Targets are those of each task's kind: [rows] for clip tasks and [rows, s] for frames tasks, `MISSING` where there
-    is no label.
+    Targets are those of each task's kind, which its loss takes; `rows` are the clips that they belong to.
     ``inside`` [n, t] are the frames of the clips, without the silence around them.
     """
 

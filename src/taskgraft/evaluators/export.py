@@ -35,7 +35,8 @@ from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space import plain_yaml
 
 PARITY_LIMIT = 1e-4
-"""Largest difference between two forms of a model, in any probability, that is taken for rounding."""
+"""Largest difference between two forms of a model that is taken for rounding: in any probability, or as a share of the
+largest number."""
 _BATCH_SIZES = (1, 2, 5)
 _LAYER = "one_layer_rnn"
 """torch's function for the decomposition of one layer of a recurrent network."""
@@ -56,7 +57,7 @@ def export_bundle(
     """Write all files of a bundle into ``folder``, an empty one.
 
     ``metrics`` is the study's final report and ``study`` its specification, both as plain data. ``examples`` are
-    recordings at the front end's rate; on them every form of the model must give the same probabilities.
+    recordings at the front end's rate; on them every form of the model must give the same answers.
 
     Raises:
         InvalidInput: there is no example.
@@ -67,7 +68,7 @@ def export_bundle(
         raise InvalidInput.at("examples", "at least one recording, to check the exported model on; got none")
     device = DeviceModel(model, data).eval()
     preprocessing, labels = _preprocessing(data), task_labels(model.tree.tasks, data, study)
-    models = _models(device)
+    models = model_files(device)
     try:
         for name, content in models.items():
             (folder / name).write_bytes(content)
@@ -104,7 +105,7 @@ def task_labels(tasks: Sequence[str], data: StudyData, study: Mapping[str, Any])
     return {name: KINDS[task.task.kind].task_labels(task.labels, targets[name]) for name, task in known.items()}
 
 
-def _models(device: DeviceModel) -> dict[str, bytes]:
+def model_files(device: DeviceModel) -> dict[str, bytes]:
     """Return the model in its three forms: file name -> content.
 
     Raises:
@@ -241,8 +242,13 @@ def check_parity(folder: Path, device: DeviceModel, examples: Waveforms) -> dict
 
 
 def _difference(expected: Sequence[Waveforms], got: Sequence[Waveforms]) -> float:
-    """Return the largest absolute difference in any output; infinite if a value is not a number."""
-    differences = [np.abs(one - other).max() for one, other in zip(expected, got, strict=True)]
+    """Return the largest difference in any output; infinite if a value is not a number.
+
+    Numbers above 1, in the unit of a ``value`` task, are rounded as much more as they are larger.
+    """
+    differences = [
+        np.abs(one - other).max() / max(1.0, np.abs(one).max()) for one, other in zip(expected, got, strict=True)
+    ]
     return float(np.nan_to_num(np.array(differences), nan=np.inf).max())
 
 

@@ -196,7 +196,7 @@ def _limits(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels]) -> st
     limits = [
         "It was measured on the data above. Other voices, rooms, microphones and noise can make it worse; "
         "measure it on your own recordings before you rely on it.",
-        "It always answers with one of its labels, even if none is right: silence, music, another language.",
+        "It answers about every recording, even if no answer is right: silence, music, another language.",
         "Probabilities are not calibrated.",
         f"It looks at {seconds:g} s at a time; longer recordings are read in windows that know nothing of each other.",
     ]
@@ -244,10 +244,10 @@ def _loading(preprocessing: Preprocessing, tasks: Mapping[str, TaskLabels], metr
     return (
         f"Input `{bundle.INPUT}`: float32 [clips, {preprocessing.samples}], mono at {front_end.sample_rate:,} Hz, "
         f"{bundle.PADDING}. {front_end.features} and normalisation are inside the model. Outputs, in the order of "
-        f"`{bundle.LABELS}` ({', '.join(tasks)}): probabilities.\n\n"
+        f"`{bundle.LABELS}` ({', '.join(tasks)}): probabilities, and numbers of `value` tasks.\n\n"
         f"With Taskgraft, any recording of any length: `taskgraft predict . clip.wav`\n\n"
         f"With onnxruntime alone:\n\n```python\n{_WITH_ONNXRUNTIME}{_uses(tasks)}```\n\n"
         f"With PyTorch:\n\n```python\n{_WITH_TORCH.format(samples=preprocessing.samples)}```\n\n"
         f"`{bundle.WEIGHTS}` holds the bare weights and the normalisation. On {metrics['parity']['clips']} real clips "
-        f"all forms gave the same probabilities to within {worst:.1g}."
+        f"all forms gave the same answers to within {worst:.1g}."
     )

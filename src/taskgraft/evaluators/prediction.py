@@ -49,9 +49,10 @@ class Bundle:
         point in [-1, 1] or whole numbers as in a WAV file. Channels are averaged.
 
         For a clip task ``label``, ``probability`` and the ``probabilities`` of all labels; for a frames task its
-        ``regions`` (``onset``, ``offset`` in seconds, ``event``) and their ``share`` of the recording. A recording
-        longer than the model's window is read in windows; a clip task's answer is then the one that all windows
-        together find likeliest.
+        ``regions`` (``onset``, ``offset`` in seconds, ``event``) and their ``share`` of the recording; for an events
+        task the ``regions`` of all events; for a tags task the ``tags`` that apply and the ``probabilities`` of all;
+        for a value task its ``value``. A recording longer than the model's window is read in windows, which answer
+        together: by the geometric mean of their probabilities (clip), mean log-odds (tags), or mean (value).
 
         Raises:
             InvalidInput: the recording can't be read; samples without a rate, or that are not a recording.

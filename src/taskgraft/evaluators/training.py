@@ -110,14 +110,7 @@ class Trainer:
         start: Trunk | None = None,
         is_open: bool = False,
     ) -> None:
-        if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
-            raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
-        if stopping and not schedule.optimisation.choice.is_by_metric:
-            choice = schedule.optimisation.checkpoint.value
-            raise InvalidInput.at("stopping", f"takes a checkpoint that is chosen by metric; got {choice}")
-        algorithm = schedule.algorithm
-        if algorithm.has_phases and (stopping or is_open or schedule.optimisation.patience is not None):
-            raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
+        _check(tree, schedule, references, stopping, is_open)
         use_one_thread()
         keep_freed_memory()
         self._data = data
@@ -138,10 +131,10 @@ class Trainer:
         shuffling = np.random.default_rng(seed)
         shift = round(schedule.shift * data.template.front_end.frames_per_second)
         tasks = list(self._tasks.values())
-        pools = algorithm.pools(tasks, schedule.batch_size)
+        pools = schedule.algorithm.pools(tasks, schedule.batch_size)
         self._batches = TrainBatches(data, tasks, schedule.batch_size, shuffling, shift, pools)
         learner = Learner(data, self.model, self._tasks, self._batches, self._precision, self._course.planned, seed)
-        self._steps = algorithm.begin(learner)
+        self._steps = schedule.algorithm.begin(learner)
         self._learned = {**dict(self.model.named_parameters()), **self._steps.parameters()}
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
@@ -417,6 +410,24 @@ class _Best:
     metrics: Mapping[str, float]
     outcomes: Mapping[str, Outcomes]
     weights: bytes
+
+
+def _check(
+    tree: BranchTree,
+    schedule: Schedule,
+    references: Mapping[str, float] | None,
+    stopping: Stopping | None,
+    is_open: bool,
+) -> None:
+    """Refuse what a `Trainer` can't do."""
+    if stopping and not set(tree.tasks) <= set(references or ()) & set(stopping.baselines):
+        raise InvalidInput.at("stopping", "each task has a reference and the curve of its baseline")
+    if stopping and not schedule.optimisation.choice.is_by_metric:
+        choice = schedule.optimisation.checkpoint.value
+        raise InvalidInput.at("stopping", f"takes a checkpoint that is chosen by metric; got {choice}")
+    algorithm = schedule.algorithm
+    if algorithm.has_phases and (stopping or is_open or schedule.optimisation.patience is not None):
+        raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
 
 
 def _initial_model(tree: BranchTree, data: StudyData, seed: int, start: Trunk | None) -> TreeModel:

@@ -5,10 +5,12 @@ parameters and multiply-accumulates for that shape, and for as many outputs as t
 `evaluators/models/heads.py` builds the torch module of each kind.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from taskgraft.space.layers import Shape
+from taskgraft.space import layers
+from taskgraft.space.layers import Layer, Shape
 
 
 class Head(Protocol):
@@ -157,6 +159,27 @@ class MlpHead:
     def macs(self, shape: Shape, outputs: int) -> int:
         """Return the multiply-accumulates of both layers, once."""
         return (_features(shape) + outputs) * self.hidden
+
+
+@dataclass(frozen=True, slots=True)
+class LayeredHead(ABC):
+    """Layers behind each other, for ``clip`` tasks: the mean over bands and steps of what the last one gives.
+
+    Subclasses say which layers. These count for themselves and have their modules already, so that such a head needs
+    no code with torch.
+    """
+
+    @abstractmethod
+    def layers(self, shape: Shape, outputs: int) -> tuple[Layer, ...]:
+        """Return layers that take ``shape`` and end with as many channels as there are ``outputs``."""
+
+    def parameters(self, shape: Shape, outputs: int) -> int:
+        """Return the parameters of all layers."""
+        return sum(layer.parameters for layer in self.layers(shape, outputs))
+
+    def macs(self, shape: Shape, outputs: int) -> int:
+        """Return the multiply-accumulates of all layers."""
+        return layers.macs(self.layers(shape, outputs), shape)
 
 
 def _features(shape: Shape) -> int:

@@ -1,7 +1,7 @@
 """Layers: what the blocks of a template are made of, as plain values.
 
 Shapes are ``(channels, bands, frames)``. A layer says what it makes of a shape, and counts its parameters and
-multiply-accumulates; `evaluators/models/layers.py` builds the torch module of each kind.
+multiply-accumulates; `evaluators/models/blocks.py` builds the torch module of each kind.
 """
 
 from dataclasses import asdict, dataclass

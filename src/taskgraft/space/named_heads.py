@@ -5,7 +5,6 @@ A name stands for one head for whole clips, one for every time step, or both. A 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from taskgraft.errors import InvalidInput
@@ -22,19 +21,6 @@ from taskgraft.space.heads import (
     WeighedBiGruHead,
 )
 from taskgraft.space.tasks import Answer, Task, TaskKind
-
-
-class HeadName(StrEnum):
-    """What a head is called."""
-
-    ATTENTION = "attention"
-    POOL = "pool"
-    MEAN = "mean"
-    MLP = "mlp"
-    GRU = "gru"
-    BIGRU = "bigru"
-    LSTM = "lstm"
-    STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +43,18 @@ class NamedHead:
         return self.steps if kind.form.answer.needs_time else self.clip
 
 
-NAMED_HEADS: Mapping[HeadName, NamedHead] = MappingProxyType(
+NAMED_HEADS: Mapping[str, NamedHead] = MappingProxyType(
     {
-        HeadName.ATTENTION: NamedHead(clip=AttentionHead(hidden=32)),
-        HeadName.POOL: NamedHead(clip=PoolHead()),
-        HeadName.MEAN: NamedHead(clip=MeanHead()),
-        HeadName.MLP: NamedHead(clip=MlpHead(hidden=64)),
-        HeadName.GRU: NamedHead(steps=GruHead(hidden=28), over_time=True),
-        HeadName.BIGRU: NamedHead(
+        "attention": NamedHead(clip=AttentionHead(hidden=32)),
+        "pool": NamedHead(clip=PoolHead()),
+        "mean": NamedHead(clip=MeanHead()),
+        "mlp": NamedHead(clip=MlpHead(hidden=64)),
+        "gru": NamedHead(steps=GruHead(hidden=28), over_time=True),
+        "bigru": NamedHead(
             BiGruHead(hidden=128, pooled=True), BiGruHead(hidden=128), WeighedBiGruHead(hidden=128), over_time=True
         ),
-        HeadName.LSTM: NamedHead(LstmHead(hidden=28, pooled=True), LstmHead(hidden=28), over_time=True),
-        HeadName.STEPS: NamedHead(steps=StepHead(), over_time=True),
+        "lstm": NamedHead(LstmHead(hidden=28, pooled=True), LstmHead(hidden=28), over_time=True),
+        "steps": NamedHead(steps=StepHead(), over_time=True),
     }
 )
 
@@ -79,10 +65,10 @@ def check_named_head(name: str, kind: TaskKind) -> Head:
     Raises:
         InvalidInput: at ``head``: there is none, and the message lists those there are.
     """
-    able = ", ".join(one for one, named in NAMED_HEADS.items() if named.head(kind))
-    if name not in list(HeadName):
+    able = ", ".join(other for other, named in NAMED_HEADS.items() if named.head(kind))
+    if name not in NAMED_HEADS:
         raise InvalidInput.at("head", f"no head {name!r:.80}; for {kind.value} tasks there is {able}")
-    head = NAMED_HEADS[HeadName(name)].head(kind)
+    head = NAMED_HEADS[name].head(kind)
     if head is None:
         answers = "whole clips" if kind.form.answer.needs_time else "every time step"
         raise InvalidInput.at("head", f"{name} answers for {answers}; for {kind.value} tasks there is {able}")
@@ -96,6 +82,6 @@ def head_of(task: Task, name: str, why_no_steps: str) -> Head:
         InvalidInput: at ``head``, as `check_named_head`, or the encoder has no time steps and the head needs them.
     """
     head = check_named_head(name, task.kind)
-    if why_no_steps and NAMED_HEADS[HeadName(name)].over_time:
+    if why_no_steps and NAMED_HEADS[name].over_time:
         raise InvalidInput.at("head", f"{name} of {task.name} goes over time steps, and {why_no_steps}")
     return head

@@ -77,7 +77,7 @@ def test_json_is_yaml(tmp_path: Path) -> None:
             "tasks: [{name: a b}, {name: c, classes: 1}, {name: d}, {name: d}]\n",
             [
                 ("tasks.0.name", f"a task's name has {NAME_RULE}; got 'a b'"),
-                ("tasks.1.classes", "a task tells at least 2 classes apart; got 1"),
+                ("tasks.1.classes", "a clip task has at least 2 classes to tell apart; got 1"),
                 ("tasks.3.name", "task names are unique; got 'd'"),
             ],
         ),

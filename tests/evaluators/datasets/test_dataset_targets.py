@@ -102,8 +102,8 @@ def test_a_target_of_the_other_kind_is_told_what_to_write(tmp_path: Path) -> Non
     rows = [f"{split}-cat.wav,0.01,0.02,meow" for split in ALL]
     corpus = read_corpus(sound_corpus(tmp_path, rows), "zoo")
     assert messages(corpus, "meow") == [
-        "zoo has no label column 'meow'; 'meow' is an event of its segments: write kind: frames"
+        "zoo has no label column 'meow'; 'meow' is an event of its segments: write kind: frames or events"
     ]
     assert messages(corpus, "animal", TaskKind.FRAMES) == [
-        "zoo has no event 'animal' in its segments; 'animal' is a label column: write kind: clip, or leave kind out"
+        "zoo has no event 'animal' in its segments; 'animal' is a label column: write kind: clip, tags or value"
     ]

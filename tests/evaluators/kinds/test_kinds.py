@@ -1,6 +1,7 @@
 """What every kind of task promises."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_answers_about_windows_are_those_of_the_evaluation(chimes: Path, kind: T
     seconds = float(pack.lengths[clip] / per_second)
     timing = Timing(windows, template.time_stride, template.time_stride / per_second, seconds)
     answer = KINDS[kind].decode(KINDS[kind].task_labels(data.tasks[name].labels, target), outputs, timing)
+    assert "\n" not in KINDS[kind].summary(answer)
     (table, *_) = evaluate(model, data, Split.TEST)[name].tables.values()
     mine = table.clips == clip
     if kind is TaskKind.CLIP:
@@ -157,3 +159,24 @@ def test_labels_of_another_kind_are_named(kind: TaskKind, labels: list[str], eve
 def test_templates_without_a_time_axis_answer_kinds_about_clips_only() -> None:
     assert get_template("vgg11").kinds == (TaskKind.CLIP, TaskKind.TAGS, TaskKind.VALUE)
     assert get_template("crnn").kinds == tuple(TaskKind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "line"),
+    [
+        (TaskKind.CLIP, {"label": "cat", "probability": 0.25}, "cat (25.00 %)"),
+        (TaskKind.FRAMES, {"regions": []}, "nowhere"),
+        (TaskKind.FRAMES, {"regions": [{"onset": 0, "offset": 1.5, "event": "low"}]}, "0.00-1.50 s"),
+        (TaskKind.EVENTS, {"regions": []}, "none"),
+        (
+            TaskKind.EVENTS,
+            {"regions": [{"onset": 0, "offset": 1.5, "event": "low"}] * 2},
+            "low 0.00-1.50 s, low 0.00-1.50 s",
+        ),
+        (TaskKind.TAGS, {"tags": []}, "none"),
+        (TaskKind.TAGS, {"tags": ["low", "high"]}, "low, high"),
+        (TaskKind.VALUE, {"value": 30.46638298034668}, "30.4664"),
+    ],
+)
+def test_people_read_an_answer_in_a_line(kind: TaskKind, answer: dict[str, Any], line: str) -> None:
+    assert KINDS[kind].summary(answer) == line

@@ -1,5 +1,6 @@
 """Tags and values: what they refuse, what they learn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING
 from taskgraft.evaluators.evaluation import evaluate
+from taskgraft.evaluators.export import check_parity, model_files
 from taskgraft.evaluators.kinds.registry import task_targets
+from taskgraft.evaluators.kinds.value import ValueLabels
 from taskgraft.evaluators.kinds.weights import presence_weights
 from taskgraft.evaluators.kinds.yes_or_no import log_odds, mean_cross_entropy, mean_cross_entropy_of, probabilities_of
 from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.models.device_model import DeviceModel
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.training import Trainer
@@ -34,6 +38,25 @@ def test_tags_and_values_are_learned_together(tmp_path: Path) -> None:
     assert measure(said["tags"], "macro_f1") > 0.9
     values = said["loudness"].tables["values"]
     assert 2 < values.predicted.min() <= values.predicted.max() < 12  # in the unit of the labels, 2 to 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+def test_forms_of_a_model_agree_whatever_the_unit_of_its_values(tmp_path: Path, unit: float) -> None:
+    """Single precision rounds numbers of a million to a sixteenth."""
+    data = load_chimes(write_chimes(tmp_path / "corpus"), [TaskKind.VALUE], tmp_path / "cache")
+    labels = data.tasks["loudness"].targets
+    assert isinstance(labels, ValueLabels)
+    labels = replace(labels, middle=labels.middle * unit, spread=labels.spread * unit)
+    data = replace(data, tasks={"loudness": replace(data.tasks["loudness"], targets=labels)})
+    trainer = Trainer(BranchTree.flat(["loudness"], 8, 8), data, Schedule(20, 16, Optimisation(5e-3)), seed=0)
+    while not trainer.finished:
+        trainer.advance()
+    device = DeviceModel(trainer.model, data).eval()
+    for name, content in model_files(device).items():
+        (tmp_path / name).write_bytes(content)
+    sound = np.random.default_rng(0).normal(0, 0.1, (5, device.samples)).astype(np.float32)
+    assert 0 < max(check_parity(tmp_path, device, sound)["max_abs_difference"].values()) < 1e-5
 
 
 def test_weighted_cross_entropy_leaves_out_what_has_no_label() -> None:

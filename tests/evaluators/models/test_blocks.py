@@ -1,5 +1,7 @@
 """Modules of blocks and heads have the shapes, parameters and multiply-accumulates of their specifications."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from taskgraft.space.heads import (
     BiGruHead,
     GruHead,
     Head,
+    LayeredHead,
     LstmHead,
     MeanHead,
     MlpHead,
@@ -20,6 +23,7 @@ from taskgraft.space.heads import (
     StepHead,
     WeighedBiGruHead,
 )
+from taskgraft.space.layers import Convolution, Layer, Relu, Shape
 from taskgraft.space.named_heads import NAMED_HEADS
 from taskgraft.space.template import Block, Template, conv_block
 from taskgraft.space.templates.registry import TEMPLATES, get_template
@@ -76,7 +80,16 @@ def is_of_steps(spec: Head) -> bool:
     return isinstance(spec, StepHead | GruHead) or (isinstance(spec, BiGruHead | LstmHead) and not spec.pooled)
 
 
+@dataclass(frozen=True, slots=True)
+class TwoConvolutions(LayeredHead):
+    hidden: int
+
+    def layers(self, shape: Shape, outputs: int) -> tuple[Layer, ...]:
+        return Convolution(shape[0], self.hidden, bias=True), Relu(), Convolution(self.hidden, outputs, (1, 1))
+
+
 HEADS = [
+    TwoConvolutions(4),
     AttentionHead(4),
     PoolHead(),
     MeanHead(),

@@ -31,7 +31,8 @@ def test_a_task_that_names_a_head_may_be_of_a_kind_that_the_template_has_none_fo
 @pytest.mark.parametrize(
     ("values", "where", "words"),
     [
-        ({"head": "nose"}, "tasks.0.head", "'attention', 'pool'"),
+        ({"head": "nose"}, "tasks.0.head", "no head 'nose'; for clip tasks there is attention, pool,"),
+        ({"head": 3}, "tasks.0.head", "valid string"),
         ({"kind": "frames", "head": "attention"}, "tasks.0.head", "attention answers for whole clips"),
         ({"head": "gru"}, "tasks.0.head", "gru answers for every time step; for clip tasks there is attention"),
         ({"head": "lstm", "template": "vgg11"}, "template", "lstm of a goes over time steps, and vgg11 has none"),
@@ -50,3 +51,8 @@ def test_facts_of_a_study_keep_its_heads() -> None:
     tasks = (Task("a", classes=5, head="mlp"), Task("b", TaskKind.FRAMES))
     assert tasks_from_facts({"tasks": to_facts(tasks)}) == tasks
     assert to_facts(tasks)[1] == {"name": "b", "kind": "frames", "classes": 2}
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_tasks_of_every_kind_may_be_behind_a_named_front_end(kind: TaskKind) -> None:
+    assert study(kind, template="crnn", front_end="scene").front_end == "scene"

@@ -19,6 +19,7 @@ from taskgraft.errors import TrainingFailed, Unavailable
 
 if TYPE_CHECKING:
     from taskgraft.api.client import Client
+    from taskgraft.evaluators.prediction import Bundle
 
 _STOP_SECONDS = 40
 """Longer than what the service gives its runner to end in order."""
@@ -40,8 +41,9 @@ def demo(
             errors.print(f"service at {url}, documentation at {url}/docs")
             outcome = _study(client, folder / "model")
         outcome["clip"] = str(_some_clip(manifest))
-        outcome["predictions"] = load_bundle(folder / "model").predict(Path(outcome["clip"]))
-        print_json(outcome) if as_json else _show(outcome)
+        model = load_bundle(folder / "model")
+        outcome["predictions"] = model.predict(Path(outcome["clip"]))
+        print_json(outcome) if as_json else _show(outcome, model)
 
 
 def demo_study() -> dict[str, Any]:
@@ -125,9 +127,9 @@ def _some_clip(manifest: Path) -> Path:
     return corpus.audio(corpus.splits.index(Split.TEST))
 
 
-def _show(outcome: dict[str, Any]) -> None:
+def _show(outcome: dict[str, Any], model: "Bundle") -> None:
     from taskgraft.api.cli.text import show_answer, show_outcome
 
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
-    show_answer(outcome["clip"], outcome["predictions"])
+    show_answer(outcome["clip"], outcome["predictions"], model.tasks)
     console.print(f"model: {escape(outcome['bundle'])} (start with README.md)")

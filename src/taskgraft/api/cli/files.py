@@ -11,7 +11,7 @@ from taskgraft.api.own_encoders import parse_study
 from taskgraft.api.study_files import read_mapping
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec, as_fault
-from taskgraft.space.named_heads import HeadName, check_named_head
+from taskgraft.space.named_heads import check_named_head
 from taskgraft.space.tasks import Task, TaskKind
 
 
@@ -52,7 +52,7 @@ class _PlainTask(BaseModel):
     name: str
     kind: TaskKind = TaskKind.CLIP
     classes: Annotated[int, Strict()] = 2
-    head: HeadName | None = None
+    head: str | None = None
 
     def to_task(self) -> Task:
         one_event = self.kind is TaskKind.FRAMES and self.classes == 1  # the other class is its absence

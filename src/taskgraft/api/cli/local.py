@@ -143,10 +143,11 @@ def predict(
 
     with errors_as_exit_codes(as_json):
         answers: dict[str, Any] = {}
-        for clip, answer in _answers(load_bundle(bundle), clips):
+        model = load_bundle(bundle)
+        for clip, answer in _answers(model, clips):
             answers[clip] = answer
             if not as_json and not _failed(answer):
-                show_answer(clip, answer)
+                show_answer(clip, answer, model.tasks)
         if as_json:
             print_json(answers)
     if any(map(_failed, answers.values())):

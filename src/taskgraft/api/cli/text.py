@@ -10,6 +10,8 @@ from rich.tree import Tree
 
 from taskgraft.api.cli.comparison_text import show_comparison
 from taskgraft.api.cli.output import console, count, errors, percent
+from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.evidence.verdict import percent_up
 from taskgraft.search.study.result import FinalVerdict
@@ -305,12 +307,8 @@ def _resolution_table(tasks: Iterable[JSON]) -> Table:
     return table
 
 
-def show_answer(clip: str, answer: JSON) -> None:
-    """Print what a model says about one recording."""
+def show_answer(clip: str, answer: JSON, tasks: Mapping[str, TaskLabels]) -> None:
+    """Print what a model of these tasks says about one recording."""
     console.print(f"[bold]{escape(clip)}[/bold]")
     for task, said in answer.items():
-        if "label" in said:
-            console.print(f"  {escape(task)}: {escape(said['label'])} ({percent(said['probability'])})")
-        else:
-            regions = ", ".join(f"{region['onset']:.2f}-{region['offset']:.2f} s" for region in said["regions"])
-            console.print(f"  {escape(task)}: {regions or 'nowhere'}")
+        console.print(f"  {escape(task)}: {escape(KINDS[tasks[task].kind].summary(said))}")

@@ -25,7 +25,7 @@ def look_in(folders: Iterable[str | Path]) -> None:
 
 
 def searched_folders() -> tuple[str, ...]:
-    """Return where this process imports from, for workers that shall find the same."""
+    """Return the folders that this process imports from, so that workers find the same modules."""
     return tuple(str(Path(folder).absolute()) for folder in sys.path)
 
 

@@ -3,7 +3,7 @@
 Notation: ``n`` clips, ``w`` windows of clips, ``k`` classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,10 @@ class ClipKind:
             "probability": float(joint[best]),
             "probabilities": dict(zip(labels.labels, joint.tolist(), strict=True)),
         }
+
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return the likeliest label and its probability."""
+        return f"{answer['label']} ({100 * answer['probability']:.2f} %)"
 
     def describe(self, labels: TaskLabels) -> str:
         """Return the classes."""

@@ -6,7 +6,7 @@ manifest that say whether an event sounds anywhere in it. A clip may have neithe
 Notation: ``n`` clips, ``w`` windows of clips, ``s`` time steps, ``t`` time steps of a whole clip, ``k`` events.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,11 @@ class EventsKind:
             for onset, offset in timing.regions(column)
         ]
         return {"regions": sorted(found, key=lambda region: (region["onset"], region["offset"]))}
+
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return the regions, each with its event."""
+        regions = (f"{region['event']} {region['onset']:.2f}-{region['offset']:.2f} s" for region in answer["regions"])
+        return ", ".join(regions) or "none"
 
     def describe(self, labels: TaskLabels) -> str:
         """Return the events."""

@@ -3,7 +3,7 @@
 Notation: ``n`` clips, ``w`` windows of clips, ``s`` time steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +158,11 @@ class FramesKind:
         detected = timing.join(outputs) > 0.5
         regions = [{"onset": on, "offset": off, "event": str(labels.event)} for on, off in timing.regions(detected)]
         return {"regions": regions, "share": float(detected.mean())}
+
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return the regions."""
+        regions = (f"{region['onset']:.2f}-{region['offset']:.2f} s" for region in answer["regions"])
+        return ", ".join(regions) or "nowhere"
 
     def describe(self, labels: TaskLabels) -> str:
         """Return the event."""

@@ -39,7 +39,7 @@ def require_column(dataset: str, target: str, columns: Iterable[str], events: It
     """
     known = set(columns)
     if target not in known:
-        hint = f"{target!r} is an event of its segments: write kind: frames" if target in set(events) else ""
+        hint = f"{target!r} is an event of its segments: write kind: frames or events" if target in set(events) else ""
         _refuse(f"{dataset} has no label column {target!r}", hint, known)
 
 
@@ -52,7 +52,7 @@ def require_event(dataset: str, target: str, events: Iterable[str], columns: Ite
     known = set(events)
     if target not in known:
         is_column = target in set(columns)
-        hint = f"{target!r} is a label column: write kind: clip, or leave kind out" if is_column else ""
+        hint = f"{target!r} is a label column: write kind: clip, tags or value" if is_column else ""
         _refuse(f"{dataset} has no event {target!r} in its segments", hint, known)
 
 

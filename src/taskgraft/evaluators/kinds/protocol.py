@@ -128,6 +128,9 @@ class Kind(Protocol):
     def decode(self, labels: TaskLabels, outputs: Floats, timing: Timing) -> dict[str, Any]:
         """Return the answer about a recording, of an exported model's outputs for its windows."""
 
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return an answer that `decode` gave as a line for people."""
+
     def describe(self, labels: TaskLabels) -> str:
         """Return what it answers, for the model card."""
 

@@ -153,6 +153,10 @@ class TagsKind:
         found = dict(zip(labels.labels, probabilities.tolist(), strict=True))
         return {"tags": [tag for tag, probability in found.items() if probability > 0.5], "probabilities": found}
 
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return the tags that apply."""
+        return ", ".join(answer["tags"]) or "none"
+
     def describe(self, labels: TaskLabels) -> str:
         """Return the tags."""
         return f"which of these apply: {', '.join(labels.labels)}"

@@ -166,6 +166,10 @@ class ValueKind:
         """Return the mean of the windows' numbers [w]."""
         return {"value": float(outputs.astype(np.float64).mean())}
 
+    def summary(self, answer: Mapping[str, Any]) -> str:
+        """Return the number."""
+        return f"{answer['value']:.6g}"
+
     def describe(self, labels: TaskLabels) -> str:
         """Return what the number is."""
         return f"a number: {labels.labels[0]}"

@@ -183,9 +183,13 @@ _CLASS_TABLES = (CLASSES, TAGS)
 
 ACCURACY = Accuracy(name="accuracy", tables=_CLASS_TABLES, kinds=_CLASS_KINDS)
 BALANCED_ACCURACY = OfClassCounts(
-    name="balanced_accuracy", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_recall
+    name="balanced_accuracy",
+    tables=_CLASS_TABLES,
+    kinds=_CLASS_KINDS - {"tags"},  # a yes to every tag has a recall of 1
+    formula=macro_recall,
+    over_classes=True,
 )
 MACRO_PRECISION = OfClassCounts(
-    name="macro_precision", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_precision
+    name="macro_precision", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_precision, over_classes=True
 )
-MACRO_F1 = OfClassCounts(name="macro_f1", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_f1)
+MACRO_F1 = OfClassCounts(name="macro_f1", tables=_CLASS_TABLES, kinds=_CLASS_KINDS, formula=macro_f1, over_classes=True)

@@ -30,7 +30,8 @@ class Metric(ABC):
 
     ``tables`` are those that it can be read from, ``kinds`` the kinds of tasks that may be judged by it. ``best`` is
     the value of a model without errors, ``worst`` the lowest value there is, None for an error, which has no limit. A
-    metric that ``is_share`` is noisy as a share of right answers is, and is shown in per cent.
+    metric that ``is_share`` is noisy as a share of right answers is, and is shown in per cent. For one that is
+    ``over_classes``, a mean over classes, classes count the same in the loss, too (``class_weights: auto``).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric(ABC):
     best: float = 1.0
     worst: float | None = 0.0
     is_share: bool = True
+    over_classes: bool = False
 
     def is_in(self, outcomes: Outcomes) -> bool:
         """Return whether there is a table that the metric can be read from."""

@@ -117,6 +117,7 @@ def _(_: filters.ChannelsAsBands) -> nn.Module:
     return ChannelsAsBands()
 
 
+@build_layer.register
 def _(spec: ImportedBlock) -> nn.Module:
     return build_imported(spec)
 

@@ -25,8 +25,7 @@ class DeviceModel(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the answers of every task in the tree's order, for ``waveform`` [n, samples].
 
-        They are those of the task's kind: probabilities of each class [n, k] for clip tasks; that the event is there,
-        [n, s], for frames tasks.
+        They are those of the task's kind: its `activate` says which, `output_shape` of which shape.
         """
         features = self.normalisation(self.log_mel(waveform).unsqueeze(1))
         scores = self.tree(features).values()

@@ -9,6 +9,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
+from taskgraft.evaluators.models.blocks import build_layer
 from taskgraft.space import heads
 from taskgraft.space.layers import Shape
 
@@ -171,6 +172,19 @@ class Perceptron(nn.Module):
         return scores
 
 
+class Layered(nn.Module):
+    """Scores of every band and step from layers behind each other, of which the mean is taken."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Return class scores (logits) [n, k]."""
+        scores: Tensor = self.layers(encoded).mean((2, 3))
+        return scores
+
+
 @singledispatch
 def build_head(spec: heads.Head, shape: Shape, outputs: int) -> nn.Module:
     """Return the module of a head's specification, behind an encoder that ends with ``shape``."""
@@ -224,6 +238,11 @@ def _(spec: heads.LstmHead, shape: Shape, outputs: int) -> nn.Module:
 @build_head.register
 def _(spec: heads.MlpHead, shape: Shape, outputs: int) -> nn.Module:
     return Perceptron(shape[0] * shape[1], spec.hidden, outputs)
+
+
+@build_head.register
+def _(spec: heads.LayeredHead, shape: Shape, outputs: int) -> nn.Module:
+    return Layered(nn.Sequential(*map(build_layer, spec.layers(shape, outputs))))
 
 
 def _steps(encoded: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgraft.evaluators.datasets.targets import MISSING
+from taskgraft.evaluators.metrics.registry import METRICS
 
 _MAX_CLASS_WEIGHT = 10.0
-_AVERAGES = frozenset({"balanced_accuracy", "macro_precision", "macro_f1"})
 
 
 class ClassWeights(StrEnum):
@@ -31,7 +31,7 @@ class ClassWeights(StrEnum):
 
 def averages_over_classes(metric: str) -> bool:
     """Return whether a metric, by its name, is a mean over classes, each of which counts the same."""
-    return metric in _AVERAGES
+    return METRICS[metric].over_classes
 
 
 def weigh_classes(rule: ClassWeights, metric: str, labels: NDArray[np.integer], classes: int) -> NDArray[np.float32]:

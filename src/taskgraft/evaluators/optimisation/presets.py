@@ -1,6 +1,6 @@
 """Recipes by name: what studies of the field say about their trainings. A new one is a line in `PRESETS`.
 
-Sources: S1, scenes and events, 2024; S4, emotion, speaker and gender, 2021 (docs/training.md).
+Sources: a study of scenes and events, 2024, and one of emotions, speakers and genders, 2021 (docs/training.md).
 """
 
 from collections.abc import Mapping

@@ -216,7 +216,7 @@ class StudySpec(Value):
             try:
                 width = float(info.data.get("width", 1.0))
                 template = template_of(info.data.get("imported"), info.data["template"], width, name)
-                check_heads(template, [task.to_task(2) for task in info.data.get("tasks", ())])
+                check_heads(template, [task.to_task(task.kind.form.least) for task in info.data.get("tasks", ())])
             except InvalidInput as error:
                 raise ValueError(error.faults[0].message) from None
         return name

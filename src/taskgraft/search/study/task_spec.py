@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.metrics import METRICS, check_metric, metrics_of
 from taskgraft.search.study.fields import NameOrNames, Value
-from taskgraft.space.named_heads import HeadName, check_named_head
+from taskgraft.space.named_heads import NAMED_HEADS, check_named_head
 from taskgraft.space.tasks import NAME_RULE, Task, TaskKind, is_valid_name
 
 MAX_TARGETS = 64
@@ -20,6 +20,11 @@ def _one_of_the_metrics(schema: dict[str, Any]) -> None:
     """Describe a metric whose default is not the empty text that stands for it in the model."""
     schema["enum"] = list(METRICS)
     del schema["default"]
+
+
+def _one_of_the_heads(schema: dict[str, Any]) -> None:
+    """Describe the name of a head, or null."""
+    schema["enum"] = [*NAMED_HEADS, None]
 
 
 class TaskSpec(Value):
@@ -35,8 +40,12 @@ class TaskSpec(Value):
         description="one that fits the kind; by default accuracy, of events event_f1, of values concordance",
         json_schema_extra=_one_of_the_metrics,
     )
-    head: Annotated[HeadName | None, Field(exclude_if=lambda name: name is None)] = None
-    """Another head than the template's, by name."""
+    head: str | None = Field(
+        None,
+        description="another head than the template's, by name",
+        exclude_if=lambda name: name is None,
+        json_schema_extra=_one_of_the_heads,
+    )
 
     @field_validator("name")
     @classmethod
@@ -60,7 +69,7 @@ class TaskSpec(Value):
 
     @field_validator("head")
     @classmethod
-    def _head(cls, name: HeadName | None, info: ValidationInfo) -> HeadName | None:
+    def _head(cls, name: str | None, info: ValidationInfo) -> str | None:
         """Refuse a head that does not answer this kind of task."""
         if name and "kind" in info.data:
             try:
