@@ -11,12 +11,30 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "e8c04d7ba2dc09947d742d91fa2d40d7ae74a81abc53c0657e744fc55d6a841b")
+PINNED = (2, "653fc885d8b52288502fa4b1f09fb27ea44d5755c02f4e0179a05e0c4f2825d1")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
+    "evaluators/algorithms/adversarial.py": (),
+    "evaluators/algorithms/algorithm.py": (),
+    "evaluators/algorithms/cross.py": (),
+    "evaluators/algorithms/freeze.py": (),
+    "evaluators/algorithms/hard.py": (),
+    "evaluators/algorithms/learner.py": (),
+    "evaluators/algorithms/mean_teacher.py": (),
+    "evaluators/algorithms/penalties.py": (),
+    "evaluators/algorithms/phased.py": (),
+    "evaluators/algorithms/registry.py": (),
+    "evaluators/algorithms/reversed_head.py": (),
+    "evaluators/algorithms/serial.py": (),
+    "evaluators/algorithms/soft.py": (),
+    "evaluators/algorithms/soft_sharing.py": (),
+    "evaluators/algorithms/statistics.py": (),
+    "evaluators/algorithms/steps.py": (),
+    "evaluators/algorithms/teacher.py": (),
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
     "evaluators/checkpoint_tensors.py": (),
+    "evaluators/course.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
@@ -28,6 +46,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/kinds/event_targets.py": (),
     "evaluators/kinds/events.py": (),
     "evaluators/kinds/frames.py": (),
+    "evaluators/kinds/nuisance.py": (),
     "evaluators/kinds/rows.py": (),
     "evaluators/kinds/tags.py": (),
     "evaluators/kinds/value.py": (),
@@ -56,6 +75,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/optimisation/patience.py": (),
     "evaluators/optimisation/rates.py": (),
     "evaluators/open_training.py": (),
+    "evaluators/pools.py": (),
     "evaluators/precision.py": (),
     "evaluators/schedule.py": (),
     "evaluators/study_data.py": (),

@@ -1,8 +1,12 @@
 """How long and how a model is trained: a plain value, without torch."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from taskgraft.evaluators.algorithms.algorithm import Algorithm
+from taskgraft.evaluators.algorithms.registry import SOFT
+from taskgraft.evaluators.course import Course
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.recipe import MaskWidth
 
@@ -17,7 +21,7 @@ class Schedule:
     ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
     Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not. ``noise`` is
     the lowest and the highest ratio in decibels of clips to the noise that is added to them; None: there is none. Crops
-    move by up to ``shift`` seconds.
+    move by up to ``shift`` seconds. ``algorithm`` says what a step trains.
     """
 
     epochs: int
@@ -29,10 +33,15 @@ class Schedule:
     mixstyle: float = 0.0
     noise: tuple[float, float] | None = None
     shift: float = 0.0
+    algorithm: Algorithm = SOFT
 
     def steps(self, clips: int) -> int:
-        """Return the planned optimiser steps for a largest training split of ``clips`` clips."""
+        """Return the planned optimiser steps for a largest training split of ``clips`` clips; those of each phase."""
         return self.epochs * self._epoch_steps(clips)
+
+    def course(self, clips: int, tasks: Sequence[str]) -> Course:
+        """Return all steps of a model of some tasks, and its evaluations."""
+        return Course(self.steps(clips), self.interval(clips), self.algorithm.phases(tasks))
 
     def interval(self, clips: int) -> int:
         """Return after how many steps a training is evaluated again.
@@ -53,4 +62,5 @@ class Schedule:
 
     def to_plain(self) -> dict[str, Any]:
         """Return all that decides a training beside the data, as plain data."""
-        return {**asdict(self), "optimisation": self.optimisation.to_plain()}
+        known = {name: value for name, value in asdict(replace(self, algorithm=SOFT)).items() if name != "algorithm"}
+        return {**known, "optimisation": self.optimisation.to_plain(), "algorithm": self.algorithm.to_plain()}

@@ -301,10 +301,8 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     if job.schedule:
         data = data.weighing_classes(job.schedule.optimisation.class_weights)
-    recipe = (job.schedule or schedule_of(spec, job.epochs)).to_plain() | {
-        "algorithm": spec.training.algorithm,
-        "loss_weighting": spec.training.loss_weighting,
-    }
+    schedule = job.schedule or schedule_of(spec, job.epochs)
+    recipe = schedule.to_plain() | {"loss_weighting": spec.training.loss_weighting}
     if device != CPU:
         recipe["device"] = device
     if job.start:
@@ -316,6 +314,7 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
         job.seed,
         job.references,
         with_affinities=job.with_affinities,
+        with_unlabelled=schedule.algorithm.learns_from_unlabelled,
         with_lookaheads=job.with_lookaheads,
     )
 
@@ -330,6 +329,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
         feature_cache(data_dir),
         prepared.spec.training.clip_seconds,
         class_weights=prepared.spec.training.class_weights,
+        nuisance=prepared.nuisance,
     )
 
 
