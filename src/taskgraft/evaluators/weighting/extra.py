@@ -1,0 +1,21 @@
+"""Whether the packages that aggregators compute with are installed here; none of them is imported for that."""
+
+from importlib.util import find_spec
+
+from taskgraft.errors import InvalidInput
+from taskgraft.evaluators.weighting.protocol import LossWeighting
+
+EXTRA = "aggregators"
+PACKAGES = ("torchjd", "qpsolvers", "quadprog", "cvxpy", "clarabel", "ecos")
+
+
+def check_installed(weighting: LossWeighting) -> None:
+    """Refuse an aggregator without the packages that it needs.
+
+    Raises:
+        InvalidInput: at ``training.loss_weighting``.
+    """
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if weighting.needs_extra and missing:
+        lacks = f"{weighting.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
+        raise InvalidInput.at("training.loss_weighting", f'{lacks}: pip install "taskgraft[{EXTRA}]"')

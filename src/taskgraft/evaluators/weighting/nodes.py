@@ -1,0 +1,127 @@
+"""Gradients node by node: what several tasks share gets one gradient that is made of theirs.
+
+Notation: ``k`` losses of a node, ``p`` its weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.models.tree_model import TreeModel
+from taskgraft.evaluators.weighting.protocol import Setting, State
+from taskgraft.evaluators.weighting.weights import Part, head_parts, node_parts
+
+Slopes = Mapping[nn.Parameter, Tensor | None]
+"""The gradients of one loss by weights; None if it does not depend on one."""
+
+
+class Aggregation(Protocol):
+    """A rule that makes one gradient of those of several losses."""
+
+    def combine(self, node: int, tasks: tuple[str, ...], gradients: Tensor) -> Tensor:
+        """Return the one gradient [p] for those [k, p] of the losses of some tasks, not all 0, at a node of the tree.
+
+        Two losses or more; ``node`` is its place in the order of the tree's nodes.
+        """
+
+    @property
+    def state(self) -> State:
+        """What the next step depends on beside its gradients."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+
+
+class NodeWeighting:
+    """Aggregates at every node the gradients of exactly the losses of its tasks."""
+
+    def __init__(self, setting: Setting, aggregation: Aggregation) -> None:
+        self._model = setting.model
+        self._scaler = setting.scaler
+        self._aggregation = aggregation
+
+    def backward(self, losses: Mapping[str, Tensor]) -> None:
+        """Fill the gradients: at nodes of several of the tasks the aggregated one, elsewhere the loss's own.
+
+        Raises:
+            TrainingFailed: a solver found no solution.
+        """
+        slopes = self._slopes(losses)
+        for place, part in enumerate(node_parts(self._model)):
+            self._fill(place, part, slopes)
+        for part in head_parts(self._model):
+            self._fill(-1, part, slopes)
+
+    def _slopes(self, losses: Mapping[str, Tensor]) -> dict[str, Slopes]:
+        """Return the gradient of each loss by the weights on its task's path, without the scale of the losses."""
+        found, last = dict[str, Slopes](), [*losses][-1]
+        for task, loss in losses.items():
+            path = path_weights(self._model, task)
+            scaled = self._scaler.scale(loss)
+            grads = torch.autograd.grad(scaled, path, retain_graph=task != last, allow_unused=True)
+            found[task] = dict(zip(path, grads, strict=True))
+        return found
+
+    def _fill(self, place: int, part: Part, slopes: Mapping[str, Slopes]) -> None:
+        tasks = tuple(task for task in part.tasks if task in slopes)
+        if len(tasks) == 1:
+            for weight in part.weights:
+                weight.grad = _laid_out_as(weight, slopes[tasks[0]][weight])
+        elif tasks:
+            self._aggregate(place, tasks, part.weights, slopes)
+
+    def _aggregate(
+        self, place: int, tasks: tuple[str, ...], weights: Sequence[nn.Parameter], slopes: Mapping[str, Slopes]
+    ) -> None:
+        used = [weight for weight in weights if any(slopes[task][weight] is not None for task in tasks)]
+        if not used:
+            return
+        scale = self._scaler.get_scale()
+        gradients = jacobian([slopes[task] for task in tasks], used) / scale  # [k, p]
+        aggregated = self._combine(place, tasks, gradients) * scale  # [p]
+        for weight, part in zip(used, aggregated.split([weight.numel() for weight in used]), strict=True):
+            weight.grad = _laid_out_as(weight, part.reshape(weight.shape))
+
+    def _combine(self, place: int, tasks: tuple[str, ...], gradients: Tensor) -> Tensor:
+        """Return the aggregated gradient; the sum if it is not finite, which the scaler sees, or 0."""
+        if not gradients.isfinite().all() or not gradients.any():
+            return gradients.sum(0)
+        try:
+            return self._aggregation.combine(place, tasks, gradients)
+        except Exception as error:  # of whichever solver it is
+            raise TrainingFailed(f"the gradients of {', '.join(tasks)} can't be aggregated: {error}") from error
+
+    @property
+    def state(self) -> State:
+        """That of the rule."""
+        return self._aggregation.state
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._aggregation.restore(state)
+
+
+def path_weights(model: TreeModel, task: str) -> list[nn.Parameter]:
+    """Return the weights that the loss of a task depends on: those of its nodes, from the root on, and of its head."""
+    parts = [*node_parts(model), *head_parts(model)]
+    return [weight for part in parts if task in part.tasks for weight in part.weights]
+
+
+def jacobian(slopes: Sequence[Slopes], weights: Sequence[nn.Parameter]) -> Tensor:
+    """Return the gradients [k, p] of losses by some weights, one after the other; 0 if a loss does not depend on one."""
+    rows = [[row[weight] for weight in weights] for row in slopes]
+    return torch.stack([torch.cat([_or_zeros(*pair).flatten() for pair in zip(row, weights, strict=True)]) for row in rows])
+
+
+def _or_zeros(slope: Tensor | None, weight: nn.Parameter) -> Tensor:
+    return torch.zeros_like(weight, requires_grad=False) if slope is None else slope
+
+
+def _laid_out_as(weight: nn.Parameter, slope: Tensor | None) -> Tensor | None:
+    """Return the gradient in the weight's own layout: fused optimisers go through the memory of both side by side."""
+    if slope is None or slope.stride() == weight.stride():
+        return slope
+    return torch.empty_like(weight, requires_grad=False).copy_(slope)
