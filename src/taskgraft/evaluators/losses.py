@@ -1,4 +1,4 @@
-"""The joint loss of a step: over all tasks, whichever clips have their labels."""
+"""The losses of a step: of each task, over whichever clips have its label."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,13 @@ def task_loss(task: TaskData, scores: Tensor, targets: Tensor) -> Tensor:
     return KINDS[task.task.kind].loss(task, scores, targets)
 
 
+def task_losses(
+    tasks: Mapping[str, TaskData], scores: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the loss of every task that has scores."""
+    return {name: task_loss(tasks[name], found.float(), targets[name]) for name, found in scores.items()}
+
+
 def joint_loss(tasks: Mapping[str, TaskData], scores: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
     """Return the sum of the tasks' losses."""
-    losses = [task_loss(tasks[name], scores[name].float(), targets[name]) for name in scores]
-    return torch.stack(losses).sum()
+    return torch.stack([*task_losses(tasks, scores, targets).values()]).sum()

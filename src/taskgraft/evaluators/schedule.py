@@ -1,10 +1,14 @@
 """How long and how a model is trained: a plain value, without torch."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.recipe import MaskWidth
+from taskgraft.evaluators.weighting.plain import Sum
+from taskgraft.evaluators.weighting.protocol import LossWeighting
+from taskgraft.evaluators.weighting.registry import weighting_among
 
 MAX_EVALUATIONS = 15
 """Of a training on the validation split, if its recipe has no patience."""
@@ -17,7 +21,7 @@ class Schedule:
     ``masking`` is the largest share of the bands, and of the frames, that a mask covers. Clips are mixed by shares of
     Beta(``mixup``, ``mixup``), and the styles of a batch with the chance ``mixstyle``; 0: they are not. ``noise`` is
     the lowest and the highest ratio in decibels of clips to the noise that is added to them; None: there is none. Crops
-    move by up to ``shift`` seconds.
+    move by up to ``shift`` seconds. ``weighting`` makes one gradient of the losses of several tasks.
     """
 
     epochs: int
@@ -29,10 +33,11 @@ class Schedule:
     mixstyle: float = 0.0
     noise: tuple[float, float] | None = None
     shift: float = 0.0
+    weighting: LossWeighting = field(default_factory=Sum)
 
     def steps(self, clips: int) -> int:
         """Return the planned optimiser steps for a largest training split of ``clips`` clips."""
-        return self.epochs * self._epoch_steps(clips)
+        return self.epochs * self.epoch_steps(clips)
 
     def interval(self, clips: int) -> int:
         """Return after how many steps a training is evaluated again.
@@ -40,17 +45,24 @@ class Schedule:
         That is at most 15 times, spread evenly; after every epoch if the recipe has a patience.
         """
         if self.optimisation.patience is not None:
-            return self._epoch_steps(clips)
+            return self.epoch_steps(clips)
         return -(-self.steps(clips) // min(self.epochs, MAX_EVALUATIONS))
 
     def patience(self, clips: int) -> int | None:
         """Return after how many steps without a lower loss a training ends; None if it takes all planned steps."""
         patience = self.optimisation.patience
-        return None if patience is None else patience * self._epoch_steps(clips)
+        return None if patience is None else patience * self.epoch_steps(clips)
 
-    def _epoch_steps(self, clips: int) -> int:
+    def epoch_steps(self, clips: int) -> int:
+        """Return the optimiser steps of an epoch."""
         return -(-clips // self.batch_size)
 
     def to_plain(self) -> dict[str, Any]:
         """Return all that decides a training beside the data, as plain data."""
-        return {**asdict(self), "optimisation": self.optimisation.to_plain()}
+        said = {**asdict(self), "optimisation": self.optimisation.to_plain()}
+        del said["weighting"]
+        return {**said, "loss_weighting": self.weighting.to_plain()}
+
+    def for_tasks(self, tasks: Sequence[str]) -> Self:
+        """Return the same schedule without what changes nothing in a training of some tasks."""
+        return replace(self, weighting=weighting_among(self.weighting, tasks))

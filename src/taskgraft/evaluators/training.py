@@ -24,7 +24,7 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
 from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.lookahead import LookaheadMeter
-from taskgraft.evaluators.losses import joint_loss
+from taskgraft.evaluators.losses import task_losses
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import lower_is_better, measure
@@ -43,15 +43,18 @@ from taskgraft.evaluators.training_state import BEST, PackedState, StateFacts, T
 from taskgraft.evaluators.training_tensors import (
     MASKING,
     MODEL,
+    WEIGHTING,
     left_tensors,
     moment_tensors,
     prefixed,
     restore_moments,
     state_shapes,
     to_left,
+    typed_shapes,
     without_prefix,
 )
 from taskgraft.evaluators.trunk import Trunk
+from taskgraft.evaluators.weighting.protocol import Setting
 from taskgraft.space.tree import BranchTree
 
 __all__ = ["TRAINING_VERSION", "Schedule", "Trainer", "pack_weights", "unpack_weights"]
@@ -131,6 +134,10 @@ class Trainer:
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = build_optimiser(self._optimisation, self.model.parameters())
+        names = [task.task for task in self._tasks.values()]
+        steps = schedule.epoch_steps(data.epoch_clips)
+        setting = Setting(names, self.model, steps, seed, self._scaler)
+        self._weighting = schedule.for_tasks(tree.tasks).weighting.build(setting)
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)
         self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
@@ -193,11 +200,12 @@ class Trainer:
         mixed = self._augment(features, batch)
         with self._precision.autocast():
             scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
-        loss = self._loss(scores, batch.targets, mixed)
+        losses = self._losses(scores, batch.targets, mixed)
+        loss = torch.stack([*losses.values()]).sum()
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._weighting.backward(losses)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._rate.step()
@@ -214,12 +222,15 @@ class Trainer:
         mask_axes_(features, schedule.masking, self._masking, schedule.masking_width, has_bands)
         return mixed
 
-    def _loss(self, scores: Mapping[str, Tensor], targets: Mapping[str, Tensor], mixed: Mixed | None) -> Tensor:
-        loss = joint_loss(self._tasks, scores, targets)
+    def _losses(
+        self, scores: Mapping[str, Tensor], targets: Mapping[str, Tensor], mixed: Mixed | None
+    ) -> Mapping[str, Tensor]:
+        losses = task_losses(self._tasks, scores, targets)
         if mixed is None:
-            return loss
-        others = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
-        return mixed.share * loss + (1 - mixed.share) * joint_loss(self._tasks, scores, others)
+            return losses
+        partners = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
+        others = task_losses(self._tasks, scores, partners)
+        return {task: mixed.share * loss + (1 - mixed.share) * others[task] for task, loss in losses.items()}
 
     def _evaluate(self) -> Mapping[str, Outcomes]:
         outcomes, loss = self._ask_validation()
@@ -332,6 +343,7 @@ class Trainer:
             **prefixed(MODEL, self.model.state_dict()),
             **moment_tensors(self.model, self._optimizer, self._optimisation.kind),
             **left_tensors(self._batches.position.left),
+            **{f"{WEIGHTING}.{name}": found for name, found in self._weighting.state.items()},
             MASKING: self._masking.get_state().numpy(),
         }
 
@@ -345,7 +357,8 @@ class Trainer:
         facts.check_belongs_to(TRAINING_VERSION, stamp)
         self._check_fits(facts)
         corpora = list(self._batches.clips)
-        tensors = state.tensors(state_shapes(self.model, self._optimisation.kind, self._masking, len(corpora), facts))
+        shapes = state_shapes(self.model, self._optimisation.kind, self._masking, len(corpora), facts)
+        tensors = state.tensors({**shapes, **typed_shapes(WEIGHTING, self._weighting.state)})
         checkpoints = to_checkpoints(facts.best, tensors)
         try:
             self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
@@ -376,6 +389,7 @@ class Trainer:
         self._optimizer.param_groups[0]["lr"] = self._optimisation.learning_rate * self._rate_factor(step)
         self._scaler.load_state_dict(facts.scaling)
         self._masking.set_state(torch.tensor(tensors[MASKING]))
+        self._weighting.restore({name: tensors[f"{WEIGHTING}.{name}"] for name in self._weighting.state})
         if self._affinities:
             self._affinities.go_on_with(facts.cosines_by_pair)
         *self._earlier, last = checkpoints

@@ -3,13 +3,23 @@
 Notation: ``k`` losses of a node, ``p`` its weights.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
+import torchjd.aggregation
 from torch import Tensor
 from torchjd.aggregation import Aggregator
 
 from taskgraft.evaluators.weighting.protocol import State
 
 _SEEDS = 2**62
+
+
+def torchjd_aggregator(name: str, arguments: Mapping[str, Any]) -> Aggregator:
+    """Return an aggregator of TorchJD by the name of its class."""
+    made: Aggregator = getattr(torchjd.aggregation, name)(**arguments)
+    return made
 
 
 class Stateless:

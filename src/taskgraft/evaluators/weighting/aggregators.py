@@ -3,8 +3,8 @@
 The algorithms are those of TorchJD (extra ``aggregators``). Heads, and nodes of one task, get their own gradient.
 """
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:  # whoever checks a study does without torch
 
 
 class Aggregator(LossWeighting):
-    """What every aggregator is."""
+    """An aggregator of TorchJD: the name of its class there, and whether it draws."""
 
     needs_extra: ClassVar[bool] = True
+    torchjd_name: ClassVar[str]
+    draws: ClassVar[bool] = False
 
     def build(self, setting: Setting) -> Weighting:
         """Return what aggregates at every node."""
@@ -25,9 +27,17 @@ class Aggregator(LossWeighting):
 
         return NodeWeighting(setting, self.aggregation(setting))
 
-    @abstractmethod
     def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return how the gradients of a node become one."""
+        """Return how the gradients of a node become one; what it draws follows from the seed."""
+        from taskgraft.evaluators.weighting.aggregations import Drawn, Stateless, torchjd_aggregator  # noqa: PLC0415
+
+        made = torchjd_aggregator(self.torchjd_name, self.arguments)
+        return Drawn(made, setting.seed) if self.draws else Stateless(made)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What TorchJD's class is made with."""
+        return self.model_dump(exclude={"name"})
 
 
 class PCGrad(Aggregator):
@@ -37,14 +47,8 @@ class PCGrad(Aggregator):
     """
 
     name: Literal["pcgrad"] = "pcgrad"
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's, with orders that follow from the seed."""
-        from torchjd.aggregation import PCGrad as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Drawn  # noqa: PLC0415
-
-        return Drawn(Rule(), setting.seed)
+    torchjd_name: ClassVar[str] = "PCGrad"
+    draws: ClassVar[bool] = True
 
 
 class MGDA(Aggregator):
@@ -54,14 +58,7 @@ class MGDA(Aggregator):
     """
 
     name: Literal["mgda"] = "mgda"
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's."""
-        from torchjd.aggregation import MGDA as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Stateless  # noqa: PLC0415
-
-        return Stateless(Rule())
+    torchjd_name: ClassVar[str] = "MGDA"
 
 
 class AlignedMTL(Aggregator):
@@ -71,15 +68,8 @@ class AlignedMTL(Aggregator):
     """
 
     name: Literal["aligned-mtl"] = "aligned-mtl"
-    scale: Literal["min", "median", "rmse"] = Field(default="min", description="the length, by the eigenvalues")
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's."""
-        from torchjd.aggregation import AlignedMTL as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Stateless  # noqa: PLC0415
-
-        return Stateless(Rule(scale_mode=self.scale))
+    torchjd_name: ClassVar[str] = "AlignedMTL"
+    scale_mode: Literal["min", "median", "rmse"] = Field(default="min", description="the length, by the eigenvalues")
 
 
 class IMTLG(Aggregator):
@@ -89,14 +79,7 @@ class IMTLG(Aggregator):
     """
 
     name: Literal["imtl-g"] = "imtl-g"
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's."""
-        from torchjd.aggregation import IMTLG as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Stateless  # noqa: PLC0415
-
-        return Stateless(Rule())
+    torchjd_name: ClassVar[str] = "IMTLG"
 
 
 class GradDrop(Aggregator):
@@ -106,14 +89,8 @@ class GradDrop(Aggregator):
     """
 
     name: Literal["graddrop"] = "graddrop"
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's, with signs that follow from the seed."""
-        from torchjd.aggregation import GradDrop as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Drawn  # noqa: PLC0415
-
-        return Drawn(Rule(), setting.seed)
+    torchjd_name: ClassVar[str] = "GradDrop"
+    draws: ClassVar[bool] = True
 
 
 class UPGrad(Aggregator):
@@ -123,14 +100,7 @@ class UPGrad(Aggregator):
     """
 
     name: Literal["upgrad"] = "upgrad"
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's."""
-        from torchjd.aggregation import UPGrad as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Stateless  # noqa: PLC0415
-
-        return Stateless(Rule())
+    torchjd_name: ClassVar[str] = "UPGrad"
 
 
 class CAGrad(Aggregator):
@@ -141,15 +111,8 @@ class CAGrad(Aggregator):
     """
 
     name: Literal["cagrad"] = "cagrad"
+    torchjd_name: ClassVar[str] = "CAGrad"
     c: float = Field(default=0.5, ge=0, description="how far from the mean, as a share of its length")
-
-    def aggregation(self, setting: Setting) -> "Aggregation":
-        """Return TorchJD's."""
-        from torchjd.aggregation import CAGrad as Rule  # noqa: PLC0415
-
-        from taskgraft.evaluators.weighting.aggregations import Stateless  # noqa: PLC0415
-
-        return Stateless(Rule(c=self.c))
 
 
 class NashMTL(Aggregator):
@@ -160,6 +123,7 @@ class NashMTL(Aggregator):
     """
 
     name: Literal["nash-mtl"] = "nash-mtl"
+    torchjd_name: ClassVar[str] = "NashMTL"
     max_norm: float = Field(default=1.0, ge=0, description="longest gradient of a node; 0: any length")
 
     def aggregation(self, setting: Setting) -> "Aggregation":

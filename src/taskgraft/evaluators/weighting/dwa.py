@@ -53,7 +53,7 @@ class EpochRatios:
     @property
     def weights(self) -> Floats:
         """The weight of each task [t] in this epoch."""
-        known = (self._means > 0).all(0)
+        known = (self._means[0] > 0) & (self._means[1] > 0)
         if not known.any():
             return np.ones(len(known))
         ratios = np.divide(self._means[1], self._means[0], out=np.ones(len(known)), where=known)

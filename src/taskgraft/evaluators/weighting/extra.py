@@ -17,5 +17,7 @@ def check_installed(weighting: LossWeighting) -> None:
     """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if weighting.needs_extra and missing:
-        lacks = f"{weighting.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
+        lacks = (
+            f"{weighting.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
+        )
         raise InvalidInput.at("training.loss_weighting", f'{lacks}: pip install "taskgraft[{EXTRA}]"')

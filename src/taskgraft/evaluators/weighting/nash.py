@@ -29,8 +29,10 @@ class Bargains:
     def combine(self, node: int, tasks: tuple[str, ...], gradients: Tensor) -> Tensor:
         """Return the one gradient [p] for those [k, p] of the losses, and keep the weights that it has."""
         places = [self._tasks[node].index(task) for task in tasks]
-        solver = self._solvers.setdefault(len(tasks), NashMTL(len(tasks), self._max_norm))
-        solver.weighting.prvs_alpha = self._weights[node][places]
+        if len(tasks) not in self._solvers:
+            self._solvers[len(tasks)] = NashMTL(len(tasks), self._max_norm)
+        solver = self._solvers[len(tasks)]
+        solver.weighting.prvs_alpha = self._weights[node][places]  # type: ignore[assignment]  # as it sets it itself
         with warnings.catch_warnings():  # cvxpy has much to say about a problem that is not ours to state
             warnings.simplefilter("ignore")
             found: Tensor = solver(gradients)

@@ -82,7 +82,8 @@ class NodeWeighting:
         scale = self._scaler.get_scale()
         gradients = jacobian([slopes[task] for task in tasks], used) / scale  # [k, p]
         aggregated = self._combine(place, tasks, gradients) * scale  # [p]
-        for weight, part in zip(used, aggregated.split([weight.numel() for weight in used]), strict=True):
+        parts = torch.split(aggregated, [weight.numel() for weight in used])
+        for weight, part in zip(used, parts, strict=True):
             weight.grad = _laid_out_as(weight, part.reshape(weight.shape))
 
     def _combine(self, place: int, tasks: tuple[str, ...], gradients: Tensor) -> Tensor:
@@ -111,9 +112,11 @@ def path_weights(model: TreeModel, task: str) -> list[nn.Parameter]:
 
 
 def jacobian(slopes: Sequence[Slopes], weights: Sequence[nn.Parameter]) -> Tensor:
-    """Return the gradients [k, p] of losses by some weights, one after the other; 0 if a loss does not depend on one."""
+    """Return the gradients [k, p] of losses by some weights; 0 if a loss does not depend on one."""
     rows = [[row[weight] for weight in weights] for row in slopes]
-    return torch.stack([torch.cat([_or_zeros(*pair).flatten() for pair in zip(row, weights, strict=True)]) for row in rows])
+    return torch.stack(
+        [torch.cat([_or_zeros(*pair).flatten() for pair in zip(row, weights, strict=True)]) for row in rows]
+    )
 
 
 def _or_zeros(slope: Tensor | None, weight: nn.Parameter) -> Tensor:

@@ -35,7 +35,7 @@ class NormWeighting:
         backward_weighed(stacked, weights, self._scaler)
 
     def _norm(self, name: str, loss: Tensor) -> float:
-        """Return the norm of a loss's gradient at the last block that its task shares; not a number if there is none."""
+        """Return the norm of a loss's gradient at the last block that its task shares; NaN if there is none."""
         block = next((block for tasks, block in self._shared.items() if name in tasks), None)
         if block is None:
             return np.nan

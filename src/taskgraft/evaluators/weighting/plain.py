@@ -56,7 +56,7 @@ class Fixed(LossWeighting):
         """Yield the tasks that have no weight, and weights of no task."""
         for task in tasks:
             if task not in self.weights:
-                yield Fault(f"weights.{task}", "is required: each task of the study has a weight")
+                yield Fault(f"weights.{task}", "is required: each task of the study has a weight; got none")
         for task, weight in self.weights.items():
             if task not in tasks:
                 yield Fault(f"weights.{task}", f"the study has no such task; got {weight:g}")

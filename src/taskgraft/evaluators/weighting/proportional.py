@@ -41,4 +41,5 @@ class SlopesOfShares(Memoryless):
     def weigh(self, places: Places, losses: Floats) -> Floats:
         """Return ``(2 L - weighed sum) / sum``, the slope of ``sum of L^2 / sum of L``."""
         shares = Shares().weigh(places, losses)
-        return 2 * shares - (shares**2).sum()
+        slopes: Floats = 2 * shares - (shares**2).sum()
+        return slopes

@@ -32,7 +32,9 @@ class Uncertainty(LossWeighting):
         """Return a weighting that learns a variance for each task."""
         from taskgraft.evaluators.weighting.scalar import ScalarWeighting  # noqa: PLC0415  # torch is for trainings
 
-        halved = [self.form == "half" or (self.form == "auto" and task.kind is TaskKind.VALUE) for task in setting.tasks]
+        halved = [
+            self.form == "half" or (self.form == "auto" and task.kind is TaskKind.VALUE) for task in setting.tasks
+        ]
         return ScalarWeighting(setting, LogVariances(np.where(halved, 0.5, 1.0), self.learning_rate))
 
 

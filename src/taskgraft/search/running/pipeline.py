@@ -301,10 +301,8 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     if job.schedule:
         data = data.weighing_classes(job.schedule.optimisation.class_weights)
-    recipe = (job.schedule or schedule_of(spec, job.epochs)).to_plain() | {
-        "algorithm": spec.training.algorithm,
-        "loss_weighting": spec.training.loss_weighting,
-    }
+    schedule = (job.schedule or schedule_of(spec, job.epochs)).for_tasks(job.training.tasks)
+    recipe = schedule.to_plain() | {"algorithm": spec.training.algorithm}
     if device != CPU:
         recipe["device"] = device
     if job.start:

@@ -1,6 +1,6 @@
 """How the models of a study are trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -23,8 +23,10 @@ from taskgraft.evaluators.optimisation.presets import PRESETS, RecipeName
 from taskgraft.evaluators.optimisation.rates import RateName
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.weighting.plain import Sum
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.noise_spec import NoiseSpec
+from taskgraft.search.study.weighting_spec import AnyWeighting
 from taskgraft.space.front_ends import AnyFrontEnd
 
 MAX_EPOCHS = 10_000
@@ -84,7 +86,10 @@ class TrainingSpec(Value):
         description="which one is the result: the best by metric, the one with the lowest validation loss, or the last",
     )
     algorithm: Literal["soft"] = "soft"
-    loss_weighting: Literal["sum"] = "sum"
+    loss_weighting: AnyWeighting = Field(
+        default_factory=Sum,
+        description="how the losses of tasks that are trained together count: a name, or a name and its options",
+    )
     masking: Number = Field(
         default=0.15, ge=0, le=0.5, description="largest share of bands and of frames that is masked"
     )
@@ -192,6 +197,7 @@ class TrainingSpec(Value):
             self.mixstyle,
             noise=self.noise.snr if self.noise else None,
             shift=self.shift,
+            weighting=self.loss_weighting,
         )
 
     def under(self, recipe: str | None) -> Self:
@@ -236,6 +242,11 @@ class TrainingSpec(Value):
         if self.noise and not front_end.takes_noise:
             rule = f"is for samples and mel energies, and {front_end.kind} keeps neither: leave it out"
             yield "noise", rule, list(self.noise.snr)
+
+    def weighting_faults(self, tasks: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield place and rule of what the weighting says that does not fit the tasks of a study."""
+        for fault in self.loss_weighting.task_faults(tasks):
+            yield ("loss_weighting", *fault.where.split(".", 1)), fault.message
 
     def lasting(self, epochs: int) -> Self:
         """Return the same training, of so many epochs."""
