@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "fd484ef70eb80456e9bb7aeb69421893cfe69d06ba8e96f07a1154077d14d6d6")
+PINNED = (2, "d6fe802da8fc01c3a8027e06e800c62d1fa68764e7441ed1479c6b6905521287")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),
@@ -64,6 +64,20 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/training_state.py": (),
     "evaluators/training_tensors.py": (),
     "evaluators/trunk.py": (),
+    "evaluators/weighting/aggregations.py": (),
+    "evaluators/weighting/aggregators.py": (),
+    "evaluators/weighting/dwa.py": (),
+    "evaluators/weighting/factors.py": (),
+    "evaluators/weighting/gradnorm.py": (),
+    "evaluators/weighting/nash.py": (),
+    "evaluators/weighting/nodes.py": (),
+    "evaluators/weighting/norms.py": (),
+    "evaluators/weighting/plain.py": (),
+    "evaluators/weighting/proportional.py": (),
+    "evaluators/weighting/registry.py": (),
+    "evaluators/weighting/scalar.py": (),
+    "evaluators/weighting/uncertainty.py": (),
+    "evaluators/weighting/weights.py": (),
     "evaluators/windows.py": (),
 }
 """Files below the package, and which of their definitions count; all of them if none is named."""

@@ -12,6 +12,7 @@ from taskgraft.space.tree import BranchTree, Node
 from tests.evaluators.tones import TEMPLATE
 
 TASKS = [Task("a"), Task("b", classes=3), Task("c", TaskKind.FRAMES), Task("d", classes=5)]
+BANDS = 64
 NAMES = [task.name for task in TASKS]
 
 
@@ -47,13 +48,13 @@ PARTS = BranchTree(
 
 def make_model(tree: BranchTree, seed: int = 0) -> TreeModel:
     torch.manual_seed(seed)
-    return TreeModel(tree, TEMPLATE, [task for task in TASKS if task.name in tree.tasks])
+    return TreeModel(tree, TEMPLATE, [task for task in TASKS if task.name in tree.tasks]).double()
 
 
 def losses_of(model: TreeModel, tasks: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
     """Squares of scores, of different sizes; the graph is a fresh one."""
     generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(3, 1, TEMPLATE.front_end.bands, 16, generator=generator)
+    features = torch.randn(3, 1, BANDS, 16, dtype=torch.float64, generator=generator)
     scores = model(features, {name: torch.arange(3) for name in tasks})
     return {name: (place + 1) * scores[name].square().mean() for place, name in enumerate(tasks)}
 

@@ -1,5 +1,6 @@
 """Gradients node by node, against brute force with autograd."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -63,10 +64,10 @@ def test_a_node_sees_the_gradients_of_exactly_its_tasks(tree: BranchTree, tasks:
         for row, name in enumerate(names):
             loss = losses_of(model, chosen, seed)[name]
             expected = torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, weights)])
-            assert torch.allclose(found[row], expected, rtol=1e-4, atol=1e-7)
+            assert torch.allclose(found[row], expected)
 
 
-@pytest.mark.parametrize("tree", TREES, ids=str)
+@pytest.mark.parametrize("tree", TREES, ids=["nested", "parts", "half", "independent", "whole"])
 def test_only_what_tasks_share_is_aggregated(tree: BranchTree) -> None:
     model, plain = make_model(tree), make_model(tree)
     NodeWeighting(setting_for(model), Recorder(times=3)).backward(losses_of(model, NAMES))
@@ -78,7 +79,7 @@ def test_only_what_tasks_share_is_aggregated(tree: BranchTree) -> None:
         assert slope is not None
         ours = found[name]
         assert ours is not None
-        assert torch.allclose(ours, factor * slope, rtol=1e-4, atol=1e-7), name
+        assert torch.allclose(ours, factor * slope), name
 
 
 @pytest.mark.parametrize("name", AGGREGATORS)
@@ -155,7 +156,8 @@ def test_bargains_begin_at_the_weights_of_their_own_node_and_tasks() -> None:
             if step == 2:  # a state that was saved
                 kept, ours = ours.state, Bargains(NESTED, 1.0)
                 ours.restore(kept)
-            with pytest.warns(UserWarning, match="not DPP"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 expected = own[node](matrix)
             assert torch.equal(ours.combine(node, names, matrix), expected)
     before = ours.state

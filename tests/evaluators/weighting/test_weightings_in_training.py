@@ -27,7 +27,7 @@ STAMP = "7" * 64
 
 
 def make(name: str, **options: Any) -> LossWeighting:
-    return WEIGHTINGS[name](**{**OPTIONS.get(name, {}), **options})  # type: ignore[arg-type]
+    return WEIGHTINGS[name](**{**OPTIONS.get(name, {}), **options})
 
 
 def trainer(data: StudyData, weighting: LossWeighting, tree: BranchTree = ALL, **more: Any) -> Trainer:

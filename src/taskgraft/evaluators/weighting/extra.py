@@ -15,9 +15,14 @@ def check_installed(weighting: LossWeighting) -> None:
     Raises:
         InvalidInput: at ``training.loss_weighting``.
     """
-    missing = [package for package in PACKAGES if find_spec(package) is None]
+    missing = [package for package in PACKAGES if not is_installed(package)]
     if weighting.needs_extra and missing:
         lacks = (
             f"{weighting.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
         )
         raise InvalidInput.at("training.loss_weighting", f'{lacks}: pip install "taskgraft[{EXTRA}]"')
+
+
+def is_installed(package: str) -> bool:
+    """Return whether there is a package of that name."""
+    return find_spec(package) is not None
