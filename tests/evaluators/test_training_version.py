@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "d6fe802da8fc01c3a8027e06e800c62d1fa68764e7441ed1479c6b6905521287")
+PINNED = (2, "ae3152e45db6309450b8537e08fc77b840de21e29b31cd3e9fbdfbb5eea8414c")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

@@ -134,9 +134,8 @@ class Trainer:
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = build_optimiser(self._optimisation, self.model.parameters())
-        names = [task.task for task in self._tasks.values()]
-        steps = schedule.epoch_steps(data.epoch_clips)
-        setting = Setting(names, self.model, steps, seed, self._scaler)
+        trained, epoch = [task.task for task in self._tasks.values()], schedule.epoch_steps(data.epoch_clips)
+        setting = Setting(trained, self.model, epoch, seed, self._scaler)
         self._weighting = schedule.for_tasks(tree.tasks).weighting.build(setting)
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)

@@ -11,7 +11,7 @@ import pytest
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.weighting import extra
 from taskgraft.evaluators.weighting.dwa import DynamicWeightAverage
-from taskgraft.evaluators.weighting.extra import PACKAGES, check_installed
+from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.evaluators.weighting.plain import Sum
 from taskgraft.evaluators.weighting.registry import WEIGHTINGS
 from taskgraft.search.study.outline import outline_study
@@ -93,7 +93,7 @@ def test_without_the_extra_aggregators_are_refused_and_the_extra_is_named(
 ) -> None:
     monkeypatch.setattr(extra, "is_installed", lambda package: False)
     asked = spec({"name": name, "weights": WEIGHTS} if name == "fixed" else name)  # a stored study stays readable
-    if not WEIGHTINGS[name].needs_extra:
+    if not WEIGHTINGS[name].packages:
         check_installed(asked.training.loss_weighting)
         return
     with pytest.raises(InvalidInput, match=r'^training\.loss_weighting: .* pip install "taskgraft\[aggregators\]"$'):
@@ -108,10 +108,12 @@ def test_one_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(extra, "is_installed", lambda package: package != "ecos")
     with pytest.raises(InvalidInput, match=r"nash-mtl needs ecos, which is not installed"):
         check_installed(spec("nash-mtl").training.loss_weighting)
+    check_installed(spec("pcgrad").training.loss_weighting)
 
 
 def test_the_extra_is_installed_with_the_tests() -> None:
-    assert all(map(extra.is_installed, PACKAGES))
+    for kind in WEIGHTINGS.values():
+        assert all(map(extra.is_installed, kind.packages))
 
 
 def test_a_study_of_every_weighting_is_read_without_torch() -> None:

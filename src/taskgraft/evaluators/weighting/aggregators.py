@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # whoever checks a study does without torch
 class Aggregator(LossWeighting):
     """An aggregator of TorchJD: the name of its class there, and whether it draws."""
 
-    needs_extra: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("torchjd",)
     torchjd_name: ClassVar[str]
     draws: ClassVar[bool] = False
 
@@ -101,6 +101,7 @@ class UPGrad(Aggregator):
 
     name: Literal["upgrad"] = "upgrad"
     torchjd_name: ClassVar[str] = "UPGrad"
+    packages: ClassVar[tuple[str, ...]] = ("torchjd", "qpsolvers", "quadprog")
 
 
 class CAGrad(Aggregator):
@@ -112,6 +113,7 @@ class CAGrad(Aggregator):
 
     name: Literal["cagrad"] = "cagrad"
     torchjd_name: ClassVar[str] = "CAGrad"
+    packages: ClassVar[tuple[str, ...]] = ("torchjd", "cvxpy", "clarabel")
     c: float = Field(default=0.5, ge=0, description="how far from the mean, as a share of its length")
 
 
@@ -124,6 +126,7 @@ class NashMTL(Aggregator):
 
     name: Literal["nash-mtl"] = "nash-mtl"
     torchjd_name: ClassVar[str] = "NashMTL"
+    packages: ClassVar[tuple[str, ...]] = ("torchjd", "cvxpy", "ecos")
     max_norm: float = Field(default=1.0, ge=0, description="longest gradient of a node; 0: any length")
 
     def aggregation(self, setting: Setting) -> "Aggregation":

@@ -6,7 +6,6 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.weighting.protocol import LossWeighting
 
 EXTRA = "aggregators"
-PACKAGES = ("torchjd", "qpsolvers", "quadprog", "cvxpy", "clarabel", "ecos")
 
 
 def check_installed(weighting: LossWeighting) -> None:
@@ -15,8 +14,8 @@ def check_installed(weighting: LossWeighting) -> None:
     Raises:
         InvalidInput: at ``training.loss_weighting``.
     """
-    missing = [package for package in PACKAGES if not is_installed(package)]
-    if weighting.needs_extra and missing:
+    missing = [package for package in weighting.packages if not is_installed(package)]
+    if missing:
         lacks = (
             f"{weighting.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
         )

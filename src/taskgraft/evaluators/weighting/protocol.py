@@ -67,8 +67,8 @@ class LossWeighting(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str
-    needs_extra: ClassVar[bool] = False
-    """Whether it computes with the packages of the extra ``aggregators``."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """What it imports of the extra ``aggregators``."""
 
     @abstractmethod
     def build(self, setting: Setting) -> Weighting:
