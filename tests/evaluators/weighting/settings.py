@@ -59,9 +59,11 @@ def losses_of(model: TreeModel, tasks: Sequence[str], seed: int = 0) -> dict[str
     return {name: (place + 1) * scores[name].square().mean() for place, name in enumerate(tasks)}
 
 
-def setting_for(model: TreeModel, epoch_steps: int = 4, seed: int = 0) -> Setting:
+def setting_for(model: TreeModel, epoch_steps: int = 4, seed: int = 0, scale: float | None = None) -> Setting:
+    """A setting whose losses are scaled, if a scale is given."""
     tasks = [task for name in model.tree.tasks for task in TASKS if task.name == name]
-    return Setting(tasks, model, epoch_steps, seed, torch.amp.GradScaler("cpu", enabled=False))
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None)
+    return Setting(tasks, model, epoch_steps, seed, scaler)
 
 
 def gradients(model: TreeModel) -> Mapping[str, Tensor | None]:

@@ -173,6 +173,32 @@ def test_losses_without_a_gradient_change_nothing() -> None:
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.nodes["0"].parameters())
 
 
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_a_scale_of_the_losses_scales_the_gradients_and_changes_nothing_else(name: str) -> None:
+    options = {"weights": dict.fromkeys(NAMES, 2.0)} if name == "fixed" else {}
+    plain, scaled = make_model(NESTED), make_model(NESTED)
+    ours = WEIGHTINGS[name](**options).build(setting_for(plain))  # type: ignore[arg-type]
+    theirs = WEIGHTINGS[name](**options).build(setting_for(scaled, scale=1024.0))  # type: ignore[arg-type]
+    for step in range(2):
+        for model, weighting in ((plain, ours), (scaled, theirs)):
+            model.zero_grad()
+            weighting.backward(losses_of(model, NAMES, step))
+        expected, found = gradients(plain), gradients(scaled)
+        for weight, slope in expected.items():
+            there = found[weight]
+            assert slope is not None
+            assert there is not None
+            assert torch.allclose(there / 1024, slope), weight
+
+
+def test_gradients_that_overflow_are_left_to_the_scaler() -> None:
+    model, rule = make_model(BranchTree.flat(["a", "b"], 4, 8)), Recorder()
+    losses = {name: np.inf * loss for name, loss in losses_of(model, ["a", "b"]).items()}
+    NodeWeighting(setting_for(model, scale=2.0), rule).backward(losses)
+    assert not rule.asked
+    assert not any(weight.grad is None or weight.grad.isfinite().all() for weight in model.nodes["0"].parameters())
+
+
 def test_a_solver_that_fails_ends_the_training() -> None:
     class Broken(Stateless):
         def combine(self, node: int, tasks: tuple[str, ...], gradients: Tensor) -> Tensor:

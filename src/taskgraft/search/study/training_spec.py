@@ -89,6 +89,7 @@ class TrainingSpec(Value):
     loss_weighting: AnyWeighting = Field(
         default_factory=Sum,
         description="how the losses of tasks that are trained together count: a name, or a name and its options",
+        json_schema_extra={"default": "sum"},
     )
     masking: Number = Field(
         default=0.15, ge=0, le=0.5, description="largest share of bands and of frames that is masked"
