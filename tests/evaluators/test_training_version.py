@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "ae3152e45db6309450b8537e08fc77b840de21e29b31cd3e9fbdfbb5eea8414c")
+PINNED = (2, "be83a11eab74d79c3f0a8462c25e5a7432a9cd6c18c169f242af763131909486")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/augmentation.py": (),

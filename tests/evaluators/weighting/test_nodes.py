@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.weighting.aggregations import Drawn, Stateless, torchjd_aggregator
 from taskgraft.evaluators.weighting.aggregators import Aggregator, NashMTL, PCGrad
+from taskgraft.evaluators.weighting.gradnorm import GradNorm
 from taskgraft.evaluators.weighting.nash import Bargains
 from taskgraft.evaluators.weighting.nodes import NodeWeighting
 from taskgraft.evaluators.weighting.norms import shared_blocks
@@ -103,6 +105,28 @@ def test_gradients_have_the_layout_of_their_weights(name: str) -> None:
         assert weight.grad.isfinite().all()
 
 
+def test_a_loss_that_depends_on_more_than_its_path_has_its_plain_gradient_there() -> None:
+    """Of a penalty on the columns of other tasks, and of a weight beside the model's."""
+    beside = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    tree = BranchTree.flat(["a", "b"], 4, 8)
+    model, plain = make_model(tree), make_model(tree)
+
+    def losses(of: TreeModel) -> dict[str, Tensor]:
+        found, (one, other) = losses_of(of, ["a", "b"]), (of.nodes[place].parameters() for place in ("1", "2"))
+        penalty = sum((first - second).square().sum() for first, second in zip(one, other, strict=True))
+        return {"a": found["a"] + penalty + beside.square().sum(), "b": found["b"] + penalty + beside.sum()}
+
+    setting = replace(setting_for(model), others=[beside])
+    NodeWeighting(setting, Recorder()).backward(losses(model))
+    assert beside.grad is not None
+    assert beside.grad.tolist() == [3, 3]
+    beside.grad = None
+    Sum().build(setting_for(plain)).backward(losses(plain))
+    found, expected = gradients(model), gradients(plain)
+    for name, slope in expected.items():
+        assert torch.allclose(found[name], slope), name  # type: ignore[arg-type]
+
+
 def test_frozen_weights_get_no_gradient() -> None:
     model = make_model(NESTED)
     model.nodes["0"].requires_grad_(requires_grad=False)
@@ -110,6 +134,10 @@ def test_frozen_weights_get_no_gradient() -> None:
     NodeWeighting(setting_for(model), rule).backward(losses_of(model, NAMES))
     assert all(weight.grad is None for weight in model.nodes["0"].parameters())
     assert 0 not in rule.asked
+    norms = GradNorm().build(setting_for(model))
+    model.zero_grad()
+    norms.backward(losses_of(model, NAMES))
+    assert norms.state["values"].tolist() == [1, 1, 1, 1]
 
 
 def test_pcgrad_of_two_gradients_that_conflict() -> None:
@@ -227,7 +255,7 @@ def test_the_last_block_that_all_tasks_share(tree: BranchTree, expected: dict[Se
 
 def test_gradnorm_measures_at_that_block() -> None:
     model = make_model(NESTED)
-    weighting = WEIGHTINGS["gradnorm"](alpha=0.0).build(setting_for(model))  # type: ignore[call-arg]
+    weighting = GradNorm(alpha=0.0).build(setting_for(model))
     weighting.backward(losses_of(model, NAMES))
     block = list(list(model.nodes["0"].children())[2].parameters())
     norms = [

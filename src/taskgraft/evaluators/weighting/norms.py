@@ -37,9 +37,10 @@ class NormWeighting:
     def _norm(self, name: str, loss: Tensor) -> float:
         """Return the norm of a loss's gradient at the last block that its task shares; NaN if there is none."""
         block = next((block for tasks, block in self._shared.items() if name in tasks), None)
-        if block is None:
+        weights = trainable(block) if block else ()
+        if not weights:
             return np.nan
-        slopes = torch.autograd.grad(self._scaler.scale(loss), trainable(block), retain_graph=True, allow_unused=True)
+        slopes = torch.autograd.grad(self._scaler.scale(loss), weights, retain_graph=True, allow_unused=True)
         squares = [slope.double().square().sum() for slope in slopes if slope is not None]
         return float(torch.stack(squares).sum().sqrt()) / self._scaler.get_scale() if squares else np.nan
 
@@ -64,7 +65,7 @@ def shared_blocks(model: TreeModel) -> Iterator[tuple[tuple[str, ...], nn.Module
         node = pending.pop(0)
         blocks: Sequence[nn.Module] = [*model.nodes[str(nodes.index(node))].children()]
         if len(node.tasks) > 1:
-            if found := next((block for block in reversed(blocks) if trainable(block)), None):
+            if found := next((block for block in reversed(blocks) if [*block.parameters()]), None):
                 yield node.tasks, found
             else:
                 pending.extend(node.children)

@@ -16,7 +16,7 @@ from taskgraft.space.tasks import Task
 
 if TYPE_CHECKING:  # whoever checks a study does without torch
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from taskgraft.evaluators.models.tree_model import TreeModel
 
@@ -29,7 +29,8 @@ class Setting:
     """The training that a weighting is made for.
 
     ``tasks`` are those of the model, in the order of its tree. An epoch has ``epoch_steps`` steps. Whatever a weighting
-    draws follows from ``seed``; ``scaler`` scales the losses if the arithmetic needs it.
+    draws follows from ``seed``; ``scaler`` scales the losses if the arithmetic needs it. ``others`` are what
+    is learned beside the model's weights, if anything is.
     """
 
     tasks: Sequence[Task]
@@ -37,6 +38,7 @@ class Setting:
     epoch_steps: int
     seed: int
     scaler: "torch.amp.GradScaler"
+    others: "Sequence[nn.Parameter]" = ()
 
     @property
     def names(self) -> tuple[str, ...]:
