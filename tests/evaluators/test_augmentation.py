@@ -141,7 +141,7 @@ def test_what_is_off_draws_nothing(tone_data: StudyData) -> None:
         trainer = Trainer(TREE, tone_data, schedule, seed=0)
         trainer.advance()
         state = trainer.pack_state("stamp")
-        shapes = state_shapes(trainer.model, schedule.optimisation.kind, seeded(), 1, state.facts())
+        shapes = state_shapes(trainer.model, trainer._learned, schedule.optimisation.kind, seeded(), 1, state.facts())
         return bytes(state.tensors(shapes)["masking"]), state.facts().shuffling
 
     plain, shifted, noisy = (

@@ -11,12 +11,30 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "be83a11eab74d79c3f0a8462c25e5a7432a9cd6c18c169f242af763131909486")
+PINNED = (2, "d7f6d7e3a70d87a633e430b6a2445c8dfdff6acb1cada3a2a1b6562d70359a93")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
+    "evaluators/algorithms/adversarial.py": (),
+    "evaluators/algorithms/algorithm.py": (),
+    "evaluators/algorithms/cross.py": (),
+    "evaluators/algorithms/freeze.py": (),
+    "evaluators/algorithms/hard.py": (),
+    "evaluators/algorithms/learner.py": (),
+    "evaluators/algorithms/mean_teacher.py": (),
+    "evaluators/algorithms/penalties.py": (),
+    "evaluators/algorithms/phased.py": (),
+    "evaluators/algorithms/registry.py": (),
+    "evaluators/algorithms/reversed_head.py": (),
+    "evaluators/algorithms/serial.py": (),
+    "evaluators/algorithms/soft.py": (),
+    "evaluators/algorithms/soft_sharing.py": (),
+    "evaluators/algorithms/statistics.py": (),
+    "evaluators/algorithms/steps.py": (),
+    "evaluators/algorithms/teacher.py": (),
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
     "evaluators/checkpoint_tensors.py": (),
+    "evaluators/course.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),
     "evaluators/features.py": (),
@@ -28,6 +46,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/kinds/event_targets.py": (),
     "evaluators/kinds/events.py": (),
     "evaluators/kinds/frames.py": (),
+    "evaluators/kinds/nuisance.py": (),
     "evaluators/kinds/rows.py": (),
     "evaluators/kinds/tags.py": (),
     "evaluators/kinds/value.py": (),
@@ -56,6 +75,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/optimisation/patience.py": (),
     "evaluators/optimisation/rates.py": (),
     "evaluators/open_training.py": (),
+    "evaluators/pools.py": (),
     "evaluators/precision.py": (),
     "evaluators/schedule.py": (),
     "evaluators/study_data.py": (),

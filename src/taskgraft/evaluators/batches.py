@@ -3,7 +3,7 @@
 Notation: ``n`` clips of a batch, ``f`` bands, ``t`` frames of a crop.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.features import FeaturePack
 from taskgraft.evaluators.kinds.task_data import TaskData
+from taskgraft.evaluators.pools import Pool, by_corpus
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.windows import cut_windows
 
@@ -31,6 +32,10 @@ class Crops:
         places = self.offsets[:, None] + np.arange(length)
         inside = (places >= 0) & (places < pack.lengths[self.clips][:, None])
         return np.where(inside, pack.starts[self.clips][:, None] + places, 0)
+
+    def joined(self, more: "Crops") -> "Crops":
+        """Return these and more of the same corpus."""
+        return Crops(np.concatenate([self.clips, more.clips]), np.concatenate([self.offsets, more.offsets]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +91,7 @@ def assemble(data: StudyData, tasks: Sequence[TaskData], crops: Mapping[str, Cro
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchPosition:
-    """Where batches go on: the state of numpy's generator, and the clips of each corpus drawn but not yet used."""
+    """Where batches go on: the state of numpy's generator, and the clips of each pool drawn but not yet used."""
 
     generator: Mapping[str, Any]
     left: Mapping[str, NDArray[np.int32]]
@@ -94,6 +99,8 @@ class BatchPosition:
 
 class TrainBatches(Iterator[Batch]):
     """Training batches without end: ``batch_size`` clips of every corpus a step, each corpus reshuffled when used up.
+
+    With ``pools``, by name, these say how many clips of which are drawn; each is reshuffled when used up.
 
     Crops of long clips start anywhere; short clips stand anywhere within their crop. With ``shift``, crops then move by
     up to so many frames, and by no more than half of what they hold of their clip; silence comes in from outside.
@@ -106,39 +113,43 @@ class TrainBatches(Iterator[Batch]):
         batch_size: int,
         generator: np.random.Generator,
         shift: int = 0,
+        pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._data = data
         self._tasks = tasks
-        self._size = batch_size
         self._generator = generator
         self._shift = shift
-        self.clips = {
-            corpus: np.unique(np.concatenate([task.clips[Split.TRAIN] for task in tasks if task.corpus == corpus]))
-            for corpus in {task.corpus: None for task in tasks}
-        }
-        """The clips of every corpus that have a label."""
-        self._left = {corpus: clips[:0] for corpus, clips in self.clips.items()}
+        self.pools = by_corpus(tasks, batch_size) if pools is None else pools
+        self._left = {name: pool.clips[:0] for name, pool in self.pools.items()}
 
     def __next__(self) -> Batch:
-        crops = {}
-        for corpus in self.clips:
-            clips = self._draw(corpus)
-            lengths = self._data.packs[corpus].lengths[clips].astype(np.int64)
-            spare = lengths - self._data.crop
-            offsets = np.where(spare > 0, 1, -1) * self._generator.integers(0, np.abs(spare) + 1)
-            if self._shift:
-                most = np.minimum(self._shift, np.minimum(lengths, self._data.crop) // 2)
-                offsets += self._generator.integers(-most, most + 1)
-            crops[corpus] = Crops(clips, offsets)
-        return assemble(self._data, self._tasks, crops)
+        return self.draw(self.pools, self._tasks)
 
-    def _draw(self, corpus: str) -> NDArray[np.int32]:
+    def draw(self, pools: Iterable[str], tasks: Sequence[TaskData]) -> Batch:
+        """Return clips of some pools only, for some tasks only."""
+        crops: dict[str, Crops] = {}
+        for name in pools:
+            pool = self.pools[name]
+            cut = self._cut(pool.corpus, self._draw(name))
+            crops[pool.corpus] = crops[pool.corpus].joined(cut) if pool.corpus in crops else cut
+        return assemble(self._data, tasks, crops)
+
+    def _cut(self, corpus: str, clips: NDArray[np.int32]) -> Crops:
+        lengths = self._data.packs[corpus].lengths[clips].astype(np.int64)
+        spare = lengths - self._data.crop
+        offsets = np.where(spare > 0, 1, -1) * self._generator.integers(0, np.abs(spare) + 1)
+        if self._shift:
+            most = np.minimum(self._shift, np.minimum(lengths, self._data.crop) // 2)
+            offsets += self._generator.integers(-most, most + 1)
+        return Crops(clips, offsets)
+
+    def _draw(self, name: str) -> NDArray[np.int32]:
         """Return clips in random order; what is left at the end of a pass goes before the next pass."""
-        left = self._left[corpus]
-        while len(left) < self._size:
-            left = np.concatenate([left, self._generator.permutation(self.clips[corpus])])
-        self._left[corpus] = left[self._size :]
-        return left[: self._size]
+        left, pool = self._left[name], self.pools[name]
+        while len(left) < pool.size:
+            left = np.concatenate([left, self._generator.permutation(pool.clips)])
+        self._left[name] = left[pool.size :]
+        return left[: pool.size]
 
     @property
     def position(self) -> BatchPosition:
@@ -151,11 +162,11 @@ class TrainBatches(Iterator[Batch]):
         Raises:
             ValueError: the position is not one of these batches.
         """
-        if position.left.keys() != self.clips.keys():
-            raise ValueError("a position is one in each corpus")
-        for corpus, left in position.left.items():
-            if not np.isin(left, self.clips[corpus]).all():
-                raise ValueError(f"{corpus} has no such training clips")
+        if position.left.keys() != self.pools.keys():
+            raise ValueError("a position is one in each pool of clips")
+        for name, left in position.left.items():
+            if not np.isin(left, self.pools[name].clips).all():
+                raise ValueError(f"{name} has no such training clips")
         self._generator.bit_generator.state = position.generator
         self._left = dict(position.left)
 

@@ -29,13 +29,15 @@ def training_digest(
     *,
     with_affinities: bool = False,
     with_lookaheads: bool = False,
+    with_unlabelled: bool = False,
 ) -> str:
     """Return the SHA-256, in hexadecimal, of everything that decides a training's result.
 
     That is the tree; of each of its tasks the name, kind, metric, labels, targets and class weights; the features of
     every corpus that it uses; the template, and what the study gives to all of its trainings (normalisation, crop,
     clips per epoch); ``recipe`` (plain data), seed and references; the version of the training code, the libraries that
-    compute, and the instructions that they use on this processor.
+    compute, and the instructions that they use on this processor. Clips without labels count if they are learned from
+    (``with_unlabelled``).
 
     The stopping rule is left out: it says how far a training is taken, and nothing about the steps up to there. Neither
     does it matter what a dataset is called and where it lies.
@@ -57,6 +59,11 @@ def training_digest(
         "references": {name: references[name] for name in tree.tasks} if references else {},
         "affinities": with_affinities,
     } | ({"lookaheads": True} if with_lookaheads else {})
+    if data.nuisance:
+        corpus = data.nuisance.corpus
+        decisive["nuisance"] = _task(data.nuisance, corpora.index(corpus)) if corpus in corpora else None
+    if with_unlabelled:
+        decisive["unlabelled"] = [_digest(task.unlabelled) for task in tasks]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

@@ -17,10 +17,15 @@ def task_loss(task: TaskData, scores: Tensor, targets: Tensor) -> Tensor:
 def task_losses(
     tasks: Mapping[str, TaskData], scores: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return the loss of every task that has scores."""
-    return {name: task_loss(tasks[name], found.float(), targets[name]) for name, found in scores.items()}
+    """Return the loss of each task that has scores."""
+    return {name: task_loss(tasks[name], scores[name].float(), targets[name]) for name in scores}
+
+
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of losses."""
+    return torch.stack(list(losses.values())).sum()
 
 
 def joint_loss(tasks: Mapping[str, TaskData], scores: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
     """Return the sum of the tasks' losses."""
-    return torch.stack([*task_losses(tasks, scores, targets).values()]).sum()
+    return total(task_losses(tasks, scores, targets))

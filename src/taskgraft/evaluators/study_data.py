@@ -36,6 +36,8 @@ class StudyData:
     normalisation: Normalisation
     crop: int
     """Frames of a training crop: a multiple of the template's time stride."""
+    nuisance: TaskData | None = None
+    """A label that is no task, which models are trained against."""
 
     def weighing_classes(self, rule: ClassWeights) -> Self:
         """Return the same data, the classes of every task weighed by a rule."""
@@ -67,9 +69,10 @@ def _task_data(labelled: LabelledTask, splits: NDArray[np.str_], pack: FeaturePa
     task, kind, targets = labelled.task, KINDS[labelled.task.kind], labelled.targets
     usable = {split: targets.learnable if split is Split.TRAIN else targets.labelled for split in Split}
     clips = {split: np.flatnonzero(usable[split] & (splits == split.value)).astype(np.int32) for split in Split}
+    unlabelled = np.flatnonzero(~targets.learnable & (splits == Split.TRAIN.value)).astype(np.int32)
     labels = kind.arrays(targets, pack, template)
     weights = kind.even_weights(task.classes)
-    return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights)
+    return TaskData(task, labelled.corpus, labelled.metric, targets.label_set, labels, clips, weights, unlabelled)
 
 
 def load_study_data(
@@ -81,29 +84,32 @@ def load_study_data(
     clip_seconds: float | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
     class_weights: ClassWeights = ClassWeights.AUTO,
+    nuisance: LabelledTask | None = None,
 ) -> StudyData:
     """Everything that training needs: features (from the cache where they are there), targets, statistics.
 
-    ``progress`` is told which share of all clips has its features, whenever one more corpus or clip has.
+    ``nuisance`` is a label that models are trained against. ``progress`` is told which share of all clips has its
+    features, whenever one more corpus or clip has.
 
     Raises:
         InvalidInput: clips that can't be read, each named.
         Unavailable: the cache can't be written.
     """
     packs = _packs(corpora, fingerprints, template, cache, progress)
-    data = {
-        labelled.task.name: _task_data(
-            labelled, np.array(corpora[labelled.corpus].splits, np.str_), packs[labelled.corpus], template
-        )
-        for labelled in tasks
-    }
+
+    def read(labelled: LabelledTask) -> TaskData:
+        splits = np.array(corpora[labelled.corpus].splits, np.str_)
+        return _task_data(labelled, splits, packs[labelled.corpus], template)
+
+    data = {labelled.task.name: read(labelled) for labelled in tasks}
     train = [
         (pack, np.unique(np.concatenate([task.clips[Split.TRAIN] for task in data.values() if task.corpus == name])))
         for name, pack in packs.items()
     ]
     crop = _crop(template, [pack.lengths[clips] for pack, clips in train], clip_seconds)
     normalisation = measure_normalisation(train, template.front_end.has_bands)
-    return StudyData(template, packs, data, normalisation, crop).weighing_classes(class_weights)
+    against = read(nuisance) if nuisance else None
+    return StudyData(template, packs, data, normalisation, crop, against).weighing_classes(class_weights)
 
 
 def _packs(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from taskgraft.errors import InvalidInput, TrainingFailed
 from taskgraft.evaluators.affinities import AffinityMeter
+from taskgraft.evaluators.algorithms.learner import Learner, Step
 from taskgraft.evaluators.augmentation import Mixed, mask_axes_, mix_clips_, mix_styles_
 from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.checkpoint_tensors import outcome_tensors, point_of, to_checkpoints
@@ -24,7 +25,7 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
 from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.lookahead import LookaheadMeter
-from taskgraft.evaluators.losses import task_losses
+from taskgraft.evaluators.losses import total
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
 from taskgraft.evaluators.memory import keep_freed_memory
 from taskgraft.evaluators.metrics import lower_is_better, measure
@@ -39,11 +40,13 @@ from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
-from taskgraft.evaluators.training_state import BEST, PackedState, StateFacts, Tensors
+from taskgraft.evaluators.training_state import BEST, PackedState, Shapes, StateFacts, Tensors
 from taskgraft.evaluators.training_tensors import (
+    ALGORITHM,
     MASKING,
     MODEL,
     WEIGHTING,
+    fewer_steps,
     left_tensors,
     moment_tensors,
     prefixed,
@@ -85,9 +88,13 @@ class Trainer:
     After any `advance`, `pack_state` returns what another trainer with equal arguments needs to `go_on_from` there; how
     far it goes is up to its own ``stopping``. Together both take exactly the steps of one undisturbed training.
 
+    What a step trains is up to the algorithm of the ``schedule``. If that has phases, only a checkpoint of the last one
+    is the result.
+
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks, or with
-            a recipe that does not choose its checkpoint by metric.
+            a recipe that does not choose its checkpoint by metric, or whose algorithm has phases; ``is_open`` with
+            phases; a patience with phases.
         Unavailable: there is no such device.
     """
 
@@ -111,6 +118,9 @@ class Trainer:
         if stopping and not schedule.optimisation.choice.is_by_metric:
             choice = schedule.optimisation.checkpoint.value
             raise InvalidInput.at("stopping", f"takes a checkpoint that is chosen by metric; got {choice}")
+        algorithm = schedule.algorithm
+        if algorithm.has_phases and (stopping or is_open or schedule.optimisation.patience is not None):
+            raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
         use_one_thread()
         keep_freed_memory()
         self._data = data
@@ -124,19 +134,22 @@ class Trainer:
         self._scaler = self._precision.scaler()
         self._input = data.input_module(self._precision.device)
         self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
-        self._total = schedule.steps(data.epoch_clips)
-        self._interval = schedule.interval(data.epoch_clips)
+        self._course = schedule.course(data.epoch_clips, tree.tasks)
+        self._total = self._course.total
         self._patience = schedule.patience(data.epoch_clips)
         self._masking = torch.Generator().manual_seed(seed)
         shuffling = np.random.default_rng(seed)
         shift = round(schedule.shift * data.template.front_end.frames_per_second)
-        self._batches = TrainBatches(data, list(self._tasks.values()), schedule.batch_size, shuffling, shift)
+        tasks = list(self._tasks.values())
+        pools = algorithm.pools(tasks, schedule.batch_size)
+        self._batches = TrainBatches(data, tasks, schedule.batch_size, shuffling, shift, pools)
+        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, self._course.planned, seed)
+        self._steps = algorithm.begin(learner)
+        self._learned = {**dict(self.model.named_parameters()), **self._steps.parameters()}
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
-        self._optimizer = build_optimiser(self._optimisation, self.model.parameters())
-        trained, epoch = [task.task for task in self._tasks.values()], schedule.epoch_steps(data.epoch_clips)
-        setting = Setting(trained, self.model, epoch, seed, self._scaler)
-        self._weighting = schedule.for_tasks(tree.tasks).weighting.build(setting)
+        self._optimizer = build_optimiser(self._optimisation, self._learned.values())
+        self._weighting = schedule.for_tasks(tree.tasks).weighting.build(self._setting(seed))
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)
         self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
@@ -150,8 +163,13 @@ class Trainer:
         self._undominated = Undominated(self._errors) if is_open else None
         self._look: Look | None = None
 
+    def _setting(self, seed: int) -> Setting:
+        """Return what the weighting is made for."""
+        tasks, steps = [task.task for task in self._tasks.values()], self._schedule.epoch_steps(self._data.epoch_clips)
+        return Setting(tasks, self.model, steps, seed, self._scaler, [*self._steps.parameters().values()])
+
     def _rate_factor(self, step: int) -> float:
-        return self._optimisation.factor(step, self._total)
+        return self._optimisation.factor(self._course.within(step), self._course.planned)
 
     @property
     def fraction(self) -> float:
@@ -183,32 +201,36 @@ class Trainer:
             TrainingFailed: the loss is not finite any more.
         """
         started = time.perf_counter()
-        self.model.train()
-        for _ in range(min(self._interval, self._total - self._step)):
-            self._train_step(next(self._batches))
+        self._steps.enter(self._step)
+        for _ in range(self._course.next_evaluation(self._step) - self._step):
+            self._train_step()
+        self._steps.leave()
         outcomes = self._evaluate()
         self._seconds += time.perf_counter() - started
         if self._undominated:
             self._look = self._looked(outcomes, self._undominated)
 
-    def _train_step(self, batch: Batch) -> None:
-        batch = batch.on(self._precision.device)
+    def _train_step(self) -> None:
+        batch = self._steps.batch(self._step).on(self._precision.device)
         if self._noise:
             self._noise.add_(batch, self._masking)
         features = self._input(batch.features)  # [n, 1, f, t]
         mixed = self._augment(features, batch)
-        with self._precision.autocast():
-            scores = self.model(features.contiguous(memory_format=torch.channels_last), batch.rows)
-        losses = self._losses(scores, batch.targets, mixed)
-        loss = torch.stack([*losses.values()]).sum()
+        seen = features.contiguous(memory_format=torch.channels_last)
+        self._descend(self._steps.losses(Step(self._step, batch, seen, mixed)))
+        self._steps.taken(self._step)
+        self._rate.step()
+        self._step += 1
+
+    def _descend(self, losses: Mapping[str, Tensor]) -> None:
+        """Take one step of the optimiser, down all losses together."""
+        loss = total(losses)
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
         self._weighting.backward(losses)
         self._scaler.step(self._optimizer)
         self._scaler.update()
-        self._rate.step()
-        self._step += 1
 
     def _augment(self, features: Tensor, batch: Batch) -> Mixed | None:
         """Change the features in place; return which clips were mixed, if they were."""
@@ -221,16 +243,6 @@ class Trainer:
         mask_axes_(features, schedule.masking, self._masking, schedule.masking_width, has_bands)
         return mixed
 
-    def _losses(
-        self, scores: Mapping[str, Tensor], targets: Mapping[str, Tensor], mixed: Mixed | None
-    ) -> Mapping[str, Tensor]:
-        losses = task_losses(self._tasks, scores, targets)
-        if mixed is None:
-            return losses
-        partners = {task: targets[task][places.to(targets[task].device)] for task, places in mixed.partners.items()}
-        others = task_losses(self._tasks, scores, partners)
-        return {task: mixed.share * loss + (1 - mixed.share) * others[task] for task, loss in losses.items()}
-
     def _evaluate(self) -> Mapping[str, Outcomes]:
         outcomes, loss = self._ask_validation()
         metrics = {name: measure(outcomes[name], task.metric) for name, task in self._tasks.items()}
@@ -240,7 +252,8 @@ class Trainer:
         if self._lookaheads:
             self._lookaheads.look(self.model)
         score = self._optimisation.choice.score(Seen(self._step, metrics, self._references, loss))
-        if score > self._best.score:
+        is_new_phase = self._course.phase(self._step - 1) > self._course.phase(max(0, self._best.step - 1))
+        if score > self._best.score or is_new_phase:
             if self._may_be_cut and self._best.step:
                 self._earlier.append(Checkpoint(self._best.step, self._best.metrics, self._best.outcomes))
             self._best = _Best(score, self._step, metrics, outcomes, pack_weights(self.model))
@@ -270,7 +283,8 @@ class Trainer:
     @property
     def _may_be_cut(self) -> bool:
         """Whether a stopping rule may ask for what this would have measured if it had ended earlier."""
-        return bool(self._references) and self._optimisation.choice.is_by_metric
+        by_metric = self._optimisation.choice.is_by_metric and not self._schedule.algorithm.has_phases
+        return bool(self._references) and by_metric
 
     def _ask_validation(self) -> tuple[Mapping[str, Outcomes], float | None]:
         """Return what the model says on the validation split, and its loss there if the recipe looks at it."""
@@ -334,13 +348,15 @@ class Trainer:
             "shuffling": self._batches.position.generator,
             "cosines": cosines,
             "scaling": self._scaler.state_dict(),
+            "fewer_steps": fewer_steps(self._learned, self._optimizer, self._optimisation.kind, self._step),
         }
 
     def _state_tensors(self) -> dict[str, NDArray[Any]]:
         """Return the tensors of a state but those that references decide; they may change with the next step."""
         return {
             **prefixed(MODEL, self.model.state_dict()),
-            **moment_tensors(self.model, self._optimizer, self._optimisation.kind),
+            **moment_tensors(self._learned, self._optimizer, self._optimisation.kind),
+            **prefixed(ALGORITHM, self._steps.tensors()),
             **left_tensors(self._batches.position.left),
             **{f"{WEIGHTING}.{name}": found for name, found in self._weighting.state.items()},
             MASKING: self._masking.get_state().numpy(),
@@ -355,20 +371,24 @@ class Trainer:
         facts = state.facts()
         facts.check_belongs_to(TRAINING_VERSION, stamp)
         self._check_fits(facts)
-        corpora = list(self._batches.clips)
-        shapes = state_shapes(self.model, self._optimisation.kind, self._masking, len(corpora), facts)
-        tensors = state.tensors({**shapes, **typed_shapes(WEIGHTING, self._weighting.state)})
+        pools = list(self._batches.pools)
+        tensors = state.tensors(self._state_shapes(facts))
         checkpoints = to_checkpoints(facts.best, tensors)
         try:
-            self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(corpora, tensors)))
+            self._batches.go_on_at(BatchPosition(facts.shuffling, to_left(pools, tensors)))
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise InvalidInput.at("state", f"it is damaged: no such position of the batches: {error}") from error
         self._restore(facts, tensors, checkpoints)
 
+    def _state_shapes(self, facts: StateFacts) -> Shapes:
+        kind, pools = self._optimisation.kind, len(self._batches.pools)
+        own = state_shapes(self.model, self._learned, kind, self._masking, pools, facts, self._steps.tensors())
+        return {**own, **typed_shapes(WEIGHTING, self._weighting.state)}
+
     def _check_fits(self, facts: StateFacts) -> None:
         """Check that this training takes the steps of the state, too, and further ones."""
-        known = range(self._interval, min(facts.step, self._total - 1) + 1, self._interval)
-        if [point.get("step") for point in facts.curve] != [*known] or facts.step not in known:
+        known = self._course.evaluations(min(facts.step, self._total - 1))
+        if [point.get("step") for point in facts.curve] != known or facts.step not in known:
             raise InvalidInput.at("state", f"its {facts.step} steps are none after which this training is evaluated")
         loss = {VALIDATION_LOSS} if self._optimisation.needs_loss else set()
         if any(point.keys() != {"step", *self._tasks} | loss for point in facts.curve):
@@ -383,7 +403,9 @@ class Trainer:
     def _restore(self, facts: StateFacts, tensors: Tensors, checkpoints: Sequence[Checkpoint]) -> None:
         step = facts.step
         self.model.load_state_dict(without_prefix(MODEL, tensors))
-        restore_moments(self.model, self._optimizer, self._optimisation.kind, tensors, step)
+        self._steps.restore(without_prefix(ALGORITHM, tensors))
+        kind = self._optimisation.kind
+        restore_moments(self._learned, self._optimizer, kind, tensors, step, facts.fewer_steps)
         self._rate.last_epoch = step
         self._optimizer.param_groups[0]["lr"] = self._optimisation.learning_rate * self._rate_factor(step)
         self._scaler.load_state_dict(facts.scaling)

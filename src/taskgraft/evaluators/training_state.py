@@ -71,6 +71,8 @@ class StateFacts(_Value):
     cosines: tuple[tuple[str, str, tuple[float, ...]], ...] | None
     scaling: dict[str, int | float]
     """Of the loss; empty if it is not scaled."""
+    fewer_steps: dict[str, int] = {}
+    """Of each weight that took fewer steps than the training, how many."""
 
     @property
     def cosines_by_pair(self) -> dict[Pair, tuple[float, ...]]:

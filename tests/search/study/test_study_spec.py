@@ -137,7 +137,7 @@ def test_one_task_is_enough_and_sixty_four_are_allowed() -> None:
         (study(confirm=True), "confirm", ["integer", "got True"]),
         (study(confirm=-1), "confirm", ["0", "got -1"]),
         (study(training={"momentum": 1}), "training.momentum", ["there is no such field", "got 1"]),
-        (study(training={"algorithm": "hard"}), "training.algorithm", ["'soft'", "got 'hard'"]),
+        (study(training={"algorithm": "harder"}), "training.algorithm", ["there is soft, hard, ", "got 'harder'"]),
         (study(training={"learning_rate": 0}), "training.learning_rate", ["greater than 0", "got 0"]),
         (study(training=[]), "training", ["is an object", "got []"]),
         (study(budget={"seconds": -1}), "budget.seconds", ["greater than 0", "got -1"]),

@@ -130,6 +130,10 @@ class ClipKind:
         """Return the probability of each class [n, k]."""
         return scores.softmax(dim=1)
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return the probabilities."""
+        return (self.activate(task, scores),)
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the classes."""
         return TaskLabels(kind=TaskKind.CLIP, labels=tuple(labels), event=None)

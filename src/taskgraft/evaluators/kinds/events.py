@@ -151,6 +151,10 @@ class EventsKind:
         """Return the probability of each event in each time step [n, s, k]."""
         return scores[..., : task.task.outputs].sigmoid()
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return the probabilities of time steps [n, s, k] and of whole clips [n, k]."""
+        return self.activate(task, scores), pooled(scores, task.task.outputs)
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the events."""
         return TaskLabels(kind=TaskKind.EVENTS, labels=tuple(labels), event=None)

@@ -137,6 +137,10 @@ class FramesKind:
         """Return the probability that the event is there [n, s]."""
         return scores.squeeze(-1).sigmoid()
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return the probabilities."""
+        return (self.activate(task, scores),)
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the event."""
         return TaskLabels(kind=TaskKind.FRAMES, labels=tuple(labels), event=one_target(TaskKind.FRAMES, target))

@@ -113,6 +113,9 @@ class Kind(Protocol):
     def activate(self, task: TaskData, scores: "Tensor") -> "Tensor":
         """Return the output of an exported model for a head's scores."""
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return what two models are compared by, given a head's scores; their scale is that of probabilities."""
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return what an exported model's output means."""
 

@@ -131,6 +131,10 @@ class TagsKind:
         """Return the probability of each tag [n, k]."""
         return scores.sigmoid()
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return the probabilities."""
+        return (self.activate(task, scores),)
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the tags."""
         return TaskLabels(kind=TaskKind.TAGS, labels=tuple(labels), event=None)

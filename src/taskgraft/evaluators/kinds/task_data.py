@@ -1,7 +1,7 @@
 """A task with its labels, in the form that training and evaluation pick from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +29,8 @@ class TaskData:
     """A task with its labels.
 
     ``clips`` are those of each split that can be learned from (train) or measured on (the others), ascending.
-    ``class_weights`` say how much each class counts in the loss, in the form of the task's kind.
+    ``class_weights`` say how much each class counts in the loss, in the form of the task's kind. ``unlabelled`` are the
+    training clips of the corpus that nothing can be learned from.
     """
 
     task: Task
@@ -39,3 +40,4 @@ class TaskData:
     targets: LabelArrays
     clips: Mapping[Split, NDArray[np.int32]]
     class_weights: NDArray[np.float32]
+    unlabelled: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))

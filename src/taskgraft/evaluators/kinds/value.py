@@ -146,6 +146,10 @@ class ValueKind:
         numbers: Tensor = _labels_of(task).to_unit(scores)
         return numbers
 
+    def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
+        """Return the numbers [n, 1] in deviations of train, so that the unit does not matter."""
+        return (scores,)
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return what the number is."""
         return TaskLabels(kind=TaskKind.VALUE, labels=tuple(labels), event=None)

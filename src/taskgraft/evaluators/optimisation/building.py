@@ -12,7 +12,12 @@ def build_optimiser(optimisation: Optimisation, weights: Iterable[nn.Parameter])
     """Return the optimiser of these weights; it goes through all of them in one pass."""
     kind = optimisation.kind
     make = getattr(torch.optim, kind.torch_name)
+    learned = list(weights)
     built: torch.optim.Optimizer = make(
-        weights, lr=optimisation.learning_rate, weight_decay=optimisation.decay, fused=True, **kind.arguments
+        learned, lr=optimisation.learning_rate, weight_decay=optimisation.decay, fused=True, **kind.arguments
     )
+    if not kind.counts_steps:
+        # Without counts, torch takes moments of all weights of a step or of none; some may have been idle before.
+        for weight in learned:
+            built.state[weight] = {key: torch.zeros_like(weight) for key in kind.moments.values()}
     return built

@@ -61,12 +61,12 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
 def _stopping(training: Training, spec: StudySpec, evidence: Evidence) -> Stopping | None:
     """Return when the training may end early; None if it takes all its steps.
 
-    With a patience, no model is given up: baselines that ended by theirs do not tell what a task may still gain.
+    A model is given up only if baselines tell what a task may still gain (`TrainingSpec.gives_up`).
     """
     curves = evidence.curves(training.tasks)
     if not spec.stops_early or training.is_confirming or not all(curves.values()):
         return None
-    return Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics, gives_up=spec.training.patience is None)
+    return Stopping(spec.ar_threshold, training.is_probe, curves, spec.metrics, gives_up=spec.training.gives_up)
 
 
 def open_job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:

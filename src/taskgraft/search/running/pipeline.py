@@ -302,7 +302,7 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
     if job.schedule:
         data = data.weighing_classes(job.schedule.optimisation.class_weights)
     schedule = (job.schedule or schedule_of(spec, job.epochs)).for_tasks(job.training.tasks)
-    recipe = schedule.to_plain() | {"algorithm": spec.training.algorithm}
+    recipe = schedule.to_plain()
     if device != CPU:
         recipe["device"] = device
     if job.start:
@@ -314,6 +314,7 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
         job.seed,
         job.references,
         with_affinities=job.with_affinities,
+        with_unlabelled=schedule.algorithm.learns_from_unlabelled,
         with_lookaheads=job.with_lookaheads,
     )
 
@@ -328,6 +329,7 @@ def load_data(prepared: PreparedStudy, fingerprints: Mapping[str, str], data_dir
         feature_cache(data_dir),
         prepared.spec.training.clip_seconds,
         class_weights=prepared.spec.training.class_weights,
+        nuisance=prepared.nuisance,
     )
 
 

@@ -12,10 +12,12 @@ from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.registry import resolve_dataset
+from taskgraft.evaluators.kinds.nuisance import read_nuisance
 from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.search.study.encoder import check_no_import
+from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.outline import within
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.task_spec import TaskSpec
@@ -29,6 +31,8 @@ class PreparedStudy:
     spec: StudySpec
     corpora: Mapping[str, Corpus]
     labelled: tuple[LabelledTask, ...]
+    nuisance: LabelledTask | None = None
+    """A label that is no task, which models are trained against."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -83,8 +87,9 @@ def prepare(
                 labelled.append(_labelled(task, corpora[task.dataset]))
             except InvalidInput as error:
                 faults.include(within(f"tasks.{place}", error))
+    nuisance = _nuisance(spec, corpora, faults)
     faults.raise_if_any()
-    return PreparedStudy(spec, corpora, tuple(labelled))
+    return PreparedStudy(spec, corpora, tuple(labelled), nuisance)
 
 
 def to_facts(tasks: Iterable[Task]) -> list[dict[str, Any]]:
@@ -120,6 +125,18 @@ def _corpora(spec: StudySpec, find: Callable[[str], Path], faults: FaultLog) -> 
             listed = [Fault(f"tasks.{place}.dataset", str(fault)) for fault in error.faults]
             faults.include(InvalidInput(listed, error.more))
     return found
+
+
+def _nuisance(spec: StudySpec, corpora: Mapping[str, Corpus], faults: FaultLog) -> LabelledTask | None:
+    try:
+        task = nuisance_of(spec)
+        if task is None or task.dataset not in corpora:
+            return None
+        targets = read_nuisance(corpora[task.dataset], str(task.target))
+    except InvalidInput as error:
+        faults.include(at_nuisance(error))
+        return None
+    return LabelledTask(task.to_task(len(targets.label_set)), task.dataset, task.metric, targets)
 
 
 def _labelled(task: TaskSpec, corpus: Corpus) -> LabelledTask:

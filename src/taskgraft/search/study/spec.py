@@ -266,13 +266,15 @@ class StudySpec(Value):
 
     @field_validator("training")
     @classmethod
-    def _fits_front_end(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
-        """Refuse what can't be done to the rows of the front end."""
+    def _fits_the_study(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse an algorithm that can't train the tasks, and what can't be done to the rows of the front end."""
+        kinds = {task.name: task.kind for task in info.data.get("tasks", ())}
+        found = list(training.algorithm_faults(kinds)) if kinds else []
         if {"template", "front_end"} <= info.data.keys():
             template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
-            if found := list(training.augmentation_faults(template.front_end)):
-                faults = [fault_at((field,), rule, value) for field, rule, value in found]
-                raise ValidationError.from_exception_data("training", faults)
+            found += training.augmentation_faults(template.front_end)
+        if found:
+            raise ValidationError.from_exception_data("training", [fault_at(*fault) for fault in found])
         return training
 
     @field_validator("training")
@@ -341,10 +343,11 @@ class StudySpec(Value):
         """Whether a training of several tasks may end before its last step.
 
         Not if every figure has to be exact, and not if several repeats decide together. Nor if the checkpoint is not
-        chosen by metric: a later one may be worse than one that meets the threshold.
+        chosen by metric: a later one may be worse than one that meets the threshold. Nor if tasks are trained one
+        after the other: only the last checkpoints are whole models.
         """
         exact = self.strategy.needs_exact_figures or not self.training.optimisation.choice.is_by_metric
-        return self.repeats == 1 and not exact
+        return self.repeats == 1 and not exact and not self.training.algorithm.has_phases
 
     @property
     def least_repeats(self) -> int:

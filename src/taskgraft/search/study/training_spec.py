@@ -1,6 +1,6 @@
 """How the models of a study are trained."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.algorithms.registry import SOFT
 from taskgraft.evaluators.optimisation.checkpoints import ChoiceName
 from taskgraft.evaluators.optimisation.class_weights import ClassWeights
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
@@ -24,10 +25,12 @@ from taskgraft.evaluators.optimisation.rates import RateName
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.weighting.plain import Sum
+from taskgraft.search.study.algorithm_field import AlgorithmField
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.noise_spec import NoiseSpec
 from taskgraft.search.study.weighting_spec import AnyWeighting
 from taskgraft.space.front_ends import AnyFrontEnd
+from taskgraft.space.tasks import TaskKind
 
 MAX_EPOCHS = 10_000
 TRUNK_SHARE = 4
@@ -85,7 +88,11 @@ class TrainingSpec(Value):
         default=ChoiceName.METRIC,
         description="which one is the result: the best by metric, the one with the lowest validation loss, or the last",
     )
-    algorithm: Literal["soft"] = "soft"
+    algorithm: AlgorithmField = Field(
+        default=SOFT,
+        description="what a step trains: a name, or an object with a name and the algorithm's own options",
+        json_schema_extra={"default": SOFT.name},
+    )
     loss_weighting: AnyWeighting = Field(
         default_factory=Sum,
         description="how the losses of tasks that are trained together count: a name, or a name and its options",
@@ -149,7 +156,7 @@ class TrainingSpec(Value):
         except InvalidInput as error:
             faults = list(error.faults)
         else:
-            faults = list(self._patience_faults(optimisation.patience))
+            faults = [*self._patience_faults(optimisation.patience), *self._phase_faults()]
         if faults:
             raise ValidationError.from_exception_data(
                 "training", [fault_at((one.where,), one.message, getattr(self, one.where)) for one in faults]
@@ -163,6 +170,15 @@ class TrainingSpec(Value):
             yield Fault("patience", f"ends trainings of a given length: give training.epochs, too; got {patience}")
         elif patience >= self.given_epochs:
             yield Fault("patience", f"is shorter than the {self.epochs} epochs of training.epochs; got {patience}")
+
+    def _phase_faults(self) -> Iterator[Fault]:
+        if not self.algorithm.has_phases:
+            return
+        trains = f"algorithm {self.algorithm.name} trains one task after the other"
+        if self.patience is not None:
+            yield Fault("patience", f"{trains}, each for all planned steps: leave it out; got {self.patience}")
+        if self.has_trunk:
+            yield Fault("start", f"{trains}, and the first one from scratch: leave it out; got {self.start.value}")
 
     @property
     def optimisation(self) -> Optimisation:
@@ -198,6 +214,7 @@ class TrainingSpec(Value):
             self.mixstyle,
             noise=self.noise.snr if self.noise else None,
             shift=self.shift,
+            algorithm=self.algorithm,
             weighting=self.loss_weighting,
         )
 
@@ -213,6 +230,14 @@ class TrainingSpec(Value):
             raise InvalidInput.at("recipe", f"there is {', '.join(PRESETS)}; got {recipe!r}")
         fields = {name: value for name, value in PRESETS[RecipeName(recipe)].fields.items() if name != "epochs"}
         return self.model_copy(update={"recipe": RecipeName(recipe), **fields})
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether a model may be given up since its tasks can't gain enough any more, by what their baselines gained.
+
+        Baselines that ended by their patience do not tell, and neither do those of tasks that learn at another pace.
+        """
+        return self.patience is None and self.algorithm.is_like_alone
 
     @property
     def has_trunk(self) -> bool:
@@ -235,14 +260,19 @@ class TrainingSpec(Value):
             raise InvalidInput.at("training.epochs", f"is a whole number when a model is trained; got {AUTO}")
         return self.epochs
 
-    def augmentation_faults(self, front_end: AnyFrontEnd) -> Iterator[tuple[str, str, object]]:
+    def augmentation_faults(self, front_end: AnyFrontEnd) -> Iterator[tuple[tuple[str, ...], str, object]]:
         """Yield field, rule and value of what can't be done to the rows of a front end."""
         if self.mixstyle and not front_end.has_bands:
             rule = f"is for front ends with bands, and {front_end.kind} has none: leave it out, or mix clips (mixup)"
-            yield "mixstyle", rule, self.mixstyle
+            yield ("mixstyle",), rule, self.mixstyle
         if self.noise and not front_end.takes_noise:
             rule = f"is for samples and mel energies, and {front_end.kind} keeps neither: leave it out"
-            yield "noise", rule, list(self.noise.snr)
+            yield ("noise",), rule, list(self.noise.snr)
+
+    def algorithm_faults(self, tasks: Mapping[str, TaskKind]) -> Iterator[tuple[tuple[str, ...], str, object]]:
+        """Yield field, rule and value of why the algorithm can't train models of these tasks."""
+        for fault in self.algorithm.faults(tasks):
+            yield ("algorithm", *filter(None, [fault.where])), fault.message, self.algorithm.to_plain()
 
     def weighting_faults(self, tasks: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield place and rule of what the weighting says that does not fit the tasks of a study."""

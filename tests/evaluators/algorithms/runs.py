@@ -1,0 +1,73 @@
+"""Tiny trainings by any algorithm."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from taskgraft.evaluators.algorithms.algorithm import Algorithm
+from taskgraft.evaluators.measurement import Measurement
+from taskgraft.evaluators.optimisation.optimisation import Optimisation
+from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.training import Trainer
+from taskgraft.space.tree import BranchTree
+from tests.evaluators.tones import load_tones, write_tones
+
+NAMES = ("pitch", "shape", "tone")
+ALL = BranchTree.flat(NAMES, 6, 8)
+WHOLE = BranchTree.flat(NAMES, 8, 8)
+ALONE = BranchTree.flat(["pitch"], 8, 8)
+
+
+def schedule_of(algorithm: Algorithm, epochs: int = 3, batch_size: int = 7) -> Schedule:
+    return Schedule(epochs, batch_size, Optimisation(3e-3), algorithm=algorithm)
+
+
+def trainer_of(
+    algorithm: Algorithm,
+    data: StudyData,
+    tree: BranchTree = ALL,
+    references: Mapping[str, float] | None = None,
+    epochs: int = 3,
+) -> Trainer:
+    return Trainer(tree, data, schedule_of(algorithm, epochs), 3, references)
+
+
+def finish(trainer: Trainer) -> Measurement:
+    while not trainer.finished:
+        trainer.advance()
+    return trainer.measurement("here")
+
+
+def digest(measured: Measurement) -> str:
+    assert measured.weights
+    return hashlib.sha256(measured.weights).hexdigest()
+
+
+def two_corpora(root: Path) -> StudyData:
+    """Three tasks over two corpora; one has missing labels."""
+    manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
+    tasks = [("pitch", "one", "pitch"), ("shape", "two", "shape"), ("tone", "two", "tone")]
+    return load_tones(manifests, tasks, root / "cache")
+
+
+def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
+    """Copies of all weights and running statistics but the counts of batches."""
+    state = trainer.model.state_dict()
+    return {name: tensor.clone() for name, tensor in state.items() if "num_batches" not in name}
+
+
+def step(trainer: Trainer, count: int = 1) -> None:
+    """Take steps without an evaluation after them."""
+    trainer._steps.enter(trainer._step)
+    for _ in range(count):
+        trainer._train_step()
+    trainer._steps.leave()
+
+
+def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
+    """The nodes and heads of which something is not bit-equal."""
+    return {".".join(name.split(".")[:2]) for name in before if not torch.equal(before[name], after[name])}
