@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "653fc885d8b52288502fa4b1f09fb27ea44d5755c02f4e0179a05e0c4f2825d1")
+PINNED = 
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
@@ -84,6 +84,20 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/training_state.py": (),
     "evaluators/training_tensors.py": (),
     "evaluators/trunk.py": (),
+    "evaluators/weighting/aggregations.py": (),
+    "evaluators/weighting/aggregators.py": (),
+    "evaluators/weighting/dwa.py": (),
+    "evaluators/weighting/factors.py": (),
+    "evaluators/weighting/gradnorm.py": (),
+    "evaluators/weighting/nash.py": (),
+    "evaluators/weighting/nodes.py": (),
+    "evaluators/weighting/norms.py": (),
+    "evaluators/weighting/plain.py": (),
+    "evaluators/weighting/proportional.py": (),
+    "evaluators/weighting/registry.py": (),
+    "evaluators/weighting/scalar.py": (),
+    "evaluators/weighting/uncertainty.py": (),
+    "evaluators/weighting/weights.py": (),
     "evaluators/windows.py": (),
 }
 """Files below the package, and which of their definitions count; all of them if none is named."""

@@ -1,4 +1,4 @@
-"""The joint loss of a step: over all tasks, whichever clips have their labels."""
+"""The losses of a step: of each task, over whichever clips have its label."""
 
 from collections.abc import Mapping
 

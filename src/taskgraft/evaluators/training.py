@@ -45,6 +45,7 @@ from taskgraft.evaluators.training_tensors import (
     ALGORITHM,
     MASKING,
     MODEL,
+    WEIGHTING,
     fewer_steps,
     left_tensors,
     moment_tensors,
@@ -52,9 +53,11 @@ from taskgraft.evaluators.training_tensors import (
     restore_moments,
     state_shapes,
     to_left,
+    typed_shapes,
     without_prefix,
 )
 from taskgraft.evaluators.trunk import Trunk
+from taskgraft.evaluators.weighting.protocol import Setting
 from taskgraft.space.tree import BranchTree
 
 __all__ = ["TRAINING_VERSION", "Schedule", "Trainer", "pack_weights", "unpack_weights"]
@@ -139,6 +142,7 @@ class Trainer:
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
         self._affinities = AffinityMeter(data, tree.tasks, schedule.batch_size, seed) if with_affinities else None
         self._optimizer = build_optimiser(self._optimisation, self._learned.values())
+        self._weighting = schedule.for_tasks(tree.tasks).weighting.build(self._setting(seed))
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)
         self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
@@ -151,6 +155,11 @@ class Trainer:
         self._curve: list[Mapping[str, float]] = []
         self._undominated = Undominated(self._errors) if is_open else None
         self._look: Look | None = None
+
+    def _setting(self, seed: int) -> Setting:
+        """Return what the weighting is made for."""
+        tasks, steps = [task.task for task in self._tasks.values()], self._schedule.epoch_steps(self._data.epoch_clips)
+        return Setting(tasks, self.model, steps, seed, self._scaler, [*self._steps.parameters().values()])
 
     def _rate_factor(self, step: int) -> float:
         return self._optimisation.factor(self._course.within(step), self._course.planned)
@@ -212,7 +221,7 @@ class Trainer:
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._weighting.backward(losses)
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
@@ -342,6 +351,7 @@ class Trainer:
             **moment_tensors(self._learned, self._optimizer, self._optimisation.kind),
             **prefixed(ALGORITHM, self._steps.tensors()),
             **left_tensors(self._batches.position.left),
+            **{f"{WEIGHTING}.{name}": found for name, found in self._weighting.state.items()},
             MASKING: self._masking.get_state().numpy(),
         }
 
@@ -365,7 +375,8 @@ class Trainer:
 
     def _state_shapes(self, facts: StateFacts) -> Shapes:
         kind, pools = self._optimisation.kind, len(self._batches.pools)
-        return state_shapes(self.model, self._learned, kind, self._masking, pools, facts, self._steps.tensors())
+        own = state_shapes(self.model, self._learned, kind, self._masking, pools, facts, self._steps.tensors())
+        return {**own, **typed_shapes(WEIGHTING, self._weighting.state)}
 
     def _check_fits(self, facts: StateFacts) -> None:
         """Check that this training takes the steps of the state, too, and further ones."""
@@ -392,6 +403,7 @@ class Trainer:
         self._optimizer.param_groups[0]["lr"] = self._optimisation.learning_rate * self._rate_factor(step)
         self._scaler.load_state_dict(facts.scaling)
         self._masking.set_state(torch.tensor(tensors[MASKING]))
+        self._weighting.restore({name: tensors[f"{WEIGHTING}.{name}"] for name in self._weighting.state})
         if self._affinities:
             self._affinities.go_on_with(facts.cosines_by_pair)
         *self._earlier, last = checkpoints

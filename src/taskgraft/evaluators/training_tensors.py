@@ -14,9 +14,11 @@ from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.optimisation.optimisers import Optimiser
 from taskgraft.evaluators.training_state import BEST, Shapes, StateFacts, Tensors
 
-MODEL, MASKING, ALGORITHM = "model", "masking", "algorithm"
+MODEL, MASKING, ALGORITHM, WEIGHTING = "model", "masking", "algorithm", "weighting"
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 """The types of models and generators, in the words of safetensors."""
+_KINDS = {"float64": "F64", "int64": "I64", "uint8": "U8"}
+"""The types of what a weighting keeps."""
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
@@ -112,6 +114,11 @@ def state_shapes(
         **{f"left.{place}": ("I32", (None,)) for place in range(pools)},
         MASKING: _shape(masking.get_state()),
     }
+
+
+def typed_shapes(prefix: str, arrays: Tensors) -> Shapes:
+    """Return the types and shapes of arrays of a state, with a prefix before each name."""
+    return {f"{prefix}.{name}": (_KINDS[array.dtype.name], array.shape) for name, array in arrays.items()}
 
 
 def _shape(tensor: Tensor) -> tuple[str, tuple[int, ...]]:

@@ -301,8 +301,8 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
     """Return a digest that is the same for two trainings exactly if they give the same result."""
     if job.schedule:
         data = data.weighing_classes(job.schedule.optimisation.class_weights)
-    schedule = job.schedule or schedule_of(spec, job.epochs)
-    recipe = schedule.to_plain() | {"loss_weighting": spec.training.loss_weighting}
+    schedule = (job.schedule or schedule_of(spec, job.epochs)).for_tasks(job.training.tasks)
+    recipe = schedule.to_plain()
     if device != CPU:
         recipe["device"] = device
     if job.start:

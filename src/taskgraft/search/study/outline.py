@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from taskgraft.errors import Fault, InvalidInput
@@ -11,6 +12,7 @@ from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.nuisance import outline_nuisance
 from taskgraft.evaluators.kinds.registry import KINDS
+from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.search.study.device import check_device
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.spec import StudySpec
@@ -57,10 +59,12 @@ def outline_study(spec: StudySpec, find: FindReport) -> StudyOutline:
         InvalidInput: with the faults of every task, each naming its field.
     """
     faults = FaultLog()
-    try:
-        check_device(spec.training.device)
-    except InvalidInput as error:
-        faults.include(error)
+    training = spec.training
+    for check in (partial(check_device, training.device), partial(check_installed, training.loss_weighting)):
+        try:
+            check()
+        except InvalidInput as error:
+            faults.include(error)
     reports: dict[str, CheckReport | None] = {}
     outlines = []
     for place, task in enumerate(spec.tasks):

@@ -15,6 +15,7 @@ from taskgraft.evaluators.datasets.registry import resolve_dataset
 from taskgraft.evaluators.kinds.nuisance import read_nuisance
 from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.labelled import LabelledTask
+from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.outline import within
@@ -68,6 +69,10 @@ def prepare(
     if base is None:
         check_no_import(spec.imported)
     faults = FaultLog()
+    try:
+        check_installed(spec.training.loss_weighting)
+    except InvalidInput as error:
+        faults.include(error)
 
     def find(dataset: str) -> Path:
         if dataset in registered:

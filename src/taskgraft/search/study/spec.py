@@ -277,6 +277,17 @@ class StudySpec(Value):
             raise ValidationError.from_exception_data("training", [fault_at(*fault) for fault in found])
         return training
 
+    @field_validator("training")
+    @classmethod
+    def _weighs_its_tasks(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Refuse a weighting that does not say what it has to about the study's tasks."""
+        if "tasks" in info.data:
+            found = list(training.weighting_faults([task.name for task in info.data["tasks"]]))
+            if found:
+                faults = [fault_at(where, rule, training.loss_weighting.to_plain()) for where, rule in found]
+                raise ValidationError.from_exception_data("training", faults)
+        return training
+
     @field_validator("budget")
     @classmethod
     def _is_large_enough(cls, budget: BudgetSpec, info: ValidationInfo) -> BudgetSpec:

@@ -1,6 +1,6 @@
 """How the models of a study are trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -24,9 +24,11 @@ from taskgraft.evaluators.optimisation.presets import PRESETS, RecipeName
 from taskgraft.evaluators.optimisation.rates import RateName
 from taskgraft.evaluators.recipe import MaskWidth
 from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.weighting.plain import Sum
 from taskgraft.search.study.algorithm_field import AlgorithmField
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.noise_spec import NoiseSpec
+from taskgraft.search.study.weighting_spec import AnyWeighting
 from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.tasks import TaskKind
 
@@ -91,7 +93,11 @@ class TrainingSpec(Value):
         description="what a step trains: a name, or an object with a name and the algorithm's own options",
         json_schema_extra={"default": SOFT.name},
     )
-    loss_weighting: Literal["sum"] = "sum"
+    loss_weighting: AnyWeighting = Field(
+        default_factory=Sum,
+        description="how the losses of tasks that are trained together count: a name, or a name and its options",
+        json_schema_extra={"default": "sum"},
+    )
     masking: Number = Field(
         default=0.15, ge=0, le=0.5, description="largest share of bands and of frames that is masked"
     )
@@ -209,6 +215,7 @@ class TrainingSpec(Value):
             noise=self.noise.snr if self.noise else None,
             shift=self.shift,
             algorithm=self.algorithm,
+            weighting=self.loss_weighting,
         )
 
     def under(self, recipe: str | None) -> Self:
@@ -266,6 +273,11 @@ class TrainingSpec(Value):
         """Yield field, rule and value of why the algorithm can't train models of these tasks."""
         for fault in self.algorithm.faults(tasks):
             yield ("algorithm", *filter(None, [fault.where])), fault.message, self.algorithm.to_plain()
+
+    def weighting_faults(self, tasks: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield place and rule of what the weighting says that does not fit the tasks of a study."""
+        for fault in self.loss_weighting.task_faults(tasks):
+            yield ("loss_weighting", *fault.where.split(".", 1)), fault.message
 
     def lasting(self, epochs: int) -> Self:
         """Return the same training, of so many epochs."""
