@@ -114,6 +114,8 @@ def test_constants_are_at_chance() -> None:
     random = np.random.default_rng(0)
     truth = list(random.normal(5, 1, 200))
     assert is_at_chance("concordance", of_values(truth, [5.0] * 200))
+    nearly = [5.0 + 0.001 * value for value in truth]  # agrees with the truth in order, and with no value of it
+    assert is_at_chance("concordance", of_values(truth, nearly))
     assert is_at_chance("mean_absolute_error", of_values(truth, [float(np.median(truth))] * 200))
     assert is_at_chance("mean_absolute_error", of_values(truth, truth))  # it has no AR: nothing is lost of 0
     assert not is_at_chance("mean_absolute_error", of_values(truth, [one + 0.1 for one in truth]))

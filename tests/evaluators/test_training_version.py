@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "398fe3128ce26d39b4dc8a6d120ba198ff08cb05be84a89112f168c05792f101")
+PINNED = (2, "aed4fb1ed1cbf01edc6e9db1eb10b174eacbdda5246ab8825a39cb581179a92e")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

@@ -126,6 +126,10 @@ class Metric(ABC):
         share = (value * clips + 2) / (clips + 4)
         return math.sqrt(share * (1 - share) / (clips + 4))
 
+    def error_at_chance(self, clips: int) -> float:
+        """Return the least standard error of a model that learnt nothing, if its own answers do not show it."""
+        return 0.0
+
     def shown(self, value: float, digits: int = 1) -> str:
         """Return a value as people read it: shares in per cent, with so many digits."""
         return f"{100 * value:.{digits}f} %" if self.is_share else f"{value:.{digits + 2}f}"

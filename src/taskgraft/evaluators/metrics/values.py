@@ -131,6 +131,13 @@ class Concordance(OfValues):
         """Return the standard error of a correlation, at least: that of the share ``(1 + value) / 2``, doubled."""
         return 2 * Metric.standard_error(self, (1 + value) / 2, clips)
 
+    def error_at_chance(self, clips: int) -> float:
+        """Return the standard error of the correlation of what has nothing to do with each other (Fisher 1915).
+
+        Nearly constant answers have a concordance near 0 whose own error is far smaller.
+        """
+        return 1 / math.sqrt(clips - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsoluteError(OfValues):

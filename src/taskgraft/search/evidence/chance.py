@@ -21,4 +21,5 @@ def is_at_chance(metric: str, said: Outcomes) -> bool:
     better, baseline = METRICS[metric].better, Repeats.of(metric, [said])
     if baseline.mean <= 0:
         return True
-    return better(baseline.mean) - _ERRORS * math.sqrt(baseline.sampling) <= better(chance(said, metric))
+    error = max(math.sqrt(baseline.sampling), METRICS[metric].error_at_chance(said.clip_count))
+    return better(baseline.mean) - _ERRORS * error <= better(chance(said, metric))
