@@ -39,6 +39,15 @@ def test_two_parabolas_have_the_affinity_by_hand() -> None:
     assert x.item() == 0.0
 
 
+def test_a_step_that_goes_astray_is_a_finite_figure() -> None:
+    x = torch.zeros(1, requires_grad=True)
+
+    def losses() -> Mapping[str, Tensor]:
+        return {"i": (x - 1).square().sum(), "j": (x - 2).square().sum()}
+
+    assert set(lookahead_affinities(losses, [x], 1e30).values()) == {1 - 1e6}
+
+
 def test_a_loss_of_0_has_nothing_to_lose() -> None:
     x = torch.zeros(1, requires_grad=True)
     found = lookahead_affinities(lambda: {"i": x.square().sum(), "j": (x - 1).square().sum()}, [x], 0.1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "aed4fb1ed1cbf01edc6e9db1eb10b174eacbdda5246ab8825a39cb581179a92e")
+PINNED = (2, "f3037c929cb16f5e5e1aff1ceead8724e788123f6e6e344cb9bc6fcef0ac7aab")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

@@ -36,7 +36,8 @@ class AffinityMeter:
     def look(self, model: TreeModel) -> None:
         """Measure once. The model is in evaluation mode afterwards."""
         for batch in self._batches:
-            slopes = gradients(model, self._data, batch)
+            with torch.backends.cudnn.flags(enabled=False):  # it differentiates recurrent layers in training mode only
+                slopes = gradients(model, self._data, batch)
             for (first, second), cosines in self._seen.items():
                 cosines.append(float(torch.cosine_similarity(slopes[first], slopes[second], dim=0)))
 

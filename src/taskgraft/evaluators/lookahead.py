@@ -18,6 +18,8 @@ from taskgraft.evaluators.study_data import StudyData
 from taskgraft.space.matrix import Pair
 
 _BATCHES = 4
+_LARGEST = 1e6
+"""Times the loss before: what is larger, or no number, counts as this."""
 
 
 class LookaheadMeter:
@@ -40,7 +42,9 @@ class LookaheadMeter:
         shared = list(model.nodes["0"].parameters())
         for batch in self._batches:
             losses = _losses_on(model, self._data, batch.on(shared[0].device))
-            for pair, affinity in lookahead_affinities(losses, shared, self._step).items():
+            with torch.backends.cudnn.flags(enabled=False):  # it differentiates recurrent layers in training mode only
+                found = lookahead_affinities(losses, shared, self._step)
+            for pair, affinity in found.items():
                 self._seen[pair].append(affinity)
 
     @property
@@ -70,8 +74,16 @@ def lookahead_affinities(
                 weight.copy_(value)
         for other, loss in after.items():
             if other != task:
-                found[task, other] = float(1 - loss / before[other].detach()) if before[other] else 0.0
+                found[task, other] = _affinity(float(before[other].detach()), float(loss))
     return found
+
+
+def _affinity(before: float, after: float) -> float:
+    """Return how much less of a loss is left; a step that goes astray counts as a loss that is very large."""
+    if not before:
+        return 0.0
+    share = after / before
+    return 1 - (min(_LARGEST, share))
 
 
 def _losses_on(model: TreeModel, data: StudyData, batch: Batch) -> Callable[[], dict[str, Tensor]]:

@@ -119,7 +119,8 @@ class Trainer:
         self._data = data
         self._tasks = {name: data.tasks[name] for name in tree.tasks}
         self._references = {name: references[name] for name in tree.tasks} if references else None
-        self._errors = lower_is_better({name: task.metric for name, task in self._tasks.items()})
+        self._names = {name: task.metric for name, task in self._tasks.items()}
+        self._errors = lower_is_better(self._names)
         self._stopping = stopping
         self._schedule = schedule
         self._optimisation = schedule.optimisation
@@ -244,7 +245,7 @@ class Trainer:
             self._affinities.look(self.model)
         if self._lookaheads:
             self._lookaheads.look(self.model)
-        score = self._optimisation.choice.score(Seen(self._step, metrics, self._references, loss))
+        score = self._optimisation.choice.score(Seen(self._step, metrics, self._names, self._references, loss))
         is_new_phase = self._course.phase(self._step - 1) > self._course.phase(max(0, self._best.step - 1))
         if score > self._best.score or is_new_phase:
             if self._may_be_cut and self._best.step:

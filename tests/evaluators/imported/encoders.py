@@ -124,6 +124,23 @@ def whole_numbers() -> nn.Sequential:
     return doing("whole numbers")
 
 
+class Masked(nn.Module):
+    """Has a buffer of truth values."""
+
+    mask: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.ones(64, 1, dtype=torch.bool))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features * self.mask
+
+
+def masked() -> nn.Sequential:
+    return nn.Sequential(Masked(), block(1, 4, (2, 2)))
+
+
 def one_clip() -> nn.Sequential:
     return doing("one clip")
 

@@ -130,6 +130,7 @@ REFUSED = {
     place("a_tuple"): r"one tensor .*block 1 of .* gives tuple",
     place("steps"): r"one tensor .*gives \[n, 256, 100\] of float32 for 2 clips",
     place("whole_numbers"): r"one tensor .*gives \[n, 1, 64, 100\] of int64",
+    place("masked"): r"buffers are float32, int64 or uint8; 0\.mask is bool",
     place("one_clip"): r"one tensor .*gives \[n, 4, 64, 100\] of float32 for 2 clips",
     place("nothing"): r"block 1 of .* gives nothing: \[n, 0, 64, 100\]",
     place("turned"): r"block 1 of .* gives other channels or bands for more frames: \(4, 100\) and \(4, 101\)",

@@ -19,6 +19,7 @@ from taskgraft.evaluators.kinds.weights import presence_weights
 from taskgraft.evaluators.kinds.yes_or_no import log_odds, mean_cross_entropy, mean_cross_entropy_of, probabilities_of
 from taskgraft.evaluators.metrics import measure
 from taskgraft.evaluators.models.device_model import DeviceModel
+from taskgraft.evaluators.open_training import OpenTraining
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.training import Trainer
@@ -57,6 +58,31 @@ def test_forms_of_a_model_agree_whatever_the_unit_of_its_values(tmp_path: Path, 
         (tmp_path / name).write_bytes(content)
     sound = np.random.default_rng(0).normal(0, 0.1, (5, device.samples)).astype(np.float32)
     assert 0 < max(check_parity(tmp_path, device, sound)["max_abs_difference"].values()) < 1e-5
+
+
+def test_the_checkpoint_of_an_error_is_the_one_with_the_lowest(tmp_path: Path) -> None:
+    """Of a baseline, of a model with references, and of one whose references are known afterwards."""
+    corpus = write_chimes(tmp_path / "corpus")
+    data = load_chimes(corpus, [TaskKind.VALUE], tmp_path / "cache", metric="mean_absolute_error")
+    schedule, references = Schedule(8, 16, Optimisation(5e-3)), {"loudness": 3.0}
+    trainers = [
+        Trainer(BranchTree.flat(["loudness"], 8, 8), data, schedule, seed=0),
+        Trainer(BranchTree.flat(["loudness"], 8, 8), data, schedule, seed=0, references=references),
+        Trainer(BranchTree.flat(["loudness"], 8, 8), data, schedule, seed=0, is_open=True),
+    ]
+    opened = OpenTraining({"loudness"})
+    for trainer in trainers:
+        while not trainer.finished:
+            trainer.advance()
+            if look := trainer.look("here"):
+                opened.add(look)
+    alone, compared = (trainer.measurement("here") for trainer in trainers[:2])
+    errors = [point["loudness"] for point in alone.curve]
+    assert len(set(errors)) > 2
+    assert alone.metrics["loudness"] == compared.metrics["loudness"] == min(errors)
+    resolved = opened.resolve(references, None)
+    assert resolved is not None
+    assert (resolved.best_step, resolved.weights) == (compared.best_step, compared.weights)
 
 
 def test_weighted_cross_entropy_leaves_out_what_has_no_label() -> None:

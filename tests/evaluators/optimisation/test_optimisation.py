@@ -124,15 +124,28 @@ def test_known_rates() -> None:
 
 
 def test_checkpoints_are_chosen_by_metric_loss_or_step() -> None:
-    seen = [Seen(1, {"a": 0.8, "b": 0.6}, None, 0.5), Seen(2, {"a": 0.7, "b": 0.9}, None, 0.6)]
+    names = {"a": "accuracy", "b": "macro_f1"}
+    seen = [Seen(1, {"a": 0.8, "b": 0.6}, names, None, 0.5), Seen(2, {"a": 0.7, "b": 0.9}, names, None, 0.6)]
     score = {name: [CHOICES[name].score(one) for one in seen] for name in ChoiceName}
     assert score[ChoiceName.METRIC] == pytest.approx([0.7, 0.8])
     assert score[ChoiceName.LOSS] == [-0.5, -0.6]
     assert score[ChoiceName.LAST] == [1, 2]
-    compared = Seen(1, {"a": 0.8, "b": 0.6}, {"a": 0.8, "b": 0.8})
+    compared = Seen(1, {"a": 0.8, "b": 0.6}, names, {"a": 0.8, "b": 0.8})
     assert CHOICES[ChoiceName.METRIC].score(compared) == pytest.approx(-0.25), "of the worst task"
     with pytest.raises(ValueError, match="loss on the validation split is needed"):
         CHOICES[ChoiceName.LOSS].score(compared)
+
+
+def test_a_lower_error_is_better_and_its_unit_does_not_count() -> None:
+    names, choose = {"a": "accuracy", "b": "mean_absolute_error"}, CHOICES[ChoiceName.METRIC].score
+    for unit in (0.001, 1.0, 1000.0):
+        assert choose(Seen(2, {"b": 2 * unit}, names)) > choose(Seen(1, {"b": 3 * unit}, names))
+        assert choose(Seen(2, {"b": 2 * unit}, names, {"b": unit})) > choose(
+            Seen(1, {"b": 3 * unit}, names, {"b": unit})
+        )
+        gained = choose(Seen(2, {"a": 0.8, "b": 2 * unit}, names)) - choose(Seen(1, {"a": 0.9, "b": 3 * unit}, names))
+        assert gained == pytest.approx((np.log(1.5) - 0.1) / 2)
+    assert np.isfinite(choose(Seen(1, {"b": 0.0}, names)))
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=12), st.integers(1, 6))

@@ -33,6 +33,7 @@ def test_a_study_names_a_weighting_and_its_options(name: str) -> None:
     assert type(found.training.loss_weighting) is WEIGHTINGS[name]
     plain = json.loads(json.dumps(found.to_plain()))
     assert StudySpec.parse(plain) == found
+    assert hash(StudySpec.parse(plain)) == hash(found), "studies are keys of caches"
     assert found.training.schedule_for().weighting == found.training.loss_weighting
 
 

@@ -20,6 +20,10 @@ def check_encoder(encoder: nn.Sequential, place: str) -> None:
         raise InvalidInput(faults)
 
 
+_BUFFERS = (torch.float32, torch.int64, torch.uint8)
+"""What saved states of trainings hold."""
+
+
 def _wrong(encoder: nn.Sequential) -> Iterator[str]:
     blocks = list(encoder)
     if not 1 <= len(blocks) <= MAX_BLOCKS:
@@ -35,3 +39,6 @@ def _wrong(encoder: nn.Sequential) -> Iterator[str]:
             yield f"weights are float32; {name} is {str(parameter.dtype).removeprefix('torch.')}"
         elif not parameter.requires_grad:
             yield f"{name} is not trained (requires_grad is False): make it a buffer"
+    for name, buffer in encoder.named_buffers():
+        if buffer.dtype not in _BUFFERS:
+            yield f"buffers are float32, int64 or uint8; {name} is {str(buffer.dtype).removeprefix('torch.')}"

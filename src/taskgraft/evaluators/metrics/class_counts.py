@@ -184,7 +184,7 @@ _CLASS_TABLES = (CLASSES, TAGS)
 ACCURACY = Accuracy(name="accuracy", tables=_CLASS_TABLES, kinds=_CLASS_KINDS)
 BALANCED_ACCURACY = OfClassCounts(
     name="balanced_accuracy",
-    tables=_CLASS_TABLES,
+    tables=(CLASSES,),
     kinds=_CLASS_KINDS - {"tags"},  # a yes to every tag has a recall of 1
     formula=macro_recall,
     over_classes=True,

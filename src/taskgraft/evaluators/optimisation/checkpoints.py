@@ -1,17 +1,22 @@
 """Which checkpoint of a training is its result. A new choice is a name, a class, and a line in `CHOICES`."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from taskgraft.evaluators.metrics import METRICS, lower_is_better, worst_reduction
+from taskgraft.evaluators.metrics import lower_is_better, worst_reduction
 
 VALIDATION_LOSS = "validation loss"
 """The key of a point of a curve that has it; no task can have this name."""
+
+
+_LEAST = 1e-12
+"""Keeps the logarithm of an error of 0 finite."""
 
 
 class ChoiceName(StrEnum):
@@ -29,15 +34,15 @@ class ChoiceName(StrEnum):
 class Seen:
     """What is known of a checkpoint: its step, what it measured, and the metrics that it is compared with.
 
-    ``loss`` is the one on the validation split, if the choice needs it. A baseline has no ``references``. ``names`` has
-    the metric of each task; accuracy if it is left out.
+    ``names`` has the metric of each task. ``loss`` is the one on the validation split, if the choice needs it. A
+    baseline has no ``references``.
     """
 
     step: int
     metrics: Mapping[str, float]
+    names: Mapping[str, str]
     references: Mapping[str, float] | None = None
     loss: float | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Choice(Protocol):
@@ -62,11 +67,16 @@ class ByMetric:
     is_by_metric = True
 
     def score(self, seen: Seen) -> float:
-        """Return minus what the worst task loses; without references, the mean metric."""
-        if not seen.references:
-            better = (METRICS[seen.names.get(task, "accuracy")].better(value) for task, value in seen.metrics.items())
-            return float(np.mean(list(better)))
-        return -worst_reduction(seen.references, seen.metrics, lower_is_better(seen.names))
+        """Return minus what the worst task loses; without references, the mean metric.
+
+        Of an error the logarithm counts, negative: a hundredth less of it is then worth as much as a hundredth more of
+        a share, whatever its unit is.
+        """
+        errors = lower_is_better(seen.names)
+        if seen.references:
+            return -worst_reduction(seen.references, seen.metrics, errors)
+        worth = [-math.log(max(value, _LEAST)) if task in errors else value for task, value in seen.metrics.items()]
+        return float(np.mean(worth))
 
 
 class ByLoss:

@@ -48,6 +48,9 @@ class Fixed(LossWeighting):
 
         return ScalarWeighting(setting, _Given(np.array([self.weights[name] for name in setting.names], np.float64)))
 
+    def __hash__(self) -> int:
+        return hash((self.name, *sorted(self.weights.items())))
+
     def for_tasks(self, tasks: Sequence[str]) -> Self:
         """Return the weights of some tasks."""
         return type(self)(weights={task: self.weights[task] for task in sorted(tasks)})

@@ -135,7 +135,7 @@ class _Reader:
         said = reading.model[task.name]
         value = float(np.mean([measure(outcomes, task.metric) for outcomes in said]))
         low, high = metric_interval(task.metric, said, reading.groups[task.dataset], reading.noise)
-        lost = None if task.name in reading.at_chance else reading.reductions[task.name]
+        lost = None if task.name in reading.without_ar else reading.reductions[task.name]
         return RowTask(task.name, task.metric, value, (min(low, value), max(high, value)), lost)
 
     def _stored_bytes(self, part: Part) -> int:

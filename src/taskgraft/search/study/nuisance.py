@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.kinds.names import all_targets
 from taskgraft.search.study.spec import MAX_TASKS, StudySpec
 from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import TaskKind
@@ -22,7 +23,7 @@ def nuisance_of(spec: StudySpec) -> TaskSpec | None:
         return None
     column, named = label
     dataset = _dataset(spec, named)
-    if same := [task.name for task in spec.tasks if (task.dataset, task.target) == (dataset, column)]:
+    if same := [task.name for task in spec.tasks if task.dataset == dataset and column in all_targets(task.target)]:
         raise InvalidInput.at(f"{_FIELD}.nuisance", f"is no task of the study; got {column}, which {same[0]} is about")
     if TaskKind.CLIP not in spec.encoder.kinds:
         raise InvalidInput.at(_FIELD, f"takes a template with a head for clips, and {spec.template} has none")
