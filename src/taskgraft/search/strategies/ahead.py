@@ -26,8 +26,8 @@ _LOOKS = 24
 """Decisions that are looked at before the rest is taken to be too unlikely."""
 _LEAST_CHANCE = 0.05
 """Assumptions that are less likely are not followed."""
-_WORTH = 0.5
-"""Nothing is trained ahead that is less likely to be asked for."""
+_WORTH = 0.3
+"""Nothing is trained ahead that is less likely to be asked for: both of two cores are busy for nine tenths of a search."""
 _MOST_BYTES = 512 * 2**20
 """Of the checkpoints of a training whose references are not known: all of them may have to be kept."""
 _BYTES_PER_WEIGHT = 4
