@@ -27,7 +27,7 @@ _LOOKS = 24
 _LEAST_CHANCE = 0.05
 """Assumptions that are less likely are not followed."""
 _WORTH = 0.3
-"""Nothing is trained ahead that is less likely to be asked for: both of two cores are busy for nine tenths of a search."""
+"""Nothing is trained ahead that is less likely to be asked for; so both of two cores train for 9/10 of a search."""
 _MOST_BYTES = 512 * 2**20
 """Of the checkpoints of a training whose references are not known: all of them may have to be kept."""
 _BYTES_PER_WEIGHT = 4
