@@ -22,7 +22,10 @@ def local() -> StudySpec:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_posted_study_of_an_encoder_to_import_is_refused_and_nothing_is_imported(api: Api, dry_run: bool) -> None:
+def test_a_posted_study_of_an_encoder_to_import_is_refused_and_nothing_is_imported(
+    api: Api, dry_run: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, MODULE, raising=False)  # another test of this process may have imported it
     answer = api.http.post("/v1/studies", params={"dry_run": dry_run}, json=body(template=PLACE, depths=[1]))
     assert answer.status_code == 422
     (fault,) = answer.json()["errors"]
