@@ -73,7 +73,7 @@ def test_what_could_surprise_is_refused_at_its_line_at_once(text: str, line: int
     before = time.process_time()
     with pytest.raises(MalformedInput) as caught:
         plain_yaml.load(text, "study.yaml")
-    assert time.process_time() - before < 0.5
+    assert time.process_time() - before < 5, "such texts take for ever if they are read to their end"
     (fault,) = caught.value.faults
     assert fault.where == f"study.yaml:{line}"
     assert fault.message.startswith(rule)
@@ -84,7 +84,7 @@ def test_a_sexagesimal_number_of_a_kilobyte_is_a_text() -> None:
     text = ":".join(["59"] * 330)
     before = time.process_time()
     assert plain_yaml.load(f"ar_threshold: {text}", "study.yaml") == {"ar_threshold": text}
-    assert time.process_time() - before < 0.5
+    assert time.process_time() - before < 5, "such texts take for ever if they are read to their end"
 
 
 @pytest.mark.parametrize("levels", [99, 100])
