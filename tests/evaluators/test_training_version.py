@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "f3037c929cb16f5e5e1aff1ceead8724e788123f6e6e344cb9bc6fcef0ac7aab")
+PINNED = (2, "e087becc976e9cdc63c2c2ec893b9292adc2b108de16ca1c927285a552a3b893")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

@@ -36,7 +36,7 @@ from taskgraft.search.study.study import Study
 
 @dataclass(frozen=True, slots=True)
 class ComparisonOutcome:
-    """How a local comparison ended, and where its files are."""
+    """A local comparison that has ended, and the place of its files."""
 
     study: Study
     folder: Path

@@ -117,7 +117,7 @@ class TrainingLengthView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """What a comparison compares, and its table."""
+    """A comparison and its table."""
 
     systems: tuple[str, ...] = Field(description="in the order of their rows")
     seeds: int = Field(description="trainings of every model; figures are means over them")
@@ -136,7 +136,7 @@ class ComparisonView(BaseModel):
 
 
 class ComparisonRequest(BaseModel):
-    """What to compare a study's tree with."""
+    """A request to compare a study's tree with other systems."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -232,7 +232,7 @@ class StudyPage(BaseModel):
 
 
 class StudyList(BaseModel):
-    """All studies of one kind, oldest first."""
+    """A list of studies of one kind, oldest first."""
 
     items: list[StudyView]
 

@@ -86,7 +86,7 @@ def load_study_data(
     class_weights: ClassWeights = ClassWeights.AUTO,
     nuisance: LabelledTask | None = None,
 ) -> StudyData:
-    """Everything that training needs: features (from the cache where they are there), targets, statistics.
+    """Return everything that training needs: features (from the cache where they are there), targets, statistics.
 
     ``nuisance`` is a label that models are trained against. ``progress`` is told which share of all clips has its
     features, whenever one more corpus or clip has.

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, ClassCounts, count_labels, label_faults
-from taskgraft.evaluators.kinds.names import one_target, require_column
+from taskgraft.evaluators.kinds.names import one_target, refuse_faults, require_column
 from taskgraft.evaluators.kinds.protocol import Clips, Floats, Outline, Said, Target
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
@@ -82,7 +81,7 @@ class ClipKind:
         column = one_target(TaskKind.CLIP, target)
         require_column(dataset, column, report.labels, report.events)
         found = report.labels[column]
-        _refuse(dataset, column, found.faults)
+        refuse_faults(dataset, {column: found.faults})
         return Outline(found.classes, found.labelled)
 
     def read(self, corpus: Corpus, target: Target) -> ClipTargets:
@@ -91,7 +90,7 @@ class ClipKind:
         require_column(corpus.name, column, corpus.labels, corpus.segments)
         cells = corpus.labels[column]
         counts = count_labels(cells, corpus.splits)
-        _refuse(corpus.name, column, label_faults(counts))
+        refuse_faults(corpus.name, {column: label_faults(counts)})
         label_set = tuple(sorted(counts[Split.TRAIN]))
         places = {label: place for place, label in enumerate(label_set)} | {"": MISSING}
         return ClipTargets(label_set, np.fromiter((places[cell] for cell in cells), np.int64, len(cells)), counts)
@@ -166,8 +165,3 @@ class ClipKind:
         """Return the classes."""
         more = len(labels.labels) - _LISTED_LABELS
         return f"one of {', '.join(labels.labels[:_LISTED_LABELS])}" + (f" and {more} more" if more > 0 else "")
-
-
-def _refuse(dataset: str, column: str, messages: Sequence[str]) -> None:
-    if messages:
-        raise InvalidInput(Fault("target", f"{column} of {dataset}: {message}") for message in messages)

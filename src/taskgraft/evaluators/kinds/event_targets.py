@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.binary import RULE, other_words, to_answers
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.segments import Region
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, ClassCounts
-from taskgraft.evaluators.kinds.names import all_targets, require_event
+from taskgraft.evaluators.kinds.names import all_targets, refuse_faults, require_event
 from taskgraft.evaluators.kinds.protocol import Outline, Target
 
 
@@ -76,7 +75,7 @@ def read_events(corpus: Corpus, target: Target) -> EventTargets:
         found = {split: int(heard[splits == split.value].sum()) for split in Split}
         found[Split.TRAIN] += int((weak[splits == Split.TRAIN.value, place] == 1).sum())
         faults[event] += _silent(found)
-    _refuse(corpus.name, faults)
+    refuse_faults(corpus.name, faults)
     regions = tuple(tuple(corpus.segments[event].get(clip, ()) for clip in range(clips)) for event in events)
     counts = _counts(strong, weak, splits)
     return EventTargets(events, regions, strong, weak, counts)
@@ -102,7 +101,7 @@ def outline_events(dataset: str, target: Target, report: CheckReport) -> Outline
                 count for word, count in words.get(Split.TRAIN, {}).items() if to_answers([word])[0] == 1
             )
         faults[event] += _silent(found)
-    _refuse(dataset, faults)
+    refuse_faults(dataset, faults)
     annotated = {split: max(report.events[event].annotated[split] for event in events) for split in Split}
     return Outline(len(events), annotated)
 
@@ -138,9 +137,3 @@ def _counts(strong: NDArray[np.bool_], weak: NDArray[np.int8], splits: NDArray[n
         }
         for split in Split
     }
-
-
-def _refuse(dataset: str, faults: Mapping[str, Sequence[str]]) -> None:
-    listed = [Fault("target", f"{event} of {dataset}: {fault}") for event, found in faults.items() for fault in found]
-    if listed:
-        raise InvalidInput(listed)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.segments import Region
 from taskgraft.evaluators.datasets.targets import FRAME_LABELS, MISSING, ClassCounts, count_event_clips, event_faults
-from taskgraft.evaluators.kinds.names import one_target, require_event
+from taskgraft.evaluators.kinds.names import one_target, refuse_faults, require_event
 from taskgraft.evaluators.kinds.protocol import Clips, Floats, Outline, Said, Target
 from taskgraft.evaluators.kinds.rows import frame_rows, rows_of
 from taskgraft.evaluators.kinds.steps import Timing
@@ -76,7 +75,7 @@ class FramesKind:
         event = one_target(TaskKind.FRAMES, target)
         require_event(dataset, event, report.events, report.labels)
         found = report.events[event]
-        _refuse(dataset, event, found.faults)
+        refuse_faults(dataset, {event: found.faults})
         return Outline(len(FRAME_LABELS), found.annotated)
 
     def read(self, corpus: Corpus, target: Target) -> FrameTargets:
@@ -87,7 +86,7 @@ class FramesKind:
         labelled = np.zeros(len(corpus), np.bool_)
         labelled[list(corpus.annotated)] = True
         counts = count_event_clips(found, corpus.annotated, corpus.splits)
-        _refuse(corpus.name, event, event_faults(counts))
+        refuse_faults(corpus.name, {event: event_faults(counts)})
         return FrameTargets(tuple(found.get(clip, ()) for clip in range(len(corpus))), labelled, counts)
 
     def arrays(self, targets: FrameTargets, pack: "FeaturePack", template: Template) -> FrameLabels:
@@ -174,8 +173,3 @@ def _score_table(clips: NDArray[np.int64], truth: NDArray[np.int64], probabiliti
     keys, counts = np.unique((2 * clips + truth) * BINS + score_bins(probabilities), return_counts=True)
     steps, bins = np.divmod(keys, BINS)
     return Table.of(steps // 2, np.zeros_like(keys), steps % 2, bins, counts)
-
-
-def _refuse(dataset: str, event: str, messages: Sequence[str]) -> None:
-    if messages:
-        raise InvalidInput(Fault("target", f"{event} of {dataset}: {message}") for message in messages)

@@ -1,8 +1,8 @@
 """Targets by name: what a study asks for must be a column or an event of its dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from taskgraft.errors import InvalidInput
+from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.targets import named
 from taskgraft.evaluators.kinds.protocol import Target
 from taskgraft.space.tasks import TaskKind
@@ -54,6 +54,17 @@ def require_event(dataset: str, target: str, events: Iterable[str], columns: Ite
         is_column = target in set(columns)
         hint = f"{target!r} is a label column: write kind: clip, tags or value" if is_column else ""
         _refuse(f"{dataset} has no event {target!r} in its segments", hint, known)
+
+
+def refuse_faults(dataset: str, faults: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a target whose columns or events, by name, have faults.
+
+    Raises:
+        InvalidInput: at ``target``, with every fault and the name it belongs to.
+    """
+    listed = [Fault("target", f"{name} of {dataset}: {fault}") for name, found in faults.items() for fault in found]
+    if listed:
+        raise InvalidInput(listed)
 
 
 def _refuse(message: str, hint: str, known: Iterable[str]) -> None:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.binary import RULE, other_words, to_answers
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.report import CheckReport, LabelReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import MISSING, ClassCounts
-from taskgraft.evaluators.kinds.names import all_targets, require_column
+from taskgraft.evaluators.kinds.names import all_targets, refuse_faults, require_column
 from taskgraft.evaluators.kinds.protocol import Clips, Floats, Outline, Said, Target
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
@@ -81,7 +80,7 @@ class TagsKind:
         tags = all_targets(target)
         for tag in tags:
             require_column(dataset, tag, report.labels, report.events)
-        _refuse(dataset, {tag: _reported_faults(tag, report.labels[tag]) for tag in tags})
+        refuse_faults(dataset, {tag: _reported_faults(tag, report.labels[tag]) for tag in tags})
         clips = {split: max(report.labels[tag].labelled[split] for tag in tags) for split in Split}
         return Outline(len(tags), clips)
 
@@ -90,7 +89,7 @@ class TagsKind:
         tags = all_targets(target)
         for tag in tags:
             require_column(corpus.name, tag, corpus.labels, corpus.segments)
-        _refuse(corpus.name, {tag: _faults(tag, _counts(corpus.labels[tag], corpus.splits)) for tag in tags})
+        refuse_faults(corpus.name, {tag: _faults(tag, _counts(corpus.labels[tag], corpus.splits)) for tag in tags})
         values = np.stack([to_answers(corpus.labels[tag]) for tag in tags], axis=1)
         known = (values != MISSING).any(axis=1)
         splits = np.array(corpus.splits, np.str_)
@@ -186,9 +185,3 @@ def _faults(tag: str, counts: ClassCounts) -> list[str]:
         if not (answers == 1).any() or not (answers == 0).any():
             faults.append(f"the split {split} has no clip with a yes, or none with a no, in the column {tag!r}")
     return faults
-
-
-def _refuse(dataset: str, faults: Mapping[str, Sequence[str]]) -> None:
-    listed = [Fault("target", f"{tag} of {dataset}: {fault}") for tag, found in faults.items() for fault in found]
-    if listed:
-        raise InvalidInput(listed)

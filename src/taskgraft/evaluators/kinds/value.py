@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.manifest import Corpus
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.datasets.targets import ClassCounts, named
-from taskgraft.evaluators.kinds.names import one_target, require_column
+from taskgraft.evaluators.kinds.names import one_target, refuse_faults, require_column
 from taskgraft.evaluators.kinds.protocol import Clips, Floats, Outline, Said, Target
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
@@ -92,7 +91,8 @@ class ValueKind:
         require_column(dataset, column, report.labels, report.events)
         found = report.labels[column]
         words = [word for counts in found.counts.values() for word in counts]
-        _refuse(dataset, column, [*_word_faults(words), *_few({split: found.labelled[split] for split in Split})])
+        faults = [*_word_faults(words), *_few({split: found.labelled[split] for split in Split})]
+        refuse_faults(dataset, {column: faults})
         return Outline(1, found.labelled)
 
     def read(self, corpus: Corpus, target: Target) -> ValueTargets:
@@ -100,13 +100,13 @@ class ValueKind:
         column = one_target(TaskKind.VALUE, target)
         require_column(corpus.name, column, corpus.labels, corpus.segments)
         cells = corpus.labels[column]
-        _refuse(corpus.name, column, _word_faults(cells))
+        refuse_faults(corpus.name, {column: _word_faults(cells)})
         values = np.array([float(cell) if cell else math.nan for cell in cells])
         splits = np.array(corpus.splits, np.str_)
         labelled = {split: values[(splits == split.value) & ~np.isnan(values)] for split in Split}
-        _refuse(corpus.name, column, _few({split: len(found) for split, found in labelled.items()}))
+        refuse_faults(corpus.name, {column: _few({split: len(found) for split, found in labelled.items()})})
         same = [split for split, found in labelled.items() if not np.ptp(found)]
-        _refuse(corpus.name, column, [f"the numbers of the split {split} are all the same" for split in same])
+        refuse_faults(corpus.name, {column: [f"the numbers of the split {split} are all the same" for split in same]})
         counts = {split: {"labelled": len(found)} for split, found in labelled.items()}
         train = labelled[Split.TRAIN]
         return ValueTargets((column,), values, float(train.mean()), float(train.std()), counts)
@@ -196,8 +196,3 @@ def _word_faults(cells: Iterable[str]) -> list[str]:
 def _few(labelled: Mapping[Split, int]) -> list[str]:
     few = {split: clips for split, clips in labelled.items() if clips < 2}
     return [f"the split {split} has {clips} clips with a number; 2 or more are needed" for split, clips in few.items()]
-
-
-def _refuse(dataset: str, column: str, messages: Sequence[str]) -> None:
-    if messages:
-        raise InvalidInput(Fault("target", f"{column} of {dataset}: {message}") for message in messages)

@@ -81,7 +81,7 @@ def _wanted(node: Node, rows: Mapping[str, Tensor] | None) -> Tensor | None:
 
 
 def _select(inputs: Tensor, present: Tensor | None, wanted: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The wanted rows of ``inputs``, whose rows are now the clips ``present`` (None: all clips, in order)."""
+    """Return the wanted rows of ``inputs``, whose rows are now the clips ``present`` (None: all clips, in order)."""
     if wanted is None or (present is not None and len(wanted) == len(present)):
         return inputs, present
     if present is None:
