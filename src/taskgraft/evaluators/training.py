@@ -23,7 +23,6 @@ from taskgraft.evaluators.batches import Batch, BatchPosition, TrainBatches
 from taskgraft.evaluators.checkpoint_tensors import outcome_tensors, point_of, to_checkpoints
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate, evaluate_with_loss
-from taskgraft.evaluators.grafting import graft_trunk
 from taskgraft.evaluators.lookahead import LookaheadMeter
 from taskgraft.evaluators.losses import total
 from taskgraft.evaluators.measurement import Checkpoint, Measurement, Outcomes
@@ -37,6 +36,7 @@ from taskgraft.evaluators.optimisation.checkpoints import VALIDATION_LOSS, Seen
 from taskgraft.evaluators.optimisation.patience import is_out_of_patience
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.start import Start
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.threads import use_one_thread
@@ -56,7 +56,6 @@ from taskgraft.evaluators.training_tensors import (
     typed_shapes,
     without_prefix,
 )
-from taskgraft.evaluators.trunk import Trunk
 from taskgraft.evaluators.weighting.protocol import Setting
 from taskgraft.space.tree import BranchTree
 
@@ -80,7 +79,8 @@ class Trainer:
     With ``is_open``, references are not known yet. `look` has what the last evaluation found then, and
     `taskgraft.evaluators.open_training.OpenTraining` chooses the checkpoint when they are.
 
-    With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
+    With ``start``, the weights of other models take the place of initial ones, and some may be held at 0 in all steps;
+    everything else is as it is from scratch.
 
     ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
     equal arguments give equal results only as far as its kernels do.
@@ -110,7 +110,7 @@ class Trainer:
         with_affinities: bool = False,
         with_lookaheads: bool = False,
         device: str = "cpu",
-        start: Trunk | None = None,
+        start: Start | None = None,
         is_open: bool = False,
     ) -> None:
         _check(tree, schedule, references, stopping, is_open)
@@ -127,7 +127,9 @@ class Trainer:
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
         self._input = data.input_module(self._precision.device)
-        self.model = _initial_model(tree, data, seed, start).to(self._precision.device)
+        self._seed = seed
+        self.model = _initial_model(tree, data, seed).to(self._precision.device)
+        self._restraint = start.prepare(self.model, self._fresh) if start else None
         self._course = schedule.course(data.epoch_clips, tree.tasks)
         self._total = self._course.total
         self._patience = schedule.patience(data.epoch_clips)
@@ -156,6 +158,21 @@ class Trainer:
         self._curve: list[Mapping[str, float]] = []
         self._undominated = Undominated(self._errors) if is_open else None
         self._look: Look | None = None
+
+    def _fresh(self, tree: BranchTree, share: float = 0.0) -> TreeModel:
+        """Return a model of another tree as this training makes it without a start, after a share of its steps."""
+        if not share:
+            return _initial_model(tree, self._data, self._seed).to(self._precision.device)
+        early = Trainer(tree, self._data, self._schedule, self._seed, device=self._precision.device.type)
+        early.take(round(share * early._total))
+        return early.model
+
+    def take(self, steps: int) -> None:
+        """Take so many steps without an evaluation."""
+        self._steps.enter(self._step)
+        for _ in range(steps):
+            self._train_step()
+        self._steps.leave()
 
     def _setting(self, seed: int) -> Setting:
         """Return what the weighting is made for."""
@@ -195,10 +212,7 @@ class Trainer:
             TrainingFailed: the loss is not finite any more.
         """
         started = time.perf_counter()
-        self._steps.enter(self._step)
-        for _ in range(self._course.next_evaluation(self._step) - self._step):
-            self._train_step()
-        self._steps.leave()
+        self.take(self._course.next_evaluation(self._step) - self._step)
         outcomes = self._evaluate()
         self._seconds += time.perf_counter() - started
         if self._undominated:
@@ -223,6 +237,8 @@ class Trainer:
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
         self._optimizer.zero_grad(set_to_none=True)
         self._weighting.backward(losses)
+        if self._restraint:
+            self._restraint.restrain()
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
@@ -443,13 +459,11 @@ def _check(
         raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
 
 
-def _initial_model(tree: BranchTree, data: StudyData, seed: int, start: Trunk | None) -> TreeModel:
-    """Return a model whose weights the trunk, or only the seed, decides; torch's own random state does not change."""
+def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:
+    """Return a model whose weights only the seed decides; torch's own random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = TreeModel(tree, data.template, [data.tasks[name].task for name in tree.tasks])
-    if start:
-        graft_trunk(model, start)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

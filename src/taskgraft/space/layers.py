@@ -23,6 +23,11 @@ class Layer:
         return 0
 
     @property
+    def kernels(self) -> int:
+        """Trained numbers in kernels and matrices: all but biases, scales and positions."""
+        return 0
+
+    @property
     def time_stride(self) -> int:
         """Frames of its input for each frame of its output."""
         return 1
@@ -67,13 +72,14 @@ class Convolution(Layer):
         return self.padding or (self.kernel[0] // 2, self.kernel[1] // 2)
 
     @property
-    def _weights(self) -> int:
+    def kernels(self) -> int:
+        """One number for each place of a kernel and pair of channels."""
         return self.kernel[0] * self.kernel[1] * self.in_channels // self.groups * self.out_channels
 
     @property
     def parameters(self) -> int:
         """Weights, and a bias for each channel if it has them."""
-        return self._weights + self.out_channels * self.bias
+        return self.kernels + self.out_channels * self.bias
 
     @property
     def time_stride(self) -> int:
@@ -93,7 +99,7 @@ class Convolution(Layer):
     def macs(self, shape: Shape) -> int:
         """Return the multiply-accumulates for an input of ``shape``."""
         _, bands, frames = self.output_shape(shape)
-        return bands * frames * self._weights
+        return bands * frames * self.kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +212,14 @@ class Linear(Layer):
     out_channels: int
 
     @property
+    def kernels(self) -> int:
+        """The matrix."""
+        return self.in_channels * self.out_channels
+
+    @property
     def parameters(self) -> int:
         """Weights and biases."""
-        return (self.in_channels + 1) * self.out_channels
+        return self.kernels + self.out_channels
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape with its output channels.
@@ -230,6 +241,11 @@ class Residual(Layer):
 
     body: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
+
+    @property
+    def kernels(self) -> int:
+        """Those of all layers."""
+        return sum(layer.kernels for layer in (*self.body, *self.shortcut))
 
     @property
     def parameters(self) -> int:
@@ -269,9 +285,14 @@ class BiLstm(Layer):
     hidden: int
 
     @property
+    def kernels(self) -> int:
+        """Two matrices of four gates, for each direction."""
+        return 2 * 4 * self.hidden * (self.inputs + self.hidden)
+
+    @property
     def parameters(self) -> int:
         """Four gates with two biases each (as PyTorch counts), for each direction."""
-        return 2 * 4 * self.hidden * (self.inputs + self.hidden + 2)
+        return self.kernels + 2 * 4 * self.hidden * 2
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return both directions' hidden numbers of each frame.
@@ -287,7 +308,7 @@ class BiLstm(Layer):
 
     def macs(self, shape: Shape) -> int:
         """Return the multiply-accumulates for an input of ``shape``."""
-        return shape[2] * 2 * 4 * self.hidden * (self.inputs + self.hidden)
+        return shape[2] * self.kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,10 +369,15 @@ class TransformerLayer(Layer):
     hidden: int
 
     @property
+    def kernels(self) -> int:
+        """Four projections and the perceptron's two."""
+        return 4 * self.channels * self.channels + 2 * self.channels * self.hidden
+
+    @property
     def parameters(self) -> int:
         """Two layer norms, four projections and the perceptron's two, all with bias."""
         width = self.channels
-        return 4 * width + 4 * width * (width + 1) + self.hidden * (width + 1) + width * (self.hidden + 1)
+        return self.kernels + 4 * width + 4 * width + self.hidden + width
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the same shape.
@@ -365,7 +391,7 @@ class TransformerLayer(Layer):
     def macs(self, shape: Shape) -> int:
         """Return the multiply-accumulates for an input of ``shape``."""
         tokens, width = shape[1] * shape[2], self.channels
-        return tokens * (4 * width * width + 2 * width * self.hidden) + 2 * tokens * tokens * width
+        return tokens * self.kernels + 2 * tokens * tokens * width
 
 
 def shapes(layers: tuple[Layer, ...], shape: Shape) -> list[Shape]:

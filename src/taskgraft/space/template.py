@@ -127,6 +127,11 @@ class Template:
         return sum(block.parameters for block in self.blocks)
 
     @property
+    def kernels(self) -> int:
+        """Trained numbers in kernels and matrices of all blocks: what can be pruned."""
+        return sum(layer.kernels for layer in self.layers)
+
+    @property
     def macs_per_second(self) -> int:
         """Multiply-accumulates of all blocks for one second of audio, or for the only crop that there is."""
         return sum(block.macs(shape) for block, shape in zip(self.blocks, self.shapes(self.frames), strict=False))
