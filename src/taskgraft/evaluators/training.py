@@ -39,6 +39,7 @@ from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training_state import BEST, PackedState, Shapes, StateFacts, Tensors
 from taskgraft.evaluators.training_tensors import (
@@ -81,6 +82,7 @@ class Trainer:
     `taskgraft.evaluators.open_training.OpenTraining` chooses the checkpoint when they are.
 
     With ``start``, the weights of a trunk take the place of initial ones; everything else is as it is from scratch.
+    ``teachers`` are the baselines that an algorithm learns from, if it does (`Algorithm.taught`).
 
     ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
     equal arguments give equal results only as far as its kernels do.
@@ -94,7 +96,7 @@ class Trainer:
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks, or with
             a recipe that does not choose its checkpoint by metric, or whose algorithm has phases; ``is_open`` with
-            phases; a patience with phases.
+            phases; a patience with phases; an algorithm without the ``teachers`` that it needs.
         Unavailable: there is no such device.
     """
 
@@ -111,9 +113,11 @@ class Trainer:
         with_lookaheads: bool = False,
         device: str = "cpu",
         start: Trunk | None = None,
+        teachers: Teachers | None = None,
         is_open: bool = False,
     ) -> None:
         _check(tree, schedule, references, stopping, is_open)
+        _check_teachers(tree, schedule, teachers)
         use_one_thread()
         keep_freed_memory()
         self._data = data
@@ -137,7 +141,8 @@ class Trainer:
         tasks = list(self._tasks.values())
         pools = schedule.algorithm.pools(tasks, schedule.batch_size)
         self._batches = TrainBatches(data, tasks, schedule.batch_size, shuffling, shift, pools)
-        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, self._course.planned, seed)
+        planned = self._course.planned
+        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, planned, seed, teachers)
         self._steps = schedule.algorithm.begin(learner)
         self._learned = {**dict(self.model.named_parameters()), **self._steps.parameters()}
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
@@ -441,6 +446,14 @@ def _check(
     algorithm = schedule.algorithm
     if algorithm.has_phases and (stopping or is_open or schedule.optimisation.patience is not None):
         raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
+
+
+def _check_teachers(tree: BranchTree, schedule: Schedule, teachers: Teachers | None) -> None:
+    """Refuse an algorithm that lacks a teacher."""
+    known = teachers.weights if teachers else {}
+    if missing := [task for task in schedule.algorithm.taught(tree.tasks) if task not in known]:
+        names = ", ".join(missing)
+        raise InvalidInput.at("teachers", f"algorithm {schedule.algorithm.name} needs the baseline of {names}")
 
 
 def _initial_model(tree: BranchTree, data: StudyData, seed: int, start: Trunk | None) -> TreeModel:
