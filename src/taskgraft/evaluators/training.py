@@ -39,6 +39,7 @@ from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.start import Start
 from taskgraft.evaluators.stopping import Curve, Stopping, Verdict
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.evaluators.training_state import BEST, PackedState, Shapes, StateFacts, Tensors
 from taskgraft.evaluators.training_tensors import (
@@ -81,6 +82,7 @@ class Trainer:
 
     With ``start``, the weights of other models take the place of initial ones, and some may be held at 0 in all steps;
     everything else is as it is from scratch.
+    ``teachers`` are the baselines that an algorithm learns from, if it does (`Algorithm.taught`).
 
     ``device`` is "cpu" or "cuda". Initial weights, batches and masks are drawn on the processor in any case. On a GPU,
     equal arguments give equal results only as far as its kernels do.
@@ -94,7 +96,7 @@ class Trainer:
     Raises:
         InvalidInput: ``stopping`` without the reference, or the baseline's curve, of each of the tree's tasks, or with
             a recipe that does not choose its checkpoint by metric, or whose algorithm has phases; ``is_open`` with
-            phases; a patience with phases.
+            phases; a patience with phases; an algorithm without the ``teachers`` that it needs.
         Unavailable: there is no such device.
     """
 
@@ -111,9 +113,11 @@ class Trainer:
         with_lookaheads: bool = False,
         device: str = "cpu",
         start: Start | None = None,
+        teachers: Teachers | None = None,
         is_open: bool = False,
     ) -> None:
         _check(tree, schedule, references, stopping, is_open)
+        _check_teachers(tree, schedule, teachers)
         use_one_thread()
         keep_freed_memory()
         self._data = data
@@ -127,7 +131,7 @@ class Trainer:
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
         self._input = data.input_module(self._precision.device)
-        self._seed = seed
+        self._seed, self._teachers = seed, teachers
         self.model = _initial_model(tree, data, seed).to(self._precision.device)
         self._restraint = start.prepare(self.model, self._fresh) if start else None
         self._course = schedule.course(data.epoch_clips, tree.tasks)
@@ -139,7 +143,8 @@ class Trainer:
         tasks = list(self._tasks.values())
         pools = schedule.algorithm.pools(tasks, schedule.batch_size)
         self._batches = TrainBatches(data, tasks, schedule.batch_size, shuffling, shift, pools)
-        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, self._course.planned, seed)
+        planned = self._course.planned
+        learner = Learner(data, self.model, self._tasks, self._batches, self._precision, planned, seed, teachers)
         self._steps = schedule.algorithm.begin(learner)
         self._learned = {**dict(self.model.named_parameters()), **self._steps.parameters()}
         self._noise = Noise(data.template.front_end, *schedule.noise) if schedule.noise else None
@@ -163,7 +168,8 @@ class Trainer:
         """Return a model of another tree as this training makes it without a start, after a share of its steps."""
         if not share:
             return _initial_model(tree, self._data, self._seed).to(self._precision.device)
-        early = Trainer(tree, self._data, self._schedule, self._seed, device=self._precision.device.type)
+        device, teachers = self._precision.device.type, self._teachers
+        early = Trainer(tree, self._data, self._schedule, self._seed, device=device, teachers=teachers)
         early.take(round(share * early._total))
         return early.model
 
@@ -457,6 +463,14 @@ def _check(
     algorithm = schedule.algorithm
     if algorithm.has_phases and (stopping or is_open or schedule.optimisation.patience is not None):
         raise InvalidInput.at("schedule", f"a training by {algorithm.name} takes all steps of all its phases")
+
+
+def _check_teachers(tree: BranchTree, schedule: Schedule, teachers: Teachers | None) -> None:
+    """Refuse an algorithm that lacks a teacher."""
+    known = teachers.weights if teachers else {}
+    if missing := [task for task in schedule.algorithm.taught(tree.tasks) if task not in known]:
+        names = ", ".join(missing)
+        raise InvalidInput.at("teachers", f"algorithm {schedule.algorithm.name} needs the baseline of {names}")
 
 
 def _initial_model(tree: BranchTree, data: StudyData, seed: int) -> TreeModel:

@@ -50,6 +50,10 @@ class Algorithm(ABC):
         """Yield why it can't train a study of these tasks, at the option that says so; "" if it is none."""
         yield from ()
 
+    def taught(self, tasks: Sequence[str]) -> Sequence[str]:
+        """Return the tasks of a model whose baselines teach it; none if it does without teachers."""
+        return ()
+
     @property
     def nuisance_label(self) -> tuple[str, str | None] | None:
         """The label column that it trains against, with its dataset if it is named; None if there is none."""

@@ -17,6 +17,7 @@ from taskgraft.evaluators.losses import task_losses
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.study_data import StudyData
+from taskgraft.evaluators.teachers import Teachers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +32,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learner:
-    """A model, its tasks, and its batches; ``planned`` are the steps of the recipe, and of each phase."""
+    """A model, its tasks, and its batches; ``planned`` are the steps of the recipe, and of each phase.
+
+    ``teachers`` are the baselines that the algorithm asks for (`Algorithm.taught`).
+    """
 
     data: StudyData
     model: TreeModel
@@ -40,6 +44,7 @@ class Learner:
     precision: Precision
     planned: int
     seed: int
+    teachers: Teachers | None = None
 
     @property
     def names(self) -> Sequence[str]:

@@ -32,7 +32,7 @@ class Agenda(Protocol):
         ...
 
     def job(self, training: Training, evidence: Evidence) -> Job:
-        """Return a training with all that its result depends on but the weights of its trunk."""
+        """Return a training with all that its result depends on but the weights of other trainings."""
         ...
 
     def alike(self, job: Job) -> Iterable[Job]:

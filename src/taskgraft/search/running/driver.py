@@ -16,9 +16,9 @@ from taskgraft.search.running.forecast import Forecast
 from taskgraft.search.running.head_starts import HeadStarts
 from taskgraft.search.running.jobs import Job, open_job_for
 from taskgraft.search.running.open_jobs import OpenJobs
+from taskgraft.search.running.origins import Origins
 from taskgraft.search.running.pace import Pace
 from taskgraft.search.running.reuse import Found, Reuse, reduction
-from taskgraft.search.running.trunks import Trunks
 from taskgraft.search.store import Ledger
 from taskgraft.search.strategies.ahead import is_open
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
@@ -76,7 +76,7 @@ class StudyDriver:
         self.evidence = Evidence(spec, trials, lengths)
         self._ahead = TrainingsAhead(spec, self.evidence, train_ahead)
         self._head_starts = HeadStarts(checkpoints, trials)
-        self._trunks = Trunks(spec, checkpoints)
+        self._origins = Origins(spec, checkpoints)
         self._open = OpenJobs(spec.errors)
         self._decided: Ask | Settled | None = None
         self._shown: Ask | Settled | None = None
@@ -138,7 +138,7 @@ class StudyDriver:
         return self._job(training) if training else None
 
     def _job(self, training: Training) -> Job:
-        return self._trunks.give(self._agenda.job(training, self.evidence))
+        return self._origins.give(self._agenda.job(training, self.evidence))
 
     def _with_state(self, job: Job) -> Job:
         """Return the job with what it needs to go on from a saved state, or to leave one."""
@@ -159,7 +159,7 @@ class StudyDriver:
 
     def _start_open(self, training: Training) -> Job:
         """Return the job of a training that begins before its references are known; nobody can have trained it yet."""
-        job = self._trunks.give(open_job_for(training, self._spec, self.evidence))
+        job = self._origins.give(open_job_for(training, self._spec, self.evidence))
         self._open.start(job)
         self._ahead.start(training)
         return job

@@ -1,10 +1,12 @@
 """Jobs: trainings with everything that a worker has to know beside the data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from taskgraft.evaluators.algorithms.registry import SOFT
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.stopping import Stopping
+from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.training_state import PackedState
 from taskgraft.evaluators.trunk import Trunk
 from taskgraft.search.evidence.evidence import Evidence
@@ -18,7 +20,8 @@ from taskgraft.search.study.trial import Training
 class Job:
     """A training with everything that its result depends on beside the data.
 
-    ``epochs`` is how long it takes itself, and ``start`` the model whose weights it starts from, if there is one.
+    ``epochs`` is how long it takes itself, ``start`` the model whose weights it starts from, and ``teachers`` the
+    baselines that it learns from; None if there are none.
     ``schedule`` is how it is trained if that is not the study's own recipe, and None if it is. ``stamp`` says of which
     training a saved state is, and ``saved`` is the one to go on from: neither changes the result. With ``is_open``,
     references are not known yet: what is measured is said when they are.
@@ -32,6 +35,7 @@ class Job:
     with_affinities: bool = False
     with_lookaheads: bool = False
     start: Trunk | None = None
+    teachers: Teachers | None = None
     stamp: str = ""
     saved: PackedState | None = None
     schedule: Schedule | None = None
@@ -39,7 +43,7 @@ class Job:
 
 
 def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
-    """Return a training with all that its result depends on but the weights of its trunk.
+    """Return a training with all that its result depends on but the weights of other trainings (`Origins`).
 
     The baselines of its tasks must be known, if it is not one of them or the trunk that they start from. A training of
     another recipe, too, has the baselines of the study's own as references; it takes all its steps.
@@ -48,7 +52,7 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
         InvalidInput: there is no such recipe.
     """
     seed, tasks, epochs = spec.seed + training.repeat, training.tasks, own_epochs(training, spec)
-    schedule = spec.training.under(training.recipe).schedule_for(epochs) if training.recipe else None
+    schedule = _other_schedule(training, spec, epochs)
     if len(tasks) == 1 or training.is_trunk:
         return Job(training, seed, {}, epochs, schedule=schedule)
     references = evidence.first_references(tasks)
@@ -56,6 +60,17 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
         return Job(training, seed, references, epochs, schedule=schedule)
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
     return Job(training, seed, references, epochs, _stopping(training, spec, evidence), wants_affinities)
+
+
+def _other_schedule(training: Training, spec: StudySpec, epochs: int) -> Schedule | None:
+    """Return how a training is trained if that is not the study's own recipe; None if it is.
+
+    A trunk comes before the baselines, so that it has no teachers: it is plain training.
+    """
+    recipe = spec.training.under(training.recipe)
+    if training.is_trunk and recipe.algorithm.taught(training.tasks):
+        return replace(recipe.schedule_for(epochs), algorithm=SOFT)
+    return recipe.schedule_for(epochs) if training.recipe else None
 
 
 def _stopping(training: Training, spec: StudySpec, evidence: Evidence) -> Stopping | None:
@@ -72,7 +87,7 @@ def _stopping(training: Training, spec: StudySpec, evidence: Evidence) -> Stoppi
 def open_job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     """Return a training of several tasks that begins before all of their baselines have ended.
 
-    No task is taken to be at chance level. The weights of its trunk are left out.
+    No task is taken to be at chance level. The weights of other trainings are left out.
     """
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
     seed, epochs = spec.seed + training.repeat, own_epochs(training, spec)

@@ -307,6 +307,8 @@ def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str =
         recipe["device"] = device
     if job.start:
         recipe["start"] = job.start.digest
+    if job.teachers:
+        recipe["teachers"] = job.teachers.digest
     return training_digest(
         job.training.tree,
         data,

@@ -25,6 +25,7 @@ def to_config(job: "Job") -> dict[str, Any]:
         "epochs": job.epochs,
         "schedule": job.schedule,
         "start": job.start,
+        "teachers": job.teachers,
         "stopping": job.stopping,
         "with_affinities": job.with_affinities,
         "with_lookaheads": job.with_lookaheads,
@@ -54,6 +55,7 @@ class Work:
             with_lookaheads=config["with_lookaheads"],
             device=device,
             start=config["start"],
+            teachers=config["teachers"],
             is_open=config["is_open"],
         )
         self._remark = self._go_on_from(config) if config["saved"] else None

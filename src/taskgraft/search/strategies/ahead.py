@@ -158,13 +158,16 @@ def is_open(training: Training, evidence: Evidence) -> bool:
 
 
 def _may_be_open(training: Training, evidence: Evidence) -> bool:
-    """Return whether an open training can be judged later: by metrics alone, of checkpoints that fit into memory."""
+    """Return whether an open training can be judged later: by metrics alone, of checkpoints that fit into memory.
+
+    A training that its baselines teach can't begin before these have ended.
+    """
     training_spec = evidence.spec.training
     recipe = training_spec.optimisation
     by_metrics = recipe.choice.is_by_metric and recipe.patience is None and training.recipe is None
-    return (
-        by_metrics and not training_spec.algorithm.has_phases and _checkpoint_bytes(training, evidence) <= _MOST_BYTES
-    )
+    algorithm = training_spec.algorithm
+    goes_alone = not algorithm.has_phases and not algorithm.taught(training.tasks)
+    return by_metrics and goes_alone and _checkpoint_bytes(training, evidence) <= _MOST_BYTES
 
 
 def _checkpoint_bytes(training: Training, evidence: Evidence) -> int:
