@@ -20,6 +20,7 @@ from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.optimisation.class_weights import ClassWeights
 from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import resized
 
 _FITTING = 0.95
 _MAX_CROP_SECONDS = 4.0
@@ -43,6 +44,14 @@ class StudyData:
         """Return the same data, the classes of every task weighed by a rule."""
         tasks = {name: _weighed(task, rule, self.packs[task.corpus]) for name, task in self.tasks.items()}
         return replace(self, tasks=tasks)
+
+    def resized(self, width: float) -> Self:
+        """Return the same data for an encoder of another width.
+
+        Raises:
+            InvalidInput: the encoder is the user's own.
+        """
+        return replace(self, template=resized(self.template, width))
 
     def input_module(self, device: torch.device = _CPU) -> nn.Module:
         """Return the module that makes the first block's input of a batch's features, on a device."""

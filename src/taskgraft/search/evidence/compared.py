@@ -28,7 +28,7 @@ def compare_trials(trials: Sequence[Trial], errors: Collection[str] = ()) -> Ite
     """
     baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
     for trial in trials:
-        if trial.measurement is not None and len(trial.training.tasks) == 1 and not trial.training.recipe:
+        if trial.measurement is not None and len(trial.training.tasks) == 1 and not trial.training.is_variant:
             baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
     return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs], errors) for trial in trials)
 

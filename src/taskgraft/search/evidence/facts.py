@@ -40,7 +40,7 @@ class Facts:
     def _of_kind(self, training: Training) -> dict[Training, Measurement]:
         if training.is_trunk:
             return self._trunks
-        if training.recipe is not None:
+        if training.is_variant:
             return self._by_other_recipes
         return self._confirming if training.is_confirming else self._known
 
@@ -79,4 +79,4 @@ class Facts:
 
 def _is_apart(training: Training) -> bool:
     """Return whether a training is no part of the search: it confirms a tree, or is one of another recipe."""
-    return training.is_confirming or training.recipe is not None
+    return training.is_confirming or training.is_variant

@@ -26,7 +26,7 @@ def evidence_at(spec: StudySpec, trials: Iterable[Trial]) -> Evidence:
     epochs = Evidence(spec, ended).epochs if spec.training.epochs == AUTO else spec.training.given_epochs
     recorded: dict[tuple[object, int], list[Measurement]] = {}
     for trial in ended:
-        is_asked = not trial.training.is_trunk and trial.training.recipe is None
+        is_asked = not trial.training.is_trunk and not trial.training.is_variant
         if trial.measurement and is_asked and trial.training.epochs in (None, epochs):
             recorded.setdefault((trial.training.tree, trial.training.repeat), []).append(trial.measurement)
     length = spec.training.lasting(epochs) if epochs else spec.training

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.algorithms.registry import SOFT
 from taskgraft.evaluators.schedule import Schedule
+from taskgraft.evaluators.start import Start
 from taskgraft.evaluators.stopping import Stopping
 from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.training_state import PackedState
-from taskgraft.evaluators.trunk import Trunk
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import own_epochs
 from taskgraft.search.strategies.registry import strategy_of
@@ -20,7 +20,7 @@ from taskgraft.search.study.trial import Training
 class Job:
     """A training with everything that its result depends on beside the data.
 
-    ``epochs`` is how long it takes itself, ``start`` the model whose weights it starts from, and ``teachers`` the
+    ``epochs`` is how long it takes itself, ``start`` the weights that it starts from, and ``teachers`` the
     baselines that it learns from; None if there are none.
     ``schedule`` is how it is trained if that is not the study's own recipe, and None if it is. ``stamp`` says of which
     training a saved state is, and ``saved`` is the one to go on from: neither changes the result. With ``is_open``,
@@ -34,7 +34,7 @@ class Job:
     stopping: Stopping | None = None
     with_affinities: bool = False
     with_lookaheads: bool = False
-    start: Trunk | None = None
+    start: Start | None = None
     teachers: Teachers | None = None
     stamp: str = ""
     saved: PackedState | None = None
@@ -56,7 +56,7 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     if len(tasks) == 1 or training.is_trunk:
         return Job(training, seed, {}, epochs, schedule=schedule)
     references = evidence.first_references(tasks)
-    if schedule:
+    if training.is_variant:
         return Job(training, seed, references, epochs, schedule=schedule)
     wants_affinities = strategy_of(spec).wants_affinities(training, spec, evidence)
     return Job(training, seed, references, epochs, _stopping(training, spec, evidence), wants_affinities)

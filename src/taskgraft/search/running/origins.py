@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+from taskgraft.evaluators.compression.starts import SharedTickets, Ticket
+from taskgraft.evaluators.start import Start
 from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.trunk import Trunk
+from taskgraft.search.evidence.pruned import earlier_rounds
 from taskgraft.search.evidence.teachers import teachers_of
 from taskgraft.search.evidence.trunks import trunk_of
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.study.pruning import Pruned
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
@@ -29,13 +33,26 @@ class Origins:
         Raises:
             Unavailable: weights are not there any more.
         """
-        trunk = trunk_of(job.training, self._spec)
         teachers = teachers_of(job.training, self._spec)
         return replace(
             job,
-            start=Trunk(trunk.tasks, self._weights(trunk)) if trunk else None,
+            start=self._start(job.training),
             teachers=Teachers({task: self._weights(one) for task, one in teachers.items()}) if teachers else None,
         )
+
+    def _start(self, training: Training) -> Start | None:
+        """Return what a training starts from: the last round of its pruning, or a trunk."""
+        if before := earlier_rounds(training):
+            return self._pruned(training, tuple(map(self._weights, before)))
+        trunk = trunk_of(training, self._spec)
+        return Trunk(trunk.tasks, self._weights(trunk)) if trunk else None
+
+    def _pruned(self, training: Training, weights: tuple[bytes, ...]) -> Start:
+        assert training.pruning  # it goes on from earlier rounds
+        pruning = training.pruning
+        if pruning.form is Pruned.SHARED:
+            return SharedTickets(pruning.keep, pruning.rewind, weights)
+        return Ticket(pruning.keep, pruning.rewind, weights[0])
 
     def _weights(self, training: Training) -> bytes:
         if training not in self._read:

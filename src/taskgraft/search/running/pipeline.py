@@ -31,6 +31,7 @@ from taskgraft.search.running.final import FinalReport, final_report
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.lease import Lease
 from taskgraft.search.running.outlook import Outlook
+from taskgraft.search.running.own_data import data_of
 from taskgraft.search.running.ray_session import count_gpus, ray_session
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
@@ -299,8 +300,7 @@ class StudyRun:
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
-    if job.schedule:
-        data = data.weighing_classes(job.schedule.optimisation.class_weights)
+    data = data_of(job.training, job.schedule, data)
     schedule = (job.schedule or schedule_of(spec, job.epochs)).for_tasks(job.training.tasks)
     recipe = schedule.to_plain()
     if device != CPU:

@@ -24,7 +24,7 @@ def needs_weights(spec: StudySpec, job: Job, measurement: Measurement) -> bool:
     end. Trainings that confirm a tree, and those of other recipes, are measured on test by their weights, and others
     start from those of a trunk.
     """
-    if job.training.is_confirming or job.training.is_trunk or job.training.recipe:
+    if job.training.is_confirming or job.training.is_trunk or job.training.is_variant:
         return True
     keeps = spec.repeats != 1 or reduction(spec, job, measurement) <= spec.ar_threshold
     if measurement.is_censored:

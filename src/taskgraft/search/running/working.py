@@ -10,6 +10,7 @@ from taskgraft.evaluators.open_training import Look
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
+from taskgraft.search.running.own_data import data_of
 from taskgraft.search.study.trial import Training
 
 if TYPE_CHECKING:  # workers import this module, and do without what makes jobs (scipy, networkx)
@@ -42,11 +43,9 @@ class Work:
         self._training = Training.from_key(config["key"])
         self._stamp: str = config["stamp"]
         other: Schedule | None = config["schedule"]
-        if other:
-            data = data.weighing_classes(other.optimisation.class_weights)
         self._trainer = Trainer(
             self._training.tree,
-            data,
+            data_of(self._training, other, data),
             other or replace(schedule, epochs=config["epochs"]),
             config["seed"],
             config["references"] or None,

@@ -164,7 +164,7 @@ def _may_be_open(training: Training, evidence: Evidence) -> bool:
     """
     training_spec = evidence.spec.training
     recipe = training_spec.optimisation
-    by_metrics = recipe.choice.is_by_metric and recipe.patience is None and training.recipe is None
+    by_metrics = recipe.choice.is_by_metric and recipe.patience is None and not training.is_variant
     algorithm = training_spec.algorithm
     goes_alone = not algorithm.has_phases and not algorithm.taught(training.tasks)
     return by_metrics and goes_alone and _checkpoint_bytes(training, evidence) <= _MOST_BYTES

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from taskgraft.evaluators.measurement import Measurement
+from taskgraft.search.study.pruning import Pruning
 from taskgraft.space.tree import BranchTree
 
 FIRST_CONFIRMING = 100
@@ -28,7 +29,8 @@ class Training:
     threshold: it ends at the first checkpoint that does. ``epochs`` is how long to train, if the study leaves that open
     (`training.epochs: auto`); None if the study says it. A trunk answers nothing: all other trainings of its repeat and
     length start from its weights (`training.start: trunk`). ``recipe`` names another recipe than the study's own, which
-    is None: no decision of the study looks at such a training.
+    is None: no decision of the study looks at such a training. ``pruning`` says which round of pruning it is, if it is
+    one.
 
     Raises:
         ValueError: a trunk that is a probe.
@@ -40,6 +42,7 @@ class Training:
     epochs: int | None = None
     is_trunk: bool = False
     recipe: str | None = None
+    pruning: Pruning | None = None
 
     def __post_init__(self) -> None:
         if self.is_trunk and self.is_probe:
@@ -56,6 +59,11 @@ class Training:
         return self.tree.root.blocks[1]
 
     @property
+    def is_variant(self) -> bool:
+        """Whether it is trained in another way than the study says: no decision of its search looks at it."""
+        return self.recipe is not None or self.pruning is not None
+
+    @property
     def is_confirming(self) -> bool:
         """Whether it only measures what a chosen tree keeps when it is trained again."""
         return self.repeat >= FIRST_CONFIRMING
@@ -64,16 +72,19 @@ class Training:
     def key(self) -> str:
         """A text that two trainings share exactly when they are equal."""
         marks = ["probe"] * self.is_probe + ["trunk"] * self.is_trunk + [self.epochs] * (self.epochs is not None)
-        recipe = [] if self.recipe is None else [{"recipe": self.recipe}]
-        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks, *recipe], separators=(",", ":"))
+        said = {"recipe": self.recipe, "pruning": self.pruning and self.pruning.to_json()}
+        variant = [{name: value} for name, value in said.items() if value is not None]
+        return json.dumps([self.tree.to_json(), self.tree.depth, self.repeat, *marks, *variant], separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> Self:
         """Return the training that has this `key`."""
         root, depth, repeat, *marks = json.loads(key)
         epochs = next((mark for mark in marks if isinstance(mark, int)), None)
-        recipe = next((mark["recipe"] for mark in marks if isinstance(mark, dict)), None)
-        return cls(BranchTree.from_json(root, depth), repeat, "probe" in marks, epochs, "trunk" in marks, recipe)
+        said = {name: value for mark in marks if isinstance(mark, dict) for name, value in mark.items()}
+        pruning = Pruning.from_json(said["pruning"]) if "pruning" in said else None
+        tree, is_probe, is_trunk = BranchTree.from_json(root, depth), "probe" in marks, "trunk" in marks
+        return cls(tree, repeat, is_probe, epochs, is_trunk, said.get("recipe"), pruning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,21 @@ def get_template(name: str, width: float = 1.0, front_end: str | None = None) ->
     return template if front_end is None else _behind(template, front_end)
 
 
+@lru_cache(64)
+def resized(template: Template, width: float) -> Template:
+    """Return the same template with ``width`` times the channels of the full one, which may be more than 1.
+
+    Raises:
+        InvalidInput: it is an encoder of the user's own.
+    """
+    if template.imported:
+        raise InvalidInput.at("template", f"an encoder of your own is as wide as it is; got {template.name}")
+    made = _FAMILIES[template.name](width)
+    if made.front_end == template.front_end:
+        return made
+    return _behind(made, next(name for name, known in PRESETS.items() if known == template.front_end))
+
+
 def _behind(template: Template, front_end: str) -> Template:
     if front_end not in PRESETS:
         raise InvalidInput.at("front_end", f"no front end {front_end!r}; there is {', '.join(PRESETS)}")
