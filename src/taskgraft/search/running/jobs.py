@@ -10,6 +10,7 @@ from taskgraft.evaluators.trunk import Trunk
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import own_epochs
 from taskgraft.search.strategies.registry import strategy_of
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
@@ -45,10 +46,10 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     another recipe, too, has the baselines of the study's own as references; it takes all its steps.
 
     Raises:
-        InvalidInput: there is no such recipe.
+        InvalidInput: there is no such recipe, or it does not fit the study.
     """
     seed, tasks, epochs = spec.seed + training.repeat, training.tasks, own_epochs(training, spec)
-    schedule = spec.training.under(training.recipe).schedule_for(epochs) if training.recipe else None
+    schedule = training_under(spec, training.recipe).schedule_for(epochs) if training.recipe else None
     if len(tasks) == 1 or training.is_trunk:
         return Job(training, seed, {}, epochs, schedule=schedule)
     references = evidence.first_references(tasks)
