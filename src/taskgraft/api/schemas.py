@@ -247,7 +247,9 @@ class TrialView(BaseModel):
     trunk: bool = Field(description="whether it answers nothing, and the others of its repeat start from it")
     repeat: int
     epochs: int | None = Field(description="its length, if the study leaves that open; null if the study says it")
-    recipe: str | None = Field(description="the recipe that it was trained by; null for the study's own")
+    recipe: str | None = Field(
+        description="a preset's name, or the fields of `training` that differ as JSON; null for the study's own recipe"
+    )
     seed: int
     state: TrialState
     metrics: dict[str, float] | None = Field(description="each task's metric on the validation split")

@@ -35,7 +35,8 @@ def weights_within(tree: BranchTree, template: Template, tasks: Sequence[Task], 
     fixed = fixed_parameters(tree, template, tasks)
     if parameters <= fixed:
         raise InvalidInput.at(
-            "size", f"heads, biases and normalisations alone have {fixed:,} parameters, and are not pruned; got {parameters:,}"
+            "size",
+            f"heads, biases and normalisations alone have {fixed:,} parameters, and are not pruned; got {parameters:,}",
         )
     return parameters - fixed
 

@@ -31,6 +31,11 @@ class Block:
         return sum(layer.parameters for layer in self.layers)
 
     @property
+    def kernels(self) -> int:
+        """Trained numbers in kernels and matrices of all layers: what can be pruned."""
+        return sum(layer.kernels for layer in self.layers)
+
+    @property
     def time_stride(self) -> int:
         """Frames before the block for each frame behind it."""
         return layers.time_stride(self.layers)
@@ -129,7 +134,7 @@ class Template:
     @property
     def kernels(self) -> int:
         """Trained numbers in kernels and matrices of all blocks: what can be pruned."""
-        return sum(layer.kernels for layer in self.layers)
+        return sum(block.kernels for block in self.blocks)
 
     @property
     def macs_per_second(self) -> int:

@@ -190,7 +190,7 @@ def _packed(tensors: Weights) -> bytes:
 
 
 def test_digests_tell_starts_apart(dense: bytes) -> None:
-    starts = [
+    starts: list[Ticket | SharedTickets] = [
         Ticket(9, 0.0, dense),
         Ticket(8, 0.0, dense),
         Ticket(9, 0.1, dense),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.errors import TrainingFailed, Unavailable
+from taskgraft.evaluators.trunk import Trunk
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
@@ -180,7 +181,7 @@ def test_every_training_starts_from_the_trunk_of_its_seed(store: Store, tmp_path
     finish(driver, second, a=0.8, b=0.8, c=0.8)
     waiting = next_job(driver)
     assert (waiting.training.tasks, waiting.training.repeat, waiting.epochs) == (("a",), 1, 6)
-    assert waiting.start
+    assert isinstance(waiting.start, Trunk)
     assert waiting.start.weights == second.training.key.encode()
     _, running = driver.snapshot()
     assert [one.trunk for one in running] == [True, False]
@@ -189,7 +190,7 @@ def test_every_training_starts_from_the_trunk_of_its_seed(store: Store, tmp_path
     trunks = {job.seed: job.training.key.encode() for job in (first, second)}
     jobs = drive(driver, World(cells={}, elsewhere=0.0))
     assert {len(job.training.tasks) for job in jobs} == {1, 2, 3}
-    assert all(job.start and job.start.weights == trunks[job.seed] for job in jobs)
+    assert all(isinstance(job.start, Trunk) and job.start.weights == trunks[job.seed] for job in jobs)
 
 
 def test_a_trunk_whose_weights_are_lost_is_trouble_of_the_environment(store: Store, tmp_path: Path) -> None:

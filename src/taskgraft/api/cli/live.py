@@ -9,6 +9,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from taskgraft.api.cli.output import errors
+from taskgraft.search.study.recipe_text import recipe_words
 
 Study = Mapping[str, Any]
 
@@ -81,7 +82,8 @@ def _planned(progress: Mapping[str, Any]) -> str:
 def _name(training: Mapping[str, Any]) -> str:
     repeat = f" #{training['repeat']}" if training["repeat"] else ""
     trunk = "trunk: " * training.get("trunk", False)
-    return f"{trunk}{' + '.join(training['tasks'])}, {training['shared']} blocks shared{repeat}"
+    recipe = f", {recipe_words(training['recipe'])}" if training.get("recipe") else ""
+    return f"{trunk}{' + '.join(training['tasks'])}, {training['shared']} blocks shared{repeat}{recipe}"
 
 
 def _eta(progress: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ def largest(sizes: Mapping[str, Tensor], keep: int) -> dict[str, Tensor]:
         raise ValueError(f"there are {len(together)} weights; can't keep {keep}")
     stays = torch.zeros(len(together), dtype=torch.bool)
     stays[torch.argsort(together, descending=True, stable=True)[:keep]] = True
-    parts = stays.split([size.numel() for size in sizes.values()])
+    parts = torch.split(stays, [size.numel() for size in sizes.values()])
     return {name: part.view(size.shape) for (name, size), part in zip(sizes.items(), parts, strict=True)}
 
 

@@ -11,6 +11,7 @@ from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.comparison_table import Refusal
+from taskgraft.search.study.recipe_text import recipe_words
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
 
@@ -44,9 +45,9 @@ class SystemState:
 
     @property
     def failed(self) -> Iterator[Training]:
-        """Those of its trainings that have failed."""
+        """Those of its trainings that have failed, and trunks that they start from."""
         failures = self.known.evidence.facts.failures
-        return (training for training in self.trainings if training in failures)
+        return (one for one in with_trunks(self.trainings, self.known) if one in failures)
 
     @property
     def to_come(self) -> int:
@@ -54,6 +55,13 @@ class SystemState:
         if self.refusal or self.models:
             return 0
         return self.known.comparison.seeds * self.system.most_to_come(self.known.spec, self.known.comparison)
+
+
+def with_trunks(trainings: Iterable[Training], known: Known) -> tuple[Training, ...]:
+    """Return the trunks that trainings start from, if the study has any, and the trainings."""
+    needed = tuple(dict.fromkeys(trainings))
+    trunks = dict.fromkeys(trunk_of(training, known.spec) for training in needed)
+    return (*(trunk for trunk in trunks if trunk), *needed)
 
 
 def trainings_of(model: Model, known: Known) -> tuple[Training, ...]:
@@ -94,7 +102,7 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
     )
     # A failure may have made pointless what is under way: it is waited for, so that no result is lost.
     wanted |= dict.fromkeys(sorted(spent.under_way, key=lambda training: training.key))
-    missing = [one for one in wanted if one not in facts.known and not one.is_trunk and one not in facts.failures]
+    missing = [one for one in wanted if not one.is_trunk and not facts.of(one) and one not in facts.failures]
     ready = tuple(training for training in missing if _is_ready(training, known))
     if not missing:
         if under_way := tuple(spent.under_way):
@@ -102,7 +110,7 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
         return Settled(known.comparison.tree or known.evidence.baseline(known.tasks[0]))
     trunks = missing_trunks(ready, known.evidence)
     stage = Stage.BASELINES if any(len(training.tasks) == 1 for training in missing) else Stage.COMPARISON
-    return Ask(stage, ready, len(missing) + len(trunks), trunks)
+    return Ask(stage, ready, len(missing) + len(missing_trunks(missing, known.evidence)), trunks)
 
 
 def comparison_left(known: Known, decision: Ask) -> Left:
@@ -130,13 +138,12 @@ def _check_failures(needed: Iterable[Training], failures: Mapping[Training, str]
 
 
 def _failure(training: Training, known: Known) -> str:
-    named = f"{'+'.join(training.tasks)} sharing {training.shared} blocks"
-    return f"training {named} failed: {known.evidence.facts.failures[training]}"
+    named = "the trunk" if training.is_trunk else f"{'+'.join(training.tasks)} sharing {training.shared} blocks"
+    by = f" by {recipe_words(training.recipe)}" if training.recipe else ""
+    return f"training {named}{by} failed: {known.evidence.facts.failures[training]}"
 
 
 def rests_on(state: SystemState, model: Model) -> tuple[Training, ...]:
     """Return everything that a row took: baselines, what its system asked, its networks, and their trunks."""
     known = state.known
-    trainings = dict.fromkeys((*baselines(known), *state.system.asks(known), *trainings_of(model, known)))
-    trunks = dict.fromkeys(trunk_of(training, known.spec) for training in trainings)
-    return (*(trunk for trunk in trunks if trunk), *trainings)
+    return with_trunks((*baselines(known), *state.system.asks(known), *trainings_of(model, known)), known)

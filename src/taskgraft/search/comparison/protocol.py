@@ -40,7 +40,7 @@ class Known:
 
     def have_ended(self, trainings: Sequence[Training]) -> bool:
         """Return whether all of these have a measurement."""
-        return all(training in self.evidence.facts.known for training in trainings)
+        return all(self.evidence.facts.of(training) for training in trainings)
 
     def metrics(self, training: Training) -> Mapping[str, float]:
         """Return the validation metrics of a training that has ended."""
@@ -51,21 +51,24 @@ class Known:
 class Part:
     """One network of a model: the training of its first seed, and which of the tasks it is asked about.
 
+    ``is_pruned`` says that zeros in its kernels and matrices were put there by pruning, so that they are not counted.
+
     Raises:
         ValueError: no task, or one that it was not trained on.
     """
 
     training: Training
     answers: tuple[str, ...]
+    is_pruned: bool = False
 
     def __post_init__(self) -> None:
         if not self.answers or not set(self.answers) <= set(self.training.tasks):
             raise ValueError(f"a part answers one or more of {self.training.tasks}; got {self.answers}")
 
     @classmethod
-    def whole(cls, tree: BranchTree) -> "Part":
-        """Return the network of a tree that answers all of its tasks."""
-        return cls(Training(tree), tree.tasks)
+    def whole(cls, tree: BranchTree, recipe: str | None = None) -> "Part":
+        """Return the network of a tree that answers all of its tasks; by the study's own recipe if none is given."""
+        return cls(Training(tree, recipe=recipe), tree.tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,27 @@ class Model:
             raise ValueError(f"each task is answered by one network; got {answered}")
 
 
-class System(Protocol):
+class Family(Protocol):
+    """What the registry holds: the words for a system, or for several that users may ask for together.
+
+    Each of several systems has its own reason if it has no row (`taskgraft.search.comparison.recipe_rows`).
+    """
+
+    @property
+    def name(self) -> str:
+        """The word for all of it."""
+        ...
+
+    def words(self, spec: StudySpec) -> tuple[str, ...]:
+        """Return the words that users may ask for it by: its name, and those of single rows of it."""
+        ...
+
+    def named(self, word: str, spec: StudySpec) -> "Sequence[System]":
+        """Return the systems that a word of `words` asks for."""
+        ...
+
+
+class System(Family, Protocol):
     """A row of a comparison, or several of one kind. Every method is a pure function of its arguments.
 
     The baselines are trained for all systems, so that their metrics may be looked at in `asks` and `models`. To add a
@@ -94,17 +117,23 @@ class System(Protocol):
     `taskgraft.search.comparison.registry`.
     """
 
-    name: str
-    summary: str
-    """One line: what it is, and its source."""
+    @property
+    def summary(self) -> str:
+        """One line: what it is, and its source."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """The name under which its rows are listed: its own, or that of the family that it comes from."""
+        return self.name
 
     def words(self, spec: StudySpec) -> tuple[str, ...]:
-        """Return the words that users may ask for it by: its name, and those of single rows of it."""
+        """Return its name."""
         return (self.name,)
 
-    def named(self, word: str) -> "System":
-        """Return what a word of `words` asks for."""
-        return self
+    def named(self, word: str, spec: StudySpec) -> "Sequence[System]":
+        """Return this system."""
+        return (self,)
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Return why it has no row for a study; None if it has one."""

@@ -3,23 +3,27 @@
 from collections.abc import Iterable, Iterator
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.search.comparison.protocol import System
+from taskgraft.search.comparison.protocol import Family, System
+from taskgraft.search.comparison.systems.algorithms import Algorithms
 from taskgraft.search.comparison.systems.flat import Flat
 from taskgraft.search.comparison.systems.hoa import HigherOrder
 from taskgraft.search.comparison.systems.independent import Independent
 from taskgraft.search.comparison.systems.splits import Splits
 from taskgraft.search.comparison.systems.tag import TaskAffinityGroups
 from taskgraft.search.comparison.systems.tree import DeliveredTree
+from taskgraft.search.comparison.systems.weightings import Weightings
 from taskgraft.search.study.spec import StudySpec
 
 ALL = "all"
-SYSTEMS: tuple[System, ...] = (
+SYSTEMS: tuple[Family, ...] = (
     Independent(),
     Flat(),
     DeliveredTree(),
     Splits(),
     HigherOrder(),
     TaskAffinityGroups(),
+    Algorithms(),
+    Weightings(),
 )
 """In the order of their rows."""
 
@@ -49,4 +53,4 @@ def check_systems(words: Iterable[str], spec: StudySpec) -> tuple[str, ...]:
 def systems_of(words: Iterable[str], spec: StudySpec) -> Iterator[System]:
     """Yield the systems that checked words ask for."""
     for word in words:
-        yield next(system.named(word) for system in SYSTEMS if word in system.words(spec))
+        yield from next(system.named(word, spec) for system in SYSTEMS if word in system.words(spec))

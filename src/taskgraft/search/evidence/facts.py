@@ -24,7 +24,7 @@ class Facts:
         self.trunks: Mapping[Training, Measurement] = MappingProxyType(self._trunks)
         """Trunks, which answer nothing: other trainings start from their weights."""
         self.by_other_recipes: Mapping[Training, Measurement] = MappingProxyType(self._by_other_recipes)
-        """Trainings of another recipe than the study's own, trunks left out; no decision looks at them."""
+        """Trainings of another recipe than the study's own, trunks left out; no decision of a search looks at them."""
         self.failures: Mapping[Training, str] = MappingProxyType(self._failures)
         """Trainings that failed, and why."""
 
@@ -43,6 +43,10 @@ class Facts:
         if training.is_variant:
             return self._by_other_recipes
         return self._confirming if training.is_confirming else self._known
+
+    def of(self, training: Training) -> Measurement | None:
+        """Return what a training of any kind measured; None if it has not ended, or has failed."""
+        return self._of_kind(training).get(training)
 
     def take_all(self, other: "Facts") -> None:
         """Take what another one knows; this one must be empty."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from taskgraft.search.evidence.trees import flat_tree
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
@@ -16,5 +17,5 @@ def teachers_of(training: Training, spec: StudySpec) -> Mapping[str, Training]:
     if training.is_trunk:
         return {}
     depth = spec.encoder.depth
-    taught = spec.training.algorithm.taught(training.tasks)
+    taught = training_under(spec, training.recipe).algorithm.taught(training.tasks)
     return {task: Training(flat_tree((task,), depth, depth), epochs=training.epochs) for task in taught}

@@ -343,6 +343,7 @@ class StudyDriver:
                 state.worker,
                 is_ahead,
                 one.is_trunk,
+                one.recipe,
             )
             for one, (state, is_ahead) in running.items()
         )

@@ -12,6 +12,7 @@ from taskgraft.evaluators.training_state import PackedState
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import own_epochs
 from taskgraft.search.strategies.registry import strategy_of
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 
@@ -49,7 +50,7 @@ def job_for(training: Training, spec: StudySpec, evidence: Evidence) -> Job:
     another recipe, too, has the baselines of the study's own as references; it takes all its steps.
 
     Raises:
-        InvalidInput: there is no such recipe.
+        InvalidInput: there is no such recipe, or it does not fit the study.
     """
     seed, tasks, epochs = spec.seed + training.repeat, training.tasks, own_epochs(training, spec)
     schedule = _other_schedule(training, spec, epochs)
@@ -67,7 +68,7 @@ def _other_schedule(training: Training, spec: StudySpec, epochs: int) -> Schedul
 
     A trunk comes before the baselines, so that it has no teachers: it is plain training.
     """
-    recipe = spec.training.under(training.recipe)
+    recipe = training_under(spec, training.recipe)
     if training.is_trunk and recipe.algorithm.taught(training.tasks):
         return replace(recipe.schedule_for(epochs), algorithm=SOFT)
     return recipe.schedule_for(epochs) if training.recipe else None

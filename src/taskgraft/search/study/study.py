@@ -37,7 +37,7 @@ class RunningTrial:
     """A training under way: which tasks share how many blocks, how far it is (0..1), where it runs.
 
     One that is made ``ahead`` has not been asked for yet; if it never is, the study drops it. A ``trunk`` answers
-    nothing: the others of its repeat start from it.
+    nothing: the others of its repeat start from it. ``recipe`` is None for the study's own.
     """
 
     tasks: tuple[str, ...]
@@ -48,6 +48,7 @@ class RunningTrial:
     worker: str
     ahead: bool = False
     trunk: bool = False
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,10 +219,10 @@ class TrainingSpec(Value):
         )
 
     def under(self, recipe: str | None) -> Self:
-        """Return the same training by another recipe, for as long as the study says; this one if None is given.
+        """Return the same training by a preset, for as long as the study says; this one if None is given.
 
         Raises:
-            InvalidInput: there is no such recipe.
+            InvalidInput: there is no such preset.
         """
         if recipe is None:
             return self

@@ -28,9 +28,9 @@ class Training:
     training that any stage has asked for is never run again. A probe only answers whether the model keeps the
     threshold: it ends at the first checkpoint that does. ``epochs`` is how long to train, if the study leaves that open
     (`training.epochs: auto`); None if the study says it. A trunk answers nothing: all other trainings of its repeat and
-    length start from its weights (`training.start: trunk`). ``recipe`` names another recipe than the study's own, which
-    is None: no decision of the study looks at such a training. ``pruning`` says which round of pruning it is, if it is
-    one.
+    length start from its weights (`training.start: trunk`). ``recipe`` is another recipe than the study's own, which is
+    None: a preset's name, or the fields that differ (`taskgraft.search.study.recipe_text`). ``pruning`` says which
+    round of pruning it is, if it is one. No decision of a search looks at trainings of other recipes, or pruned ones.
 
     Raises:
         ValueError: a trunk that is a probe.

@@ -22,10 +22,10 @@ class Flat(System):
         """Return ``flat`` for all depths, and ``flat-D`` for each depth D of the study."""
         return (self.name, *(f"{self.name}-{depth}" for depth in sorted(spec.depths)))
 
-    def named(self, word: str) -> "Flat":
+    def named(self, word: str, spec: StudySpec) -> Sequence[System]:
         """Return flat sharing at all depths, or at the one that the word ends with."""
         depth = word.removeprefix(self.name).removeprefix("-")
-        return Flat(int(depth) if depth else None)
+        return (Flat(int(depth) if depth else None),)
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task."""
