@@ -54,6 +54,7 @@ def begin_comparison(study: Study, trials: Iterable[Trial], tasks: Sequence[Task
         weights={(first, second): int(edge["weight"]) for first, second, edge in graph.edges(data=True)},
         groups=count_groups(tree, study.spec.encoder, tasks, asked.group_budget),
         effort=_effort(tree, ended, evidence.epochs),
+        tasks=tuple(tasks),
     )
 
 

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.preparation import tasks_from_facts, to_facts
 from taskgraft.search.study.spec import BudgetSpec, Strategy, StudySpec
 from taskgraft.space.matrix import Pair
-from taskgraft.space.tasks import MAX_NAME
+from taskgraft.space.tasks import MAX_NAME, Task
 from taskgraft.space.tree import BranchTree
 
 MAX_SEEDS = 20
@@ -33,7 +34,7 @@ class Comparison:
 
     ``tree`` is the tree that the study delivers, None while it is not known; ``weights`` are how deep each pair may
     share at the study's threshold. ``groups`` is how many networks a row of groups may have at most, as the size of the
-    tree (or ``group_budget``, in parameters) allows.
+    tree (or ``group_budget``, in parameters) allows. ``tasks`` are those of the study, from which sizes follow.
     """
 
     systems: tuple[str, ...]
@@ -43,6 +44,7 @@ class Comparison:
     tree: BranchTree | None = None
     weights: Mapping[Pair, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     effort: SearchEffort = SearchEffort()
+    tasks: tuple[Task, ...] = ()
 
     @property
     def request(self) -> tuple[tuple[str, ...], int, int | None]:
@@ -63,6 +65,7 @@ class Comparison:
                 "seconds": self.effort.seconds,
                 "known": sorted(self.effort.known),
             },
+            "tasks": to_facts(self.tasks),
         }
 
     @classmethod
@@ -77,6 +80,7 @@ class Comparison:
             tree=None if value["tree"] is None else BranchTree.from_json(*value["tree"]),
             weights=MappingProxyType({(first, second): depth for first, second, depth in value["weights"]}),
             effort=SearchEffort(effort["trainings"], effort["seconds"], frozenset(effort["known"])),
+            tasks=tasks_from_facts(value) or (),
         )
 
 
