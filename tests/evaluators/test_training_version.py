@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "e087becc976e9cdc63c2c2ec893b9292adc2b108de16ca1c927285a552a3b893")
+PINNED = (2, "4c9d68aa2b424659ad95c859a64f0dddd91ed9ff8fe113f3a28a2dc775f12806")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

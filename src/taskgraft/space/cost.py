@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from taskgraft.errors import InvalidInput
+from taskgraft.space.node_blocks import NodeBlocks
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
-from taskgraft.space.tree import BranchTree, Node
+from taskgraft.space.tree import BranchTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,20 @@ def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None
     """
     if tree.depth != template.depth:
         raise InvalidInput.at("tree", f"template {template.name!r} has {template.depth} blocks; got {tree.depth}")
-    encoder = sum(_block_parameters(node, template) for node in tree.nodes())
-    if tasks is None:
-        return Cost(encoder, None, None)
-    heads = _tasks_of(tree, tasks)
-    macs = sum(_block_macs(node, template) for node in tree.nodes()) + sum(_head_macs(task, template) for task in heads)
-    return Cost(encoder, encoder + sum(_head_parameters(task, template) for task in heads), macs)
+    if tasks is None:  # searches over trees ask for nothing else, often
+        blocks = (block for node in tree.nodes() for block in template.blocks[slice(*node.blocks)])
+        return Cost(sum(block.parameters for block in blocks), None, None)
+    return blocks_cost(NodeBlocks.of(tree, template), tasks)
+
+
+def blocks_cost(blocks: NodeBlocks, tasks: Iterable[Task]) -> Cost:
+    """Return what a tree costs whose nodes have these blocks.
+
+    Raises:
+        InvalidInput: a task of the tree is not among ``tasks``.
+    """
+    own = _tasks_of(blocks.tree, tasks)
+    return Cost(blocks.encoder_parameters, blocks.parameters(own), blocks.macs_per_second(own))
 
 
 def independent_parameters(template: Template, tasks: Sequence[Task]) -> int:
@@ -47,18 +56,5 @@ def _tasks_of(tree: BranchTree, tasks: Iterable[Task]) -> list[Task]:
     return [named[name] for name in tree.tasks]
 
 
-def _block_parameters(node: Node, template: Template) -> int:
-    return sum(block.parameters for block in template.blocks[slice(*node.blocks)])
-
-
-def _block_macs(node: Node, template: Template) -> int:
-    shapes = template.shapes(template.frames)
-    return sum(template.blocks[index].macs(shapes[index]) for index in range(*node.blocks))
-
-
 def _head_parameters(task: Task, template: Template) -> int:
     return template.head(task).parameters(template.shapes(template.frames)[-1], task.outputs)
-
-
-def _head_macs(task: Task, template: Template) -> int:
-    return template.head(task).macs(template.shapes(template.frames)[-1], task.outputs)

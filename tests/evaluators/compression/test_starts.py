@@ -9,9 +9,10 @@ from safetensors.torch import load
 from torch import Tensor
 
 from taskgraft.evaluators.algorithms.hard import Hard
+from taskgraft.evaluators.compression.channels import channel_mask, cut
 from taskgraft.evaluators.compression.columns import column_masks, column_tree
-from taskgraft.evaluators.compression.masks import kernels
-from taskgraft.evaluators.compression.starts import SharedTickets, Ticket
+from taskgraft.evaluators.compression.kernel_masks import kernels
+from taskgraft.evaluators.compression.starts import SharedTickets, Thinned, Ticket
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.optimisation.optimisers import OptimiserName
 from taskgraft.evaluators.schedule import Schedule
@@ -190,14 +191,36 @@ def _packed(tensors: Weights) -> bytes:
 
 
 def test_digests_tell_starts_apart(dense: bytes) -> None:
-    starts: list[Ticket | SharedTickets] = [
+    starts: list[Ticket | Thinned | SharedTickets] = [
         Ticket(9, 0.0, dense),
         Ticket(8, 0.0, dense),
         Ticket(9, 0.1, dense),
         Ticket(9, 0.0, dense[1:]),
         SharedTickets(9, 0.0, (dense,)),
+        Thinned(9, dense),
         SharedTickets(9, 0.0, (dense, dense)),
     ]
     assert len({start.digest for start in starts}) == len(starts)
     assert starts[0].digest == Ticket(9, 0.0, bytes(dense)).digest
     assert all("weights" not in repr(start) for start in starts)
+
+
+def test_thinned_models_go_on_from_their_trained_weights_without_some_channels(
+    tone_data: StudyData, dense: bytes
+) -> None:
+    start, trained = Thinned(20_000, dense), load(dense)
+    trainer = trainer_of(PAIR, tone_data, start)
+    mask = channel_mask(trained, trainer.model.blocks, trainer.model.tasks, 20_000)
+    begun = dict(trainer.model.named_parameters())
+    for name, tensor in begun.items():
+        assert torch.equal(tensor, torch.where(mask[name], trained[name], 0.0) if name in mask else trained[name])
+    finish(trainer)
+    for name, stays in mask.items():
+        assert (begun[name][~stays] == 0).all()
+    smaller = cut(trainer.model, mask)
+    assert sum(weight.numel() for weight in smaller.parameters()) <= 20_000
+    features = torch.randn(3, 1, 64, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, found = trainer.model.eval()(features), smaller.eval()(features)
+    for task in PAIR.tasks:
+        torch.testing.assert_close(found[task], expected[task], rtol=0, atol=1e-5)

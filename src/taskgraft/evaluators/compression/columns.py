@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from taskgraft.evaluators.compression.masks import Mask, are_equal, kernels, trimmed
+from taskgraft.evaluators.compression.kernel_masks import are_equal, kernels, trimmed
+from taskgraft.evaluators.compression.masks import Mask
 from taskgraft.evaluators.grafting import FlatModel, graft
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.space.tree import BranchTree, Node

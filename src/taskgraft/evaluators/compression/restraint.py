@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from taskgraft.evaluators.compression.masks import Mask
+from taskgraft.evaluators.compression.masks import Mask, apply_mask
 from taskgraft.evaluators.models.tree_model import TreeModel
 
 
@@ -27,9 +27,7 @@ class Masked:
     def __init__(self, model: TreeModel, mask: Mask) -> None:
         parameters = dict(model.named_parameters())
         self._held = [(parameters[name], stays.to(parameters[name].device)) for name, stays in mask.items()]
-        with torch.no_grad():
-            for weight, stays in self._held:
-                weight.mul_(stays)
+        apply_mask(model, mask)
 
     def restrain(self) -> None:
         """Take their gradients from pruned weights."""

@@ -36,13 +36,44 @@ class Ticket:
 
     def prepare(self, model: "TreeModel", fresh: Fresh) -> "Masked":
         """Rewind the weights, and set the pruned ones to 0."""
-        from taskgraft.evaluators.compression.masks import pruned  # noqa: PLC0415  # torch is for trainings
+        from taskgraft.evaluators.compression.kernel_masks import pruned  # noqa: PLC0415  # torch is for trainings
         from taskgraft.evaluators.compression.restraint import Masked  # noqa: PLC0415
 
         mask = pruned(_unpacked(self.weights), self.keep)
         if self.rewind:
             model.load_state_dict(fresh(model.tree, self.rewind).state_dict())
         return Masked(model, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Thinned:
+    """A trained model of the same tree without the channels that matter least, so that ``parameters`` are left.
+
+    The channels that stay begin with their trained values. ``weights`` are those of the trained model, in the form of
+    `Ticket`. Source: Li et al., Pruning filters for efficient ConvNets, ICLR 2017
+    (`taskgraft.evaluators.compression.channels`). Implements `taskgraft.evaluators.start.Start`.
+    """
+
+    parameters: int
+    weights: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256, in hexadecimal, of all of it."""
+        return _digest("thinned", self.parameters, self.weights)
+
+    def prepare(self, model: "TreeModel", fresh: Fresh) -> "Masked":
+        """Put the trained weights into the model, and set the channels that go to 0.
+
+        Raises:
+            InvalidInput: the template can't do without single channels, or is larger with one channel per convolution.
+        """
+        from taskgraft.evaluators.compression.channels import channel_mask  # noqa: PLC0415
+        from taskgraft.evaluators.compression.restraint import Masked  # noqa: PLC0415
+
+        trained = _unpacked(self.weights)
+        model.load_state_dict(trained)
+        return Masked(model, channel_mask(trained, model.blocks, model.tasks, self.parameters))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.models.blocks import build_block
 from taskgraft.evaluators.models.heads import build_head
+from taskgraft.space.node_blocks import NodeBlocks
 from taskgraft.space.tasks import Task
-from taskgraft.space.template import Template
+from taskgraft.space.template import Block, Template
 from taskgraft.space.tree import BranchTree, Node
 
 
@@ -22,27 +23,35 @@ class TreeModel(nn.Module):
     All clips that need a block go through it in ONE pass: passes per task would let the running statistics of the batch
     normalisation swing between corpora.
 
+    Its nodes have the template's blocks, or ``blocks`` in their place: those of each node, in the order of the nodes.
+
     Raises:
-        InvalidInput: ``tasks`` are not those of the tree, or the tree is not as deep as the template.
+        InvalidInput: ``tasks`` are not those of the tree, or the tree is not as deep as the template; ``blocks`` that
+            do not fit, as `NodeBlocks` says.
     """
 
-    def __init__(self, tree: BranchTree, template: Template, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self,
+        tree: BranchTree,
+        template: Template,
+        tasks: Sequence[Task],
+        blocks: tuple[tuple[Block, ...], ...] | None = None,
+    ) -> None:
         super().__init__()
         by_name = {task.name: task for task in tasks}
         if set(by_name) != set(tree.tasks):
             raise InvalidInput.at("tasks", f"the tree holds {list(tree.tasks)}; got {sorted(by_name)}")
-        if tree.depth != template.depth:
-            raise InvalidInput.at("tree", f"{template.name} has {template.depth} blocks; the tree has {tree.depth}")
         self.tree = tree
+        self.tasks = tuple(by_name[name] for name in tree.tasks)
+        self.blocks = NodeBlocks.of(tree, template) if blocks is None else NodeBlocks(tree, template, blocks)
         self._order = list(tree.nodes())
         self._children = [[self._order.index(child) for child in node.children] for node in self._order]
         self.nodes = nn.ModuleDict()
-        for place, node in enumerate(self._order):
-            blocks = (build_block(template.blocks[block]) for block in range(*node.blocks))
-            self.nodes[str(place)] = nn.Sequential(*blocks)
-        encoded = template.shapes(template.frames)[-1]
+        for place, own in enumerate(self.blocks.blocks):
+            self.nodes[str(place)] = nn.Sequential(*map(build_block, own))
+        encoded = self.blocks.encoded(template.frames)
         self.heads = nn.ModuleList(
-            build_head(template.head(by_name[name]), encoded, by_name[name].outputs) for name in tree.tasks
+            build_head(template.head(task), encoded[task.name], task.outputs) for task in self.tasks
         )
 
     def forward(self, features: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

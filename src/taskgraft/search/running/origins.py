@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from taskgraft.evaluators.compression.starts import SharedTickets, Ticket
+from taskgraft.evaluators.compression.starts import SharedTickets, Thinned, Ticket
 from taskgraft.evaluators.start import Start
 from taskgraft.evaluators.teachers import Teachers
 from taskgraft.evaluators.trunk import Trunk
@@ -52,6 +52,8 @@ class Origins:
         pruning = training.pruning
         if pruning.form is Pruned.SHARED:
             return SharedTickets(pruning.keep, pruning.rewind, weights)
+        if pruning.form is Pruned.CHANNELS:
+            return Thinned(pruning.keep, weights[0])
         return Ticket(pruning.keep, pruning.rewind, weights[0])
 
     def _weights(self, training: Training) -> bytes:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgraft.evaluators.compression.columns import column_masks, column_tree, columns_of
-from taskgraft.evaluators.compression.masks import count, is_kernel, kernels, largest, pruned, trimmed
+from taskgraft.evaluators.compression.kernel_masks import is_kernel, kernels, largest, pruned, trimmed
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.templates.registry import TEMPLATES
@@ -87,4 +87,3 @@ def test_a_task_keeps_what_its_own_model_has_left() -> None:
         [[False, True, False]],
         [[True, False, False]],
     ]
-    assert count(column_masks(weights, 2)[0].values()) == 1
