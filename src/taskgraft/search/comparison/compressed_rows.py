@@ -1,5 +1,6 @@
 """Which networks the rows of compression have: pruned to the size of the delivered tree, or made of that tree."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskgraft.errors import InvalidInput
@@ -75,8 +76,8 @@ class Wide:
         return rounds(kernel_weights(self.flat, self.template), left)
 
 
-def why_not(spec: StudySpec, comparison: Comparison) -> str | None:
-    """Return why nothing of a study can be pruned and rewound to its first weights; None if it can."""
+def why_not(spec: StudySpec, comparison: Comparison, network: Callable[[Wide], Training]) -> str | None:
+    """Return why a network of a study can't be pruned and rewound to its first weights; None if it can."""
     if spec.training.has_trunk:
         return "kept weights go back to those that the seed draws, and the study's models start from a trunk"
     if spec.imported:
@@ -84,9 +85,7 @@ def why_not(spec: StudySpec, comparison: Comparison) -> str | None:
     if comparison.tree is None or not comparison.tasks:
         return None
     try:
-        wide = Wide.of(spec, comparison)
-        wide.ticket()
-        wide.shared_tickets()
+        network(Wide.of(spec, comparison))
     except InvalidInput as error:
         return error.faults[0].message
     return None

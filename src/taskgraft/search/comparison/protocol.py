@@ -51,7 +51,7 @@ class Known:
 class Part:
     """One network of a model: the training of its first seed, and which of the tasks it is asked about.
 
-    ``is_pruned`` says that zeros in its kernels and matrices were put there by pruning, so that they are not counted.
+    ``is_quantised`` says that it answers with numbers of 8 bits.
 
     Raises:
         ValueError: no task, or one that it was not trained on.
@@ -59,11 +59,16 @@ class Part:
 
     training: Training
     answers: tuple[str, ...]
-    is_pruned: bool = False
+    is_quantised: bool = False
 
     def __post_init__(self) -> None:
         if not self.answers or not set(self.answers) <= set(self.training.tasks):
             raise ValueError(f"a part answers one or more of {self.training.tasks}; got {self.answers}")
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether zeros in its kernels and matrices were put there by pruning, so that they are not counted."""
+        return self.training.pruning is not None
 
     @classmethod
     def whole(cls, tree: BranchTree, recipe: str | None = None) -> "Part":
