@@ -11,12 +11,14 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "e087becc976e9cdc63c2c2ec893b9292adc2b108de16ca1c927285a552a3b893")
+PINNED = (2, "c45c955fb5d163f3dd509fb47efbbe771166dafe61bc86badeb3fe78a7d7ec56")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
     "evaluators/algorithms/algorithm.py": (),
+    "evaluators/algorithms/baselines.py": (),
     "evaluators/algorithms/cross.py": (),
+    "evaluators/algorithms/distil.py": (),
     "evaluators/algorithms/freeze.py": (),
     "evaluators/algorithms/hard.py": (),
     "evaluators/algorithms/learner.py": (),
