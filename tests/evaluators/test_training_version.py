@@ -11,12 +11,14 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "4c9d68aa2b424659ad95c859a64f0dddd91ed9ff8fe113f3a28a2dc775f12806")
+PINNED = (2, "1e61449a7efd134577cabe70c2440a641b58a7364ad16a9c300fbe77df9be8b2")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
     "evaluators/algorithms/algorithm.py": (),
+    "evaluators/algorithms/baselines.py": (),
     "evaluators/algorithms/cross.py": (),
+    "evaluators/algorithms/distil.py": (),
     "evaluators/algorithms/freeze.py": (),
     "evaluators/algorithms/hard.py": (),
     "evaluators/algorithms/learner.py": (),
@@ -34,6 +36,13 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
     "evaluators/checkpoint_tensors.py": (),
+    "evaluators/compression/channel_masks.py": (),
+    "evaluators/compression/channels.py": (),
+    "evaluators/compression/columns.py": (),
+    "evaluators/compression/kernel_masks.py": (),
+    "evaluators/compression/masks.py": (),
+    "evaluators/compression/restraint.py": (),
+    "evaluators/compression/starts.py": (),
     "evaluators/course.py": (),
     "evaluators/datasets/audio.py": (),
     "evaluators/evaluation.py": (),

@@ -75,4 +75,5 @@ class Schedule:
 
     def for_tasks(self, tasks: Sequence[str]) -> Self:
         """Return the same schedule without what changes nothing in a training of some tasks."""
-        return replace(self, weighting=weighting_among(self.weighting, tasks))
+        weighting = weighting_among(self.weighting, tasks)
+        return replace(self, algorithm=self.algorithm.among(tasks), weighting=weighting)

@@ -12,7 +12,8 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.evaluators.training import Trainer
+from taskgraft.evaluators.teachers import Teachers
+from taskgraft.evaluators.training import Trainer, pack_weights
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import load_tones, write_tones
 
@@ -33,7 +34,16 @@ def trainer_of(
     references: Mapping[str, float] | None = None,
     epochs: int = 3,
 ) -> Trainer:
-    return Trainer(tree, data, schedule_of(algorithm, epochs), 3, references)
+    schedule = schedule_of(algorithm, epochs)
+    return Trainer(tree, data, schedule, 3, references, teachers=teachers_of(algorithm, data, tree))
+
+
+def teachers_of(algorithm: Algorithm, data: StudyData, tree: BranchTree) -> Teachers | None:
+    """Models of one task each, which know nothing, if an algorithm needs teachers."""
+    taught = algorithm.taught(tree.tasks)
+    alone = {task: BranchTree.flat([task], tree.depth, tree.depth) for task in taught}
+    models = {task: Trainer(one, data, schedule_of(algorithm), 9).model for task, one in alone.items()}
+    return Teachers({task: pack_weights(model) for task, model in models.items()}) if models else None
 
 
 def finish(trainer: Trainer) -> Measurement:

@@ -6,6 +6,7 @@ import torch
 from taskgraft.evaluators.algorithms.adversarial import Adversarial
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.cross import CrossHard, CrossSoft
+from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.evaluators.algorithms.freeze import Freeze
 from taskgraft.evaluators.algorithms.hard import Hard
 from taskgraft.evaluators.algorithms.mean_teacher import MeanTeacher
@@ -18,7 +19,7 @@ from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.algorithms.runs import ALL, ALONE, NAMES, digest, finish, trainer_of
+from tests.evaluators.algorithms.runs import ALL, ALONE, NAMES, digest, finish, teachers_of, trainer_of
 
 STAMP = "5" * 64
 ORDER = ("tone", "pitch", "shape")
@@ -32,6 +33,7 @@ ALGORITHMS_HERE: dict[str, Algorithm] = {
     "mean-teacher": MeanTeacher(),
     "soft-sharing": SoftSharing(strength=0.1),
     "adversarial": Adversarial("pitch"),
+    "distil": Distil(others=True),
 }
 REFERENCES = dict.fromkeys(NAMES, 0.9)
 
@@ -109,7 +111,10 @@ def test_with_several_tasks_it_is_not(name: str, corpora: StudyData) -> None:
 def test_affinities_change_nothing(name: str, case: tuple[StudyData, BranchTree]) -> None:
     data, tree = case
     schedule = Schedule(2, 16, algorithm=ALGORITHMS_HERE[name])
-    plain, measured = (finish(Trainer(tree, data, schedule, 0, with_affinities=on)) for on in (False, True))
+    teachers = teachers_of(schedule.algorithm, data, tree)
+    plain, measured = (
+        finish(Trainer(tree, data, schedule, 0, with_affinities=on, teachers=teachers)) for on in (False, True)
+    )
     assert digest(plain) == digest(measured)
     assert set(measured.affinities.values())
 

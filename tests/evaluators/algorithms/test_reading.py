@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.cross import CrossSoft
+from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.evaluators.algorithms.freeze import Freeze
 from taskgraft.evaluators.algorithms.hard import Hard
 from taskgraft.evaluators.algorithms.registry import ALGORITHMS, SOFT, algorithm_schema, read_algorithm
@@ -23,6 +24,7 @@ from taskgraft.evaluators.schedule import Schedule
         ({"name": "hard"}, Hard(), "hard"),
         ("cross-soft", CrossSoft(), {"name": "cross-soft", "weight": 2.0}),
         ({"name": "cross-soft", "weight": 1}, CrossSoft(1), {"name": "cross-soft", "weight": 1}),
+        ("distil", Distil(), {"name": "distil", "temperature": 2.0, "share": 0.5, "others": False}),
         ({"name": "freeze", "order": ["b", "a"]}, Freeze(("b", "a")), {"name": "freeze", "order": ["b", "a"]}),
     ],
 )
@@ -48,6 +50,10 @@ def test_what_is_read_is_written_the_same(given: object, algorithm: Algorithm, p
         ({"name": "cross-hard", "weight": float("nan")}, "weight", "a number from 0 to 100; got nan"),
         ({"name": "soft-sharing", "form": "l1"}, "form", "one of l2, orthogonal; got 'l1'"),
         ({"name": "serial", "order": ["a", "a"]}, "order", "each task is named once"),
+        ({"name": "distil", "temperature": 0}, "temperature", "a number from 0.1 to 100; got 0"),
+        ({"name": "distil", "share": 1.5}, "share", "a number from 0 to 1; got 1.5"),
+        ({"name": "distil", "others": 1}, "others", "true or false; got 1"),
+        ({"name": "distil", "weight": 1}, "weight", "takes temperature, share, others: this is one of cross-soft"),
         ({"name": "serial", "order": "a"}, "order", "a list of the names of all tasks"),
     ],
 )

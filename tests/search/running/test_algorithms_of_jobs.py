@@ -30,6 +30,10 @@ ALGORITHMS: list[Any] = [
     "soft-sharing",
     {"name": "soft-sharing", "form": "orthogonal"},
     {"name": "soft-sharing", "strength": 0.1},
+    "distil",
+    {"name": "distil", "temperature": 4},
+    {"name": "distil", "share": 0.25},
+    {"name": "distil", "others": True},
 ]
 
 

@@ -54,6 +54,10 @@ class Algorithm(ABC):
         """Return the tasks of a model whose baselines teach it; none if it does without teachers."""
         return ()
 
+    def among(self, tasks: Sequence[str]) -> "Algorithm":
+        """Return an algorithm that trains models of some tasks in the very same way, the plainest that there is."""
+        return self
+
     @property
     def nuisance_label(self) -> tuple[str, str | None] | None:
         """The label column that it trains against, with its dataset if it is named; None if there is none."""

@@ -75,6 +75,17 @@ class Learner:
         swapped = task_losses(self._answerable, scores, others)
         return {task: mixed.share * loss + (1 - mixed.share) * swapped[task] for task, loss in losses.items()}
 
+    def divergence(
+        self, task: str, scores: Tensor, taught: Tensor, temperature: float, step: Step, rows: Tensor | None
+    ) -> Tensor:
+        """Return how far a model's answers to a task are from a teacher's, given the scores of both.
+
+        ``rows`` are the clips of the step that these are about; None for all.
+        """
+        data, inside = self.tasks[task], step.batch.inside if rows is None else step.batch.inside[rows]
+        inside = inside[:, :: self.data.template.time_stride]  # as labels are picked (`assemble`)
+        return KINDS[data.task.kind].divergence(data, scores.float(), taught.float(), temperature, inside)
+
     def difference(self, task: str, one: Tensor, other: Tensor) -> Tensor:
         """Return the mean square difference of two models' answers to a task, given their scores.
 

@@ -21,21 +21,37 @@ class Option(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number from 0 to ``most``."""
+    """A number from ``least`` to ``most``."""
 
     most: float
+    least: float = 0
     is_required = False
 
     def fault(self, value: object) -> str | None:
         """Return what is wrong with a value."""
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and 0 <= float(value) <= self.most:  # type: ignore[arg-type]
+        if is_number and self.least <= float(value) <= self.most:  # type: ignore[arg-type]
             return None
-        return f"a number from 0 to {self.most:g}"
+        return f"a number from {self.least:g} to {self.most:g}"
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema."""
-        return {"type": "number", "minimum": 0, "maximum": self.most}
+        return {"type": "number", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    is_required = False
+
+    def fault(self, value: object) -> str | None:
+        """Return what is wrong with a value."""
+        return None if isinstance(value, bool) else "true or false"
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)

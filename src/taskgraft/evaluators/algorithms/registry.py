@@ -8,6 +8,7 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.algorithms.adversarial import Adversarial
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.cross import CrossHard, CrossSoft
+from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.evaluators.algorithms.freeze import Freeze
 from taskgraft.evaluators.algorithms.hard import Hard
 from taskgraft.evaluators.algorithms.mean_teacher import MeanTeacher
@@ -26,6 +27,7 @@ ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
         MeanTeacher.name: MeanTeacher,
         SoftSharing.name: SoftSharing,
         Adversarial.name: Adversarial,
+        Distil.name: Distil,
     }
 )
 SOFT = Soft()

@@ -133,6 +133,16 @@ class ClipKind:
         """Return the probabilities."""
         return (self.activate(task, scores),)
 
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return the mean Kullback-Leibler divergence over clips, of ``scores`` [n, k]."""
+        import torch  # noqa: PLC0415
+
+        mine, theirs = ((one / temperature).log_softmax(1) for one in (scores, taught))
+        found = torch.nn.functional.kl_div(mine, theirs, reduction="batchmean", log_target=True)
+        return temperature**2 * found
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the classes."""
         return TaskLabels(kind=TaskKind.CLIP, labels=tuple(labels), event=None)

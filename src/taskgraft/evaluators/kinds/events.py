@@ -24,7 +24,7 @@ from taskgraft.evaluators.kinds.steps import Timing, regions_of
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.kinds.weights import presence_weights
-from taskgraft.evaluators.kinds.yes_or_no import mean_cross_entropy, mean_cross_entropy_of
+from taskgraft.evaluators.kinds.yes_or_no import mean_cross_entropy, mean_cross_entropy_of, mean_divergence
 from taskgraft.evaluators.outcomes import EVENTS, SEGMENTS, Outcomes
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
@@ -154,6 +154,15 @@ class EventsKind:
     def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
         """Return the probabilities of time steps [n, s, k] and of whole clips [n, k]."""
         return self.activate(task, scores), pooled(scores, task.task.outputs)
+
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return the mean Kullback-Leibler divergence over the time steps of clips, plus that over whole clips."""
+        events = task.task.outputs
+        of_steps = mean_divergence(scores[..., :events], taught[..., :events], temperature, inside)
+        mine, theirs = (pooled(one, events).logit(_TINY) for one in (scores, taught))
+        return of_steps + mean_divergence(mine, theirs, temperature)
 
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the events."""

@@ -20,6 +20,7 @@ from taskgraft.evaluators.kinds.rows import frame_rows, rows_of
 from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
+from taskgraft.evaluators.kinds.yes_or_no import mean_divergence
 from taskgraft.evaluators.metrics import METRICS, score_bins
 from taskgraft.evaluators.optimisation.class_weights import balanced_weights
 from taskgraft.evaluators.outcomes import BINS, SCORES, Outcomes, Table
@@ -139,6 +140,12 @@ class FramesKind:
     def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
         """Return the probabilities."""
         return (self.activate(task, scores),)
+
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return the mean Kullback-Leibler divergence over the time steps of clips, of ``scores`` [n, s, 1]."""
+        return mean_divergence(scores, taught, temperature, inside)
 
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the event."""

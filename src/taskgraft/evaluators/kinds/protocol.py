@@ -116,6 +116,15 @@ class Kind(Protocol):
     def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
         """Return what two models are compared by, given a head's scores; their scale is that of probabilities."""
 
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return how far a model's answers are from a teacher's, given the scores of both; 0 if they are the same.
+
+        Both are softened by a ``temperature``, whose square the result is multiplied by, so that gradients do not
+        vanish with it (Hinton 2015). ``inside`` [n, s] are the time steps that lie in their clips.
+        """
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return what an exported model's output means."""
 

@@ -21,7 +21,7 @@ from taskgraft.evaluators.kinds.steps import Timing
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
 from taskgraft.evaluators.kinds.weights import presence_weights
-from taskgraft.evaluators.kinds.yes_or_no import log_odds, mean_cross_entropy, probabilities_of
+from taskgraft.evaluators.kinds.yes_or_no import log_odds, mean_cross_entropy, mean_divergence, probabilities_of
 from taskgraft.evaluators.metrics import METRICS, score_bins
 from taskgraft.evaluators.outcomes import SCORES, TAGS, Outcomes, Table
 from taskgraft.space.tasks import TaskKind
@@ -133,6 +133,12 @@ class TagsKind:
     def answers(self, task: TaskData, scores: "Tensor") -> "tuple[Tensor, ...]":
         """Return the probabilities."""
         return (self.activate(task, scores),)
+
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return the mean Kullback-Leibler divergence over clips and tags, of ``scores`` [n, k]."""
+        return mean_divergence(scores, taught, temperature)
 
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return the tags."""

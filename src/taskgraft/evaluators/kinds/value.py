@@ -150,6 +150,12 @@ class ValueKind:
         """Return the numbers [n, 1] in deviations of train, so that the unit does not matter."""
         return (scores,)
 
+    def divergence(
+        self, task: TaskData, scores: "Tensor", taught: "Tensor", temperature: float, inside: "Tensor"
+    ) -> "Tensor":
+        """Return the mean square difference of ``scores`` [n, 1], in deviations of train; temperature has no part."""
+        return (scores - taught).square().mean()
+
     def task_labels(self, labels: Sequence[str], target: Target) -> TaskLabels:
         """Return what the number is."""
         return TaskLabels(kind=TaskKind.VALUE, labels=tuple(labels), event=None)

@@ -40,6 +40,25 @@ def mean_cross_entropy_of(probabilities: "Tensor", targets: "Tensor", weights: N
     return losses / weight.sum().clamp_min(_TINY)
 
 
+def mean_divergence(
+    scores: "Tensor", taught: "Tensor", temperature: float, counted: "Tensor | None" = None
+) -> "Tensor":
+    """Return the mean Kullback-Leibler divergence of a teacher's probabilities from a model's, softened alike.
+
+    ``scores`` and ``taught`` are logits [..., k]. The mean is over those places [...] that are ``counted``, by default
+    all; 0 if none is. It is multiplied by the square of the ``temperature``.
+    """
+    from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy  # noqa: PLC0415
+
+    mine, theirs = scores / temperature, taught / temperature
+    wanted = theirs.sigmoid()
+    found = cross_entropy(mine, wanted, reduction="none") - cross_entropy(theirs, wanted, reduction="none")
+    if counted is None:
+        return temperature**2 * found.mean()
+    weight = counted.unsqueeze(-1).to(found.dtype).expand(found.shape)
+    return temperature**2 * (found * weight).sum() / weight.sum().clamp_min(1)
+
+
 def _weights(targets: "Tensor", weights: NDArray[np.float32], like: "Tensor") -> "Tensor":
     """Return the weight of every answer; 0 if it has no label."""
     no, yes = like.new_tensor(weights.T)

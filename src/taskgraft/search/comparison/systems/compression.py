@@ -128,7 +128,9 @@ ROWS: tuple[System, ...] = (
         Wide.shared_tickets,
     ),
     OfTree("tree-distil", "the tree, taught by the baselines (Hinton 2015)", _distilled),
-    OfTree("tree-prune", f"the tree without {1 - LEFT:.0%} of it, in whole channels (Li 2017)", half_of, _needs_channels),
+    OfTree(
+        "tree-prune", f"the tree without {1 - LEFT:.0%} of it, in whole channels (Li 2017)", half_of, _needs_channels
+    ),
     OfTree("tree-int8", "the tree with weights and activations of 8 bits (ONNX static quantisation)", _quantised),
 )
 """In the order of the rows."""
