@@ -15,6 +15,7 @@ from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.comparison import Comparison, comparison_spec
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
+from taskgraft.space.tasks import Task, TaskKind
 from taskgraft.space.tree import BranchTree, Node
 from tests.search.worlds import World, make_spec
 
@@ -36,7 +37,8 @@ WEIGHTS = {("a", "b"): 8, ("c", "d"): 8, ("a", "c"): 8, ("b", "d"): 6, ("a", "d"
 def compared(tasks: int = 4, systems: Sequence[str] = ("all",), seeds: int = 1, **more: Any) -> Comparison:
     """A comparison of a study of four tasks whose tree is `NESTED`, or of fewer tasks that share everything."""
     tree = NESTED if tasks == 4 else BranchTree.flat("abcdefghi"[:tasks], 8, 8)
-    found = {"tree": tree, "weights": WEIGHTS if tasks == 4 else {}, "groups": 2, **more}
+    known = tuple(Task(name, TaskKind.CLIP, 4) for name in "abcdefghi"[:tasks])
+    found = {"tree": tree, "weights": WEIGHTS if tasks == 4 else {}, "groups": 2, "tasks": known, **more}
     return replace(check_request(make_spec(tasks), systems, seeds), **found)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from taskgraft.errors import TrainingFailed
 from taskgraft.search.comparison.protocol import Known, Model, System
 from taskgraft.search.comparison.registry import systems_of
+from taskgraft.search.evidence.pruned import all_rounds, earlier_rounds
 from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
@@ -65,9 +66,10 @@ def with_trunks(trainings: Iterable[Training], known: Known) -> tuple[Training, 
 
 
 def trainings_of(model: Model, known: Known) -> tuple[Training, ...]:
-    """Return the trainings of a model: each of its networks, with every seed."""
+    """Return the trainings of a model: with every seed: its networks, each behind what it goes on from."""
     seeds = range(known.comparison.seeds)
-    return tuple(replace(part.training, repeat=seed) for seed in seeds for part in model.parts)
+    last = (replace(part.training, repeat=seed) for seed in seeds for part in model.parts)
+    return tuple(dict.fromkeys(training for one in last for training in all_rounds(one)))
 
 
 def system_states(known: Known) -> list[SystemState]:
@@ -109,20 +111,33 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
             return Ask(Stage.COMPARISON, under_way, len(under_way))
         return Settled(known.comparison.tree or known.evidence.baseline(known.tasks[0]))
     trunks = missing_trunks(ready, known.evidence)
-    stage = Stage.BASELINES if any(len(training.tasks) == 1 for training in missing) else Stage.COMPARISON
+    stage = Stage.BASELINES if any(map(_is_baseline, missing)) else Stage.COMPARISON
     return Ask(stage, ready, len(missing) + len(missing_trunks(missing, known.evidence)), trunks)
 
 
 def comparison_left(known: Known, decision: Ask) -> Left:
     """Return what is left to train: all of it side by side, but for networks that follow from others."""
-    to_come = sum(state.to_come for state in system_states(known))
-    alone = sum(len(training.tasks) == 1 for training in decision.trainings) + len(decision.trunks)
+    states = system_states(known)
+    to_come = sum(state.to_come for state in states)
+    alone = sum(map(_is_baseline, decision.trainings)) + len(decision.trunks)
     others = decision.at_least - alone
-    return Left(decision.at_least + to_come, alone, (others, others + to_come), 2 if to_come else 1, (0, 0))
+    longest = max((_rounds(training) for state in states for training in state.trainings), default=1)
+    return Left(decision.at_least + to_come, alone, (others, others + to_come), longest + bool(to_come), (0, 0))
+
+
+def _rounds(training: Training) -> int:
+    """Return how many trainings follow one another up to this one, itself included."""
+    return 1 + (len(training.pruning.keeps) if training.pruning else 0)
+
+
+def _is_baseline(training: Training) -> bool:
+    return len(training.tasks) == 1 and not training.is_variant
 
 
 def _is_ready(training: Training, known: Known) -> bool:
-    """Return whether the baselines that a training is held against have ended."""
+    """Return whether what a training goes on from has ended, and the baselines that it is held against."""
+    if not known.have_ended(earlier_rounds(training)):
+        return False
     if len(training.tasks) == 1:
         return True
     repeats = range(known.spec.baseline_repeats)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.comparison.protocol import Family, System
 from taskgraft.search.comparison.systems.algorithms import Algorithms
+from taskgraft.search.comparison.systems.compression import Compression
 from taskgraft.search.comparison.systems.flat import Flat
 from taskgraft.search.comparison.systems.hoa import HigherOrder
 from taskgraft.search.comparison.systems.independent import Independent
@@ -24,6 +25,7 @@ SYSTEMS: tuple[Family, ...] = (
     TaskAffinityGroups(),
     Algorithms(),
     Weightings(),
+    Compression(),
 )
 """In the order of their rows."""
 
