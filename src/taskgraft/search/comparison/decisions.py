@@ -1,5 +1,6 @@
 """What a comparison trains next: a pure function of what is known, so that it can be resumed from its ledger."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.comparison_table import Refusal
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.recipe_text import recipe_words
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
@@ -115,10 +117,25 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
 
 def comparison_left(known: Known, decision: Ask) -> Left:
     """Return what is left to train: all of it side by side, but for networks that follow from others."""
-    to_come = sum(state.to_come for state in system_states(known))
+    states = system_states(known)
+    to_come = sum(state.to_come for state in states)
     alone = sum(len(training.tasks) == 1 for training in decision.trainings) + len(decision.trunks)
-    others = decision.at_least - alone
-    return Left(decision.at_least + to_come, alone, (others, others + to_come), 2 if to_come else 1, (0, 0))
+    lengths = [_length(training, known) for training in _missing(states, known) if len(training.tasks) > 1]
+    others = decision.at_least - alone + sum(lengths) - len(lengths)
+    longest = max([2 if to_come else 1, *map(math.ceil, lengths)])
+    return Left(decision.at_least + to_come, alone, (others, others + to_come), longest, (0, 0))
+
+
+def _missing(states: Iterable[SystemState], known: Known) -> Iterator[Training]:
+    """Yield every training that rows still need."""
+    needed = dict.fromkeys(one for state in states if not state.refusal for one in state.trainings)
+    return (training for training in needed if not known.evidence.facts.of(training))
+
+
+def _length(training: Training, known: Known) -> float:
+    """Return how many times as long as one of the study's own recipe a training is, by its phases."""
+    own, other = known.spec.training, training_under(known.spec, training.recipe)
+    return other.algorithm.phases(training.tasks) / own.algorithm.phases(training.tasks)
 
 
 def _is_ready(training: Training, known: Known) -> bool:
