@@ -18,19 +18,25 @@ from tests.search.worlds import LENGTHS, World, finished
 
 @dataclass(frozen=True)
 class Clock:
-    """How long trainings take: seconds of one task, more for each further one and where less is shared, and noise."""
+    """How long trainings take: seconds of one task, more for each further one and where less is shared, and noise.
+
+    With ``has_phases``, tasks are trained one after the other, each for as long as one alone.
+    """
 
     seconds: float = 10.0
     per_task: float = 0.35
     unshared: float = 0.4
     noise: float = 0.1
     export: tuple[float, float] = (3.0, 15.0)
+    has_phases: bool = False
 
     def timed(self, training: Training, measured: Measurement, chance: random.Random) -> Measurement:
         """The measurement with the steps and the seconds that it took."""
         tasks = len(training.tasks)
-        full = self.seconds * (1 + self.per_task * (tasks - 1)) * (training.epochs or LENGTHS[0]) / LENGTHS[0]
-        full *= 1 + (self.unshared * (1 - training.shared / training.tree.depth) if tasks > 1 else 0)
+        per_task = 1.0 if self.has_phases else self.per_task
+        full = self.seconds * (1 + per_task * (tasks - 1)) * (training.epochs or LENGTHS[0]) / LENGTHS[0]
+        is_slower = tasks > 1 and not self.has_phases
+        full *= 1 + (self.unshared * (1 - training.shared / training.tree.depth) if is_slower else 0)
         full *= math.exp(chance.gauss(0, self.noise))
         if not training.is_probe:
             share = 1.0
@@ -92,7 +98,7 @@ def watch(spec: StudySpec, world: World, clock: Clock, workers: int, seed: int, 
             count += 1
             heapq.heappush(running, (now + measured.seconds, count, now, new, measured))
             continue
-        if pace := Pace.of(evidence.facts.measurements, evidence.stretches):
+        if pace := Pace.of(evidence.facts.measurements, evidence.stretches, has_phases=clock.has_phases):
             left = trainings_left(spec, evidence, decision)
             shares = [(now - start) / measured.seconds * measured.steps / 100 for _, _, start, _, measured in running]
             said = seconds_left(left, pace, len(spec.tasks), workers, [*shares, *[1.0] * ahead.ended])

@@ -16,7 +16,9 @@ from tests.search.worlds import World, make_spec, measurement
 STUDIES = 6
 
 
-def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30, train_ahead: int = 0) -> list[Said]:
+def said_of_studies(
+    strategy: str, tasks: int, seed: int, epochs: int | str = 30, train_ahead: int = 0, algorithm: str = "soft"
+) -> list[Said]:
     """What was said over studies that differ in everything: compatibilities, pace, workers, luck of verification."""
     chance = random.Random(f"{strategy} {tasks} {seed}")
     said: list[Said] = []
@@ -31,7 +33,9 @@ def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30
         if epochs == "auto":
             world = replace(world, clips=400, enough=chance.choice([0, 20, 160]), steady=chance.choice([0, 10, 80]))
         clock = Clock(chance.choice([3, 10, 60]), chance.choice([0.05, 0.35, 0.8]), noise=chance.choice([0.03, 0.15]))
-        spec = make_spec(tasks, strategy=strategy, training={"epochs": epochs})
+        phases = {} if algorithm == "soft" else {"algorithm": {"name": algorithm, "order": [*"abcdef"[:tasks]]}}
+        clock = replace(clock, has_phases=bool(phases))
+        spec = make_spec(tasks, strategy=strategy, training={"epochs": epochs, **phases})
         said += watch(spec, world, clock, chance.choice([1, 2, 4]), chance.randrange(10**6), train_ahead)
     return said
 
@@ -39,6 +43,13 @@ def said_of_studies(strategy: str, tasks: int, seed: int, epochs: int | str = 30
 @pytest.mark.parametrize("strategy", ["adaptive", "bisection", "exhaustive", "groups", "trees"])
 def test_the_time_left_lies_in_the_range_nearly_always(strategy: str) -> None:
     said = [one for tasks in (2, 4) for one in said_of_studies(strategy, tasks, 1)]
+    assert len(said) > 40
+    assert sum(one.holds for one in said) / len(said) >= 0.95
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "groups", "trees"])
+def test_so_it_does_if_tasks_are_trained_one_after_the_other(strategy: str) -> None:
+    said = [one for tasks in (2, 4) for one in said_of_studies(strategy, tasks, 6, algorithm="freeze")]
     assert len(said) > 40
     assert sum(one.holds for one in said) / len(said) >= 0.95
 
@@ -122,3 +133,16 @@ def test_a_training_that_was_stopped_tells_how_long_all_its_steps_take() -> None
     assert pace == Pace({1: ((10.0, 1.0),), 2: ((5.0, 0.25),)})
     low, high = pace.full(2)
     assert low < 20 < high
+
+
+def test_a_model_whose_tasks_are_trained_one_after_the_other_takes_as_long_as_all_of_them() -> None:
+    alone, pair = (replace(measurement(dict.fromkeys(tasks, 0.8)), seconds=10.0 * len(tasks)) for tasks in ("a", "ab"))
+    assert Pace.of([alone, pair], has_phases=True) == Pace({1: ((10.0, 1.0),), 2: ((10.0, 1.0),)}, has_phases=True)
+    for known in ([alone], [pair], [alone] * 99):
+        pace = Pace.of(known, has_phases=True)
+        assert pace
+        low, high = pace.full(4)
+        assert low <= 40 <= high
+    hasty = Pace.of([alone] * 99)
+    assert hasty
+    assert hasty.full(4)[1] < 40

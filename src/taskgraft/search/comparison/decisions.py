@@ -1,5 +1,6 @@
 """What a comparison trains next: a pure function of what is known, so that it can be resumed from its ledger."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.comparison_table import Refusal
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.recipe_text import recipe_words
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
@@ -120,14 +122,27 @@ def comparison_left(known: Known, decision: Ask) -> Left:
     states = system_states(known)
     to_come = sum(state.to_come for state in states)
     alone = sum(map(_is_baseline, decision.trainings)) + len(decision.trunks)
-    others = decision.at_least - alone
-    longest = max((_rounds(training) for state in states for training in state.trainings), default=1)
-    return Left(decision.at_least + to_come, alone, (others, others + to_come), longest + bool(to_come), (0, 0))
+    lengths = {training: _length(training, known) for training in _missing(states, known)}
+    others = decision.at_least - alone + sum(length - 1 for length in lengths.values())
+    longest = max([2 if to_come else 1, *(math.ceil(length + _earlier(one)) for one, length in lengths.items())])
+    return Left(decision.at_least + to_come, alone, (others, others + to_come), longest, (0, 0))
 
 
-def _rounds(training: Training) -> int:
-    """Return how many trainings follow one another up to this one, itself included."""
-    return 1 + (len(training.pruning.keeps) if training.pruning else 0)
+def _missing(states: Iterable[SystemState], known: Known) -> Iterator[Training]:
+    """Yield every training beside the baselines that rows still need."""
+    needed = dict.fromkeys(one for state in states if not state.refusal for one in state.trainings)
+    return (one for one in needed if not known.evidence.facts.of(one) and not _is_baseline(one))
+
+
+def _length(training: Training, known: Known) -> float:
+    """Return how many times as long as one of the study's own recipe a training is, by its phases."""
+    own, other = known.spec.training, training_under(known.spec, training.recipe)
+    return other.algorithm.phases(training.tasks) / own.algorithm.phases(training.tasks)
+
+
+def _earlier(training: Training) -> int:
+    """Return how many rounds of pruning come before a training, one after the other."""
+    return len(training.pruning.keeps) if training.pruning else 0
 
 
 def _is_baseline(training: Training) -> bool:

@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from taskgraft.search.comparison.decisions import SystemState, baselines, system_states
+from taskgraft.search.comparison.decisions import SystemState, baselines, system_states, with_trunks
 from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.evidence.trunks import missing_trunks
-from taskgraft.search.strategies.plan import corpora_of, pass_seconds
+from taskgraft.search.strategies.plan import corpora_of, pass_seconds, passes_of
 from taskgraft.search.study.comparison import Comparison, comparison_spec
 from taskgraft.search.study.machines import usable_cores
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.outline import StudyOutline
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial
 
 
@@ -66,13 +67,14 @@ def plan_comparison(
     spec = comparison_spec(outline.spec, epochs)
     known = Known(comparison, Evidence(spec))
     states = system_states(known)
-    alone = dict.fromkeys((*baselines(known), *missing_trunks(baselines(known), known.evidence)))
-    named = alone | dict.fromkeys(one for state in states if not state.refusal for one in state.trainings)
+    alone = dict.fromkeys(with_trunks(baselines(known), known))
+    rows = dict.fromkeys(one for state in states if not state.refusal for one in state.trainings)
+    named = alone | dict.fromkeys(with_trunks(rows, known))
     done = whole_trainings(trials, epochs)
     left = [one for one in named if one not in done or any(state.system.looks_ahead(one, known) for state in states)]
     to_come = sum(state.to_come for state in states)
     one_pass = pass_seconds(replace(outline, spec=spec), spec.encoder)
-    seconds = one_pass * sum(corpora_of(task for task in spec.tasks if task.name in one.tasks) for one in left)
+    seconds = one_pass * sum(_passes(training, spec) for training in left)
     most, cores = seconds + one_pass * corpora_of(spec.tasks) * to_come, workers or usable_cores()
     return ComparisonPlan(
         systems=tuple(_plan(state, alone) for state in states),
@@ -90,8 +92,14 @@ def plan_comparison(
     )
 
 
+def _passes(training: Training, spec: StudySpec) -> int:
+    """Return how often a training goes through a corpus."""
+    tasks = [task for task in spec.tasks if task.name in training.tasks]
+    return passes_of(tasks, training_under(spec, training.recipe).algorithm)
+
+
 def _plan(state: SystemState, alone: Iterable[Training]) -> SystemPlan:
-    own = len(set(state.trainings) - set(alone))
+    own = len(set(with_trunks(state.trainings, state.known)) - set(alone))
     least, most = (0, 0) if state.refusal else (own, own + state.to_come)
     return SystemPlan(state.system.name, state.system.summary, state.refusal, least, most)
 

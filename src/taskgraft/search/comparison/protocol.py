@@ -100,10 +100,8 @@ class Family(Protocol):
     Each of several systems has its own reason if it has no row (`taskgraft.search.comparison.recipe_rows`).
     """
 
-    @property
-    def name(self) -> str:
-        """The word for all of it."""
-        ...
+    name: str
+    """The word for all of it."""
 
     def words(self, spec: StudySpec) -> tuple[str, ...]:
         """Return the words that users may ask for it by: its name, and those of single rows of it."""

@@ -25,11 +25,16 @@ class RecipeRow(System):
     """
 
     name: str
-    family: str
+    listed_as: str
     field: str
     value: Any = None
     lacks: str = ""
     shares_nothing: bool = False
+
+    @property
+    def family(self) -> str:
+        """The name for all rows."""
+        return self.listed_as
 
     @property
     def summary(self) -> str:
@@ -71,11 +76,11 @@ class RecipeRows(Family):
         return [row for row in self.rows(spec) if word in (self.name, row.name)]
 
 
-def row_that_needs(name: str, family: str, field: str, options: Iterable[str], own: object) -> RecipeRow:
+def row_that_needs(name: str, listed_as: str, field: str, options: Iterable[str], own: object) -> RecipeRow:
     """Return the row of a value that has options without a default: the study's ``own`` value, or none."""
     plain = own if isinstance(own, dict) and own["name"] == name else None
     lacks = f"takes {', '.join(options)} from the study file: only if the study's own {field} is {name}"
-    return RecipeRow(name, family, field, plain, "" if plain else lacks)
+    return RecipeRow(name, listed_as, field, plain, "" if plain else lacks)
 
 
 def _why_not(spec: StudySpec, recipe: str | None) -> str | None:

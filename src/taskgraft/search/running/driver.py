@@ -107,7 +107,11 @@ class StudyDriver:
                 self._agenda.left(self.evidence, decision),
                 (training for training in decision.trainings if training not in self._running),
             ),
-            pace=Pace.of(self.evidence.facts.measurements, self.evidence.stretches),
+            pace=Pace.of(
+                self.evidence.facts.measurements,
+                self.evidence.stretches,
+                has_phases=self._spec.training.algorithm.has_phases,
+            ),
         )
 
     def _seconds(self) -> float:

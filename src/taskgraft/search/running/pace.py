@@ -27,12 +27,18 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What trainings took, by how many tasks they had: seconds, and the share of the planned steps that were taken."""
+    """What trainings took, by how many tasks they had: seconds, and the share of the planned steps that were taken.
+
+    With ``has_phases``, tasks are trained one after the other, and the seconds are those of one of them.
+    """
 
     took: dict[int, tuple[tuple[float, float], ...]]
+    has_phases: bool = False
 
     @classmethod
-    def of(cls, measurements: Iterable[Measurement], stretches: Iterable[float] | None = None) -> "Pace | None":
+    def of(
+        cls, measurements: Iterable[Measurement], stretches: Iterable[float] | None = None, *, has_phases: bool = False
+    ) -> "Pace | None":
         """Return the pace of finished trainings; None if there are none.
 
         While a study looks for its training length, they differ in it: each is counted as one of the first length,
@@ -40,8 +46,10 @@ class Pace:
         """
         took: dict[int, list[tuple[float, float]]] = {}
         for measured, stretch in zip(measurements, stretches or repeat(1.0), strict=False):
-            took.setdefault(len(measured.metrics), []).append((measured.seconds / stretch, measured.share))
-        return cls({tasks: tuple(figures) for tasks, figures in took.items()}) if took else None
+            tasks = len(measured.metrics)
+            seconds = measured.seconds / stretch / (tasks if has_phases else 1)
+            took.setdefault(tasks, []).append((seconds, measured.share))
+        return cls({tasks: tuple(figures) for tasks, figures in took.items()}, has_phases) if took else None
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -52,15 +60,16 @@ class Pace:
         """Return the range of a training of so many tasks that takes all its steps.
 
         If none was measured, those of the nearest number of tasks stand for it: a further task is taken to cost up to
-        half as much as the first, since tasks share blocks.
+        half as much as the first, since tasks share blocks; a phase of it, if there are phases.
         """
         nearest = min(self.took, key=lambda known: (abs(known - tasks), known))
         seconds, shares = np.array(self.took[nearest]).T
         middle = float(seconds.sum() / shares.sum())  # long trainings count more: short ones hardly get started
         residual = float(np.sqrt(np.average((seconds / shares / middle - 1) ** 2, weights=shares)))
         error = min(_MOST_ERROR, 2 * max(_DEVIATION, residual) / math.sqrt(len(seconds)))
-        more = 1 + (tasks / nearest - 1) / 2
-        return middle * max(0.5, 1 - error) * min(1.0, more), middle * (1 + error) * max(1.0, more)
+        more, phases = 1 + (tasks / nearest - 1) / 2, tasks if self.has_phases else 1
+        low, high = middle * max(0.5, 1 - error) * min(1.0, more), middle * (1 + error) * max(1.0, more)
+        return phases * low, phases * high
 
     def share(self, questions: float) -> Range:
         """Return the range of the mean share of steps that so many questions take (two standard errors)."""

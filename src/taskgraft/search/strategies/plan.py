@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from taskgraft.errors import Conflict
+from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
@@ -147,14 +148,14 @@ def plan_trials(spec: StudySpec) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Trainings, and how often they go through a corpus: a step takes a batch from each corpus of the model's tasks."""
+    """Trainings, and how often they go through a corpus (`passes_of`)."""
 
     trials: int
     passes: float
 
-    def with_more(self, trials: int, stretch: int) -> "_Work":
-        """Add trainings that confirm the tree, which no budget limits; a part goes through few corpora."""
-        return _Work(self.trials + trials, self.passes + stretch * trials)
+    def with_more(self, trials: int, passes: int) -> "_Work":
+        """Add trainings that confirm the tree, which no budget limits."""
+        return _Work(self.trials + trials, self.passes + passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,10 @@ def _least(spec: StudySpec) -> _Work:
     alone = _Alone.fewest(spec)
     work = _work(spec, alone, spec.least_repeats, models)
     # A tree that shares nothing takes no training to confirm, but more questions to find.
-    more = max(0, strategy.fewest_without_sharing(spec) - len(models)) * spec.least_repeats
-    return work.with_more(min(more, fewest_trainings(spec)), alone.stretch)
+    questions = max(0, strategy.fewest_without_sharing(spec) - len(models)) * spec.least_repeats
+    more = min(questions, fewest_trainings(spec))
+    pairs = more // 3  # beside two baselines each, and with a phase more if there are any
+    return work.with_more(more, alone.stretch * (more + pairs * spec.training.algorithm.has_phases))
 
 
 def _most(spec: StudySpec) -> _Work:
@@ -209,7 +212,10 @@ def _most(spec: StudySpec) -> _Work:
     blocks = (count - 1) * max(spec.depths) if count > 2 else 0
     models = [*strategy_of(spec).most_models(spec), *([spec.tasks] * blocks), *again]
     alone = _Alone.most(spec)
-    return _work(spec, alone, spec.most_repeats, models).with_more(most_trainings(spec, count), alone.stretch)
+    more = most_trainings(spec, count)
+    # A part goes through few corpora; its phases take each of its tasks once more, after the baselines.
+    passes = min(more, 1) * 2 * count * spec.confirm if spec.training.algorithm.has_phases else more
+    return _work(spec, alone, spec.most_repeats, models).with_more(more, alone.stretch * passes)
 
 
 def _likely(spec: StudySpec) -> _Work:
@@ -226,7 +232,8 @@ def _likely(spec: StudySpec) -> _Work:
 def _work(spec: StudySpec, alone: _Alone, repeats: int, models: Sequence[Sequence[TaskSpec]]) -> _Work:
     trials = alone.trials * _with_trunk(spec) + repeats * len(models)
     trunk = 1 / TRUNK_SHARE if spec.training.has_trunk else 0.0
-    whole = alone.passes * len(spec.tasks) + alone.stretch * repeats * sum(map(corpora_of, models))
+    of_models = sum(passes_of(model, spec.training.algorithm) for model in models)
+    whole = alone.passes * len(spec.tasks) + alone.stretch * repeats * of_models
     passes = (1 - trunk) * whole + trunk * alone.passes * corpora_of(spec.tasks)
     allowed = trials if spec.budget.trials is None else min(trials, spec.budget.trials)
     return _Work(allowed, passes * allowed / trials)
@@ -240,6 +247,14 @@ def _with_trunk(spec: StudySpec) -> int:
 def corpora_of(tasks: Iterable[TaskSpec]) -> int:
     """Return how many corpora a model of these tasks goes through in every step."""
     return len({task.dataset for task in tasks})
+
+
+def passes_of(tasks: Sequence[TaskSpec], algorithm: Algorithm) -> int:
+    """Return how often a model of these tasks goes through a corpus.
+
+    A step takes a batch from each corpus; if tasks are trained one after the other, it does so for each of them.
+    """
+    return len(tasks) if algorithm.has_phases else corpora_of(tasks)
 
 
 def _wall_seconds(spec: StudySpec, seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
@@ -13,6 +14,7 @@ _OF_THE_STUDY = ("recipe", "epochs", "start", "clip_seconds", "device", "models_
 """Fields that all trainings of a study have in common: its data, its steps and its machines depend on them."""
 
 
+@lru_cache(maxsize=256)  # plans and forecasts of comparisons ask again and again
 def training_under(spec: StudySpec, recipe: str | None) -> TrainingSpec:
     """Return how a study trains by another recipe, for as long as it says itself; by its own if None is given.
 

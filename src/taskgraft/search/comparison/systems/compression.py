@@ -36,13 +36,28 @@ class Compression(Family):
 
 
 @dataclass(frozen=True)
-class PrunedWide(System):
-    """A network that is as large as one for each task, pruned to the size of the delivered tree."""
+class _Row(System):
+    """A row of compression; ``said`` is its summary."""
 
     name: str
-    summary: str
+    said: str
+
+    @property
+    def summary(self) -> str:
+        """What it is."""
+        return self.said
+
+    @property
+    def family(self) -> str:
+        """The name for all rows."""
+        return Compression.name
+
+
+@dataclass(frozen=True)
+class PrunedWide(_Row):
+    """A network that is as large as one for each task, pruned to the size of the delivered tree."""
+
     network: Networks
-    family: str = Compression.name
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, models that start from a trunk, and a tree smaller than what is never pruned."""
@@ -72,14 +87,11 @@ def _wide(spec: StudySpec, comparison: Comparison) -> Wide:
 
 
 @dataclass(frozen=True)
-class OfTree(System):
+class OfTree(_Row):
     """The delivered tree in another form: each of its parts is one network."""
 
-    name: str
-    summary: str
     part: Callable[[BranchTree, Known], Part]
     lacks: Callable[[StudySpec], str | None] = lambda _: None
-    family: str = Compression.name
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, and templates that it can't do."""
