@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.compression.rounds import rounds
@@ -76,7 +77,22 @@ class Wide:
         return rounds(kernel_weights(self.flat, self.template), left)
 
 
-def why_not(spec: StudySpec, comparison: Comparison, network: Callable[[Wide], Training]) -> str | None:
+Network = Callable[[Wide], Training]
+"""Makes the last training of a row."""
+
+
+@lru_cache(maxsize=16)  # every decision asks for it, and it never changes
+def network_of(spec: StudySpec, comparison: Comparison, network: Network) -> Training:
+    """Return the last training of a row, for a comparison whose tree is known.
+
+    Raises:
+        InvalidInput: the encoder is the user's own, or what is never pruned is larger than the tree.
+    """
+    return network(Wide.of(spec, comparison))
+
+
+@lru_cache(maxsize=16)
+def why_not(spec: StudySpec, comparison: Comparison, network: Network) -> str | None:
     """Return why a network of a study can't be pruned and rewound to its first weights; None if it can."""
     if spec.training.has_trunk:
         return "kept weights go back to those that the seed draws, and the study's models start from a trunk"
@@ -85,7 +101,7 @@ def why_not(spec: StudySpec, comparison: Comparison, network: Callable[[Wide], T
     if comparison.tree is None or not comparison.tasks:
         return None
     try:
-        network(Wide.of(spec, comparison))
+        network_of(spec, comparison, network)
     except InvalidInput as error:
         return error.faults[0].message
     return None

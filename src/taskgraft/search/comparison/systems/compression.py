@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.algorithms.distil import Distil
-from taskgraft.search.comparison.compressed_rows import LEFT, Wide, half_of, parts_of_tree, why_not
+from taskgraft.search.comparison.compressed_rows import LEFT, Network, Wide, half_of, network_of, parts_of_tree, why_not
 from taskgraft.search.comparison.protocol import Family, Known, Model, Part, System
 from taskgraft.search.comparison.refusals import too_few_tasks
 from taskgraft.search.evidence.pruned import all_rounds
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.trial import Training
 from taskgraft.space.narrowing import check_channels
 from taskgraft.space.tree import BranchTree
 
 _DISTIL = recipe_of({"algorithm": Distil().to_plain()})
-Networks = Callable[[Wide], Training]
 
 
 class Compression(Family):
@@ -57,7 +54,7 @@ class _Row(System):
 class PrunedWide(_Row):
     """A network that is as large as one for each task, pruned to the size of the delivered tree."""
 
-    network: Networks
+    network: Network
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, models that start from a trunk, and a tree smaller than what is never pruned."""
@@ -67,23 +64,17 @@ class PrunedWide(_Row):
         """Return the network after its last round; nothing before the size of the tree is known."""
         if known.comparison.tree is None:
             return ()
-        wide = _wide(known.spec, known.comparison)
-        training = self.network(wide)
+        training = network_of(known.spec, known.comparison, self.network)
         assert training.pruning  # its width is another one than the study's
         rounds = len(training.pruning.keeps)
-        note = f"{wide.width:g} times the width, {rounds} round{'s' * (rounds != 1)} of pruning"
+        note = f"{training.pruning.width:g} times the width, {rounds} round{'s' * (rounds != 1)} of pruning"
         return (Model(self.name, (Part(training, training.tasks),), note),)
 
     def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
         """Return the rounds down to the size of one network, the smallest tree that there can be."""
         if comparison.tree or not comparison.tasks:
             return 0
-        return len(all_rounds(self.network(_wide(spec, comparison))))
-
-
-@lru_cache(maxsize=8)  # every decision asks for it, and it never changes
-def _wide(spec: StudySpec, comparison: Comparison) -> Wide:
-    return Wide.of(spec, comparison)
+        return len(all_rounds(network_of(spec, comparison, self.network)))
 
 
 @dataclass(frozen=True)
