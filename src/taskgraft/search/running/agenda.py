@@ -9,11 +9,14 @@ from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.comparison.registry import systems_of
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
+from taskgraft.search.strategies.compressing import compression_left, with_compression
 from taskgraft.search.strategies.remaining import Left, trainings_left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
+from taskgraft.space.tasks import Task
 
 
 class Agenda(Protocol):
@@ -42,16 +45,24 @@ class Agenda(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SearchAgenda:
-    """Searches for the tree of a study, by its strategy. Implements `Agenda`."""
+    """Searches for the tree of a study, by its strategy, and makes it smaller. Implements `Agenda`.
+
+    ``tasks`` are those of the study; sizes follow from them.
+    """
 
     spec: StudySpec
+    tasks: tuple[Task, ...] = ()
 
     def decide(self, evidence: Evidence, spent: Spent) -> Ask | Settled:
         """See `Agenda`."""
-        return decide(self.spec, evidence, spent)
+        of_search = frozenset(training for training in spent.under_way if not training.pruning)
+        found = decide(self.spec, evidence, replace(spent, under_way=of_search))
+        return with_compression(self.spec, evidence, self.tasks, found)
 
     def left(self, evidence: Evidence, decision: Ask) -> Left:
         """See `Agenda`."""
+        if decision.stage is Stage.COMPRESSION:
+            return compression_left(decision)
         return trainings_left(self.spec, evidence, decision)
 
     def job(self, training: Training, evidence: Evidence) -> Job:

@@ -185,10 +185,9 @@ class StudyRun:
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self._data_dir, self._study.id)
 
-    @property
-    def _agenda(self) -> Agenda:
+    def _agenda(self, prepared: PreparedStudy) -> Agenda:
         comparison = self._study.comparison
-        return ComparisonAgenda(comparison) if comparison else SearchAgenda(self._study.spec)
+        return ComparisonAgenda(comparison) if comparison else SearchAgenda(self._study.spec, prepared.tasks)
 
     def _train_ahead(self, workers: Workers) -> int:
         """Return how many models may be trained ahead; nothing that is asked for becomes slower by them."""
@@ -249,7 +248,7 @@ class StudyRun:
             outlook.update,
             lengths,
             self._train_ahead(workers),
-            self._agenda,
+            self._agenda(prepared),
         )
         outlook.update(driver.evidence)
         self.lease.report(driver.report)

@@ -10,6 +10,7 @@ from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.evidence.resolution import Resolution, TestSize, resolve, warnings
+from taskgraft.search.strategies.compression_effort import compressing_trainings
 from taskgraft.search.strategies.confirming import fewest_trainings, most_trainings
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.fields import AUTO
@@ -89,7 +90,9 @@ def plan_study(spec: StudySpec, outline: StudyOutline, workers: int | None = Non
         raise Conflict(f"{', '.join(outline.waiting)} is still being checked: ask again when it is ready")
     template = spec.encoder
     workers = workers or usable_cores()
-    least, most = _least(spec), _most(spec)
+    fewer, more = compressing_trainings(spec, outline.tasks)
+    least = _least(spec).with_more(fewer, fewer * _Alone.fewest(spec).stretch)
+    most = _most(spec).with_more(more, more * _Alone.most(spec).stretch * corpora_of(spec.tasks))
     resolution = tuple(_resolution(task, outline) for task in outline.outlines)
     one_pass = pass_seconds(outline, template) / workers
     shared = BranchTree.flat(spec.task_names, template.depth, template.depth)
@@ -154,7 +157,7 @@ class _Work:
     passes: float
 
     def with_more(self, trials: int, passes: int) -> "_Work":
-        """Add trainings that confirm the tree, which no budget limits."""
+        """Add trainings that confirm the tree, or make it smaller, which no budget limits."""
         return _Work(self.trials + trials, self.passes + passes)
 
 

@@ -97,6 +97,7 @@ def comparison_spec(spec: StudySpec, epochs: int | None = None, device: str | No
         "strategy": Strategy.EXHAUSTIVE,
         "budget": BudgetSpec(),
         "confirm": 0,
+        "compression": (),
         "training": training,
     }
     return spec.model_copy(update=changed)

@@ -13,6 +13,7 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.nuisance import outline_nuisance
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.weighting.extra import check_installed
+from taskgraft.search.study.compression_spec import check_sizes
 from taskgraft.search.study.device import check_device
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.spec import StudySpec
@@ -78,6 +79,8 @@ def outline_study(spec: StudySpec, find: FindReport) -> StudyOutline:
                 faults.include(within(where, error))
     _check_nuisance(spec, reports, faults)
     faults.raise_if_any()
+    if len(outlines) == len(spec.tasks):
+        check_sizes(spec.compression, spec.encoder, [outline.task for outline in outlines])
     known = {name: report for name, report in reports.items() if report is not None}
     return StudyOutline(spec, tuple(outlines), known, tuple(name for name in reports if name not in known))
 

@@ -16,6 +16,7 @@ from taskgraft.evaluators.kinds.nuisance import read_nuisance
 from taskgraft.evaluators.kinds.registry import task_targets
 from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.weighting.extra import check_installed
+from taskgraft.search.study.compression_spec import check_sizes
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
 from taskgraft.search.study.outline import within
@@ -89,7 +90,9 @@ def prepare(
                 faults.include(within(f"tasks.{place}", error))
     nuisance = _nuisance(spec, corpora, faults)
     faults.raise_if_any()
-    return PreparedStudy(spec, corpora, tuple(labelled), nuisance)
+    prepared = PreparedStudy(spec, corpora, tuple(labelled), nuisance)
+    check_sizes(spec.compression, spec.encoder, prepared.tasks)
+    return prepared
 
 
 def to_facts(tasks: Iterable[Task]) -> list[dict[str, Any]]:

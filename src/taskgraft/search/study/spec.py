@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.metrics import lower_is_better
+from taskgraft.search.study.compression_spec import CompressionSteps, Steps
 from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
 from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.task_spec import TaskSpec
@@ -142,6 +143,11 @@ class StudySpec(Value):
     )
     seed: Whole = Field(0, ge=0, lt=2**31)
     training: TrainingSpec = TrainingSpec()
+    compression: CompressionSteps = Field(
+        default=(),
+        description="what makes the tree smaller once it is found: a name, or a list of steps",
+        exclude_if=lambda steps: not steps,
+    )
     budget: BudgetSpec = BudgetSpec()
 
     @field_validator("name")
@@ -287,6 +293,23 @@ class StudySpec(Value):
                 faults = [fault_at(where, rule, training.loss_weighting.to_plain()) for where, rule in found]
                 raise ValidationError.from_exception_data("training", faults)
         return training
+
+    @field_validator("compression")
+    @classmethod
+    def _can_be_smaller(cls, steps: Steps, info: ValidationInfo) -> Steps:
+        """Refuse a template that can't be made smaller, and first weights that no seed draws."""
+        if {"template", "front_end"} <= info.data.keys():
+            template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            for step in steps:
+                try:
+                    step.check_template(template)
+                except InvalidInput as error:
+                    raise ValueError(f"{step.name}: {error.faults[0].message}") from None
+        has_trunk = "training" in info.data and info.data["training"].has_trunk
+        if has_trunk and (rewinding := [step.name for step in steps if step.rewinds]):
+            why = "goes back to the weights that the seed draws, and training.start is trunk"
+            raise ValueError(f"{rewinding[0]} {why}: leave one of them out")
+        return steps
 
     @field_validator("budget")
     @classmethod

@@ -12,6 +12,8 @@ class Stage(StrEnum):
     PAIRS = "pairs"
     SYNTHESIS = "synthesis"
     VERIFICATION = "verification"
+    COMPRESSION = "compression"
+    """Of a study whose tree is made smaller."""
     COMPARISON = "comparison"
     """Of a comparison alone: its rows are trained."""
     EXPORT = "export"
