@@ -165,7 +165,8 @@ def test_its_table_is_there_once_it_has_succeeded(api: Api, succeeded: str) -> N
     made = post(api, succeeded, systems=["independent", "hoa"]).json()["id"]
     task = RowTask("gender", "accuracy", 0.9, (0.8, 0.95), None)
     part = RowPart(("gender",), ("gender",), BranchTree.flat(["gender"], 8, 8).to_json())
-    row = Row("independent", "independent", (task,), 0.0, (0.0, 0.0), 10, 40, 1000, 1, 3, 4.5, (part,))
+    sizes = {"nominal_parameters": 9, "packed_bytes": 38}
+    row = Row("independent", "independent", (task,), 0.0, (0.0, 0.0), 10, 40, 1000, 1, 3, 4.5, (part,), **sizes)
     table = ComparisonTable(0.1, (row,), (Refusal("hoa", "too many tasks"),), ("one seed",))
     api.store.acquire_study(made, "runner", LEASE)
     facts = api.store.get_study(made).facts

@@ -24,6 +24,8 @@ def row(name: str, ar: float, parameters: int, *parts: RowPart, note: str = "") 
         12.34,
         parts or (whole,),
         note,
+        nominal_parameters=parameters,
+        packed_bytes=4 * parameters,
     )
 
 

@@ -18,13 +18,21 @@ def show_comparison(table: JSON) -> None:
     if table["rows"]:
         console.print(_metrics(table["rows"], table["ar_threshold"]))
         console.print(_costs(table["rows"]))
-    for row in table["rows"]:
-        if row["note"]:
-            console.print(f"{escape(row['name'])}: {escape(row['note'])}")
+    for note, names in _notes(table["rows"]).items():
+        console.print(f"{escape(', '.join(names))}: {escape(note)}")
     for refusal in table["refusals"]:
         console.print(f"{escape(refusal['system'])} has no row: {escape(refusal['reason'])}")
     for remark in table["remarks"]:
         console.print(escape(remark))
+
+
+def _notes(rows: Sequence[JSON]) -> dict[str, list[str]]:
+    """Return the notes, each with the rows that it is about."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["note"]:
+            found.setdefault(row["note"], []).append(row["name"])
+    return found
 
 
 def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
@@ -43,14 +51,18 @@ def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
 
 
 def _costs(rows: Sequence[JSON]) -> Table:
-    """Return what every row weighs and took."""
+    """Return what every row weighs and took; if a model was pruned, also what is left of each."""
+    more = (("numbers left", "nominal_parameters"), ("bytes packed", "packed_bytes"))
+    is_pruned = any(row["packed_bytes"] != row["stored_bytes"] for row in rows)
+    further = [named for named in more if is_pruned]
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold")
-    for name in ("parameters", "bytes", "MACs per second", "trainings", "seconds"):
+    for name in ("parameters", "bytes", "MACs per second", "trainings", "seconds", *(name for name, _ in further)):
         table.add_column(name, justify="right")
     for row in rows:
         sizes = map(count, (row["parameters"], row["stored_bytes"], row["macs_per_second"], row["trainings"]))
-        table.add_row(escape(row["name"]), *sizes, f"{row['seconds']:,.0f}")
+        left = (count(row[figure]) for _, figure in further)
+        table.add_row(escape(row["name"]), *sizes, f"{row['seconds']:,.0f}", *left)
     return table
 
 

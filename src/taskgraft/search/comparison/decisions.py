@@ -29,8 +29,11 @@ class SystemState:
     @cached_property
     def refusal(self) -> str | None:
         """Why it has no row: it does not apply, or a training that it rests on has failed."""
-        reason = self.system.refusal(self.known.spec, self.known.comparison)
-        return reason or next((_failure(training, self.known) for training in self.failed), None)
+        return self._own_refusal or next((_failure(training, self.known) for training in self.failed), None)
+
+    @cached_property
+    def _own_refusal(self) -> str | None:
+        return self.system.refusal(self.known.spec, self.known.comparison)
 
     @cached_property
     def models(self) -> Sequence[Model]:
@@ -40,7 +43,7 @@ class SystemState:
     @cached_property
     def trainings(self) -> tuple[Training, ...]:
         """The trainings that it rests on, those that choose its models first; the baselines are not among them."""
-        if self.system.refusal(self.known.spec, self.known.comparison):
+        if self._own_refusal:
             return ()
         asked = dict.fromkeys(self.system.asks(self.known))
         parts = [trainings_of(model, self.known) for model in self.models]

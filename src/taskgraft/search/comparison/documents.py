@@ -36,14 +36,14 @@ def to_csv(table: ComparisonTable) -> str:
     tasks = [task.name for task in table.rows[0].tasks] if table.rows else []
     ends = [f"{name}_{end}" for name in (*tasks, "ar") for end in ("low", "high")]
     costs = ("stored_bytes", "macs_per_second", "trainings", "seconds", "seeds", "system", "note")
-    writer.writerow(["model", "parameters", *tasks, "ar", *ends, *costs])
+    sizes = ("nominal_parameters", "packed_bytes")
+    writer.writerow(["model", "parameters", *tasks, "ar", *ends, *costs, *sizes])
     for row in table.rows:
         intervals = (end for interval in (*(task.interval for task in row.tasks), row.ar_interval) for end in interval)
         figures = [*(task.value for task in row.tasks), row.ar, *intervals]
         took = (row.stored_bytes, row.macs_per_second, row.trainings, f"{row.seconds:.1f}")
-        writer.writerow(
-            [row.name, row.parameters, *(f"{value:.6f}" for value in figures), *took, row.seeds, row.system, row.note]
-        )
+        about = (row.seeds, row.system, row.note, row.nominal_parameters, row.packed_bytes)
+        writer.writerow([row.name, row.parameters, *(f"{value:.6f}" for value in figures), *took, *about])
     return out.getvalue()
 
 
@@ -62,13 +62,15 @@ def _markdown_table(rows: Iterable[Row]) -> Iterator[str]:
     rows = tuple(rows)
     tasks = [f"{task.name} ({task.metric.replace('_', ' ')})" for task in rows[0].tasks]
     costs = ("parameters", "stored bytes", "MACs per second", "trainings", "seconds")
-    header = ["model", *tasks, "AR", *costs, "about"]
-    yield _line(header)
-    yield _line(["---", *("---:" for _ in header[1:-1]), "---"])
+    sizes = ("nominal parameters", "packed bytes")
+    yield _line(["model", *tasks, "AR", *costs, "about", *sizes])
+    yield _line(["---", *("---:" for _ in (*tasks, "AR", *costs)), "---", *("---:" for _ in sizes)])
     for row in rows:
         took = (row.parameters, row.stored_bytes, row.macs_per_second, row.trainings, round(row.seconds))
         figures = [with_interval(task.value, task.interval, task.metric) for task in row.tasks]
-        yield _line([row.name, *figures, with_interval(row.ar, row.ar_interval), *(f"{n:,}" for n in took), row.note])
+        ar, packed = with_interval(row.ar, row.ar_interval), (row.nominal_parameters, row.packed_bytes)
+        numbers, further = ([f"{n:,}" for n in some] for some in (took, packed))
+        yield _line([row.name, *figures, ar, *numbers, row.note, *further])
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -1,34 +1,40 @@
 """The picture of a comparison: size against AR, one point for each row, as one standalone SVG."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from taskgraft.search.study.comparison_table import ComparisonTable, Row
 from taskgraft.svg import LINE, MUTED, STRONG, WARNING, add_element, add_text, new_picture, to_text
 
-_LEFT, _TOP, _PLOT_WIDTH, _PLOT_HEIGHT, _BOTTOM = 64, 56, 520, 320, 56
+_LEFT, _TOP, _PLOT_WIDTH, _LEAST_HEIGHT, _BOTTOM = 64, 56, 520, 320, 56
 _LETTER, _LABEL = 7.5, 15
 """Width of a letter and height of a line of the labels, in pixels."""
+_GAP, _FAR = 8, 40
+"""From a point to its label: if it is beside the point, and if it had to move."""
 _TICKS = 5
 
 
 def draw_comparison(table: ComparisonTable) -> str:
-    """Draw parameters against AR with its 95 % interval; a dashed line is the study's threshold."""
+    """Draw parameters against AR with its 95 % interval; a dashed line is the study's threshold.
+
+    Many rows may have one size, so the picture is as high as all their names below each other. A name that had to move
+    away from its point has a line to it.
+    """
+    plot = _Plot.of(table)
     names = max((len(row.name) for row in table.rows), default=0) * _LETTER
-    svg = new_picture(_LEFT + _PLOT_WIDTH + names + 40, _TOP + _PLOT_HEIGHT + _BOTTOM)
+    svg = new_picture(_LEFT + _PLOT_WIDTH + names + 40, _TOP + plot.height + _BOTTOM)
     add_element(svg, "title", f"Accuracy reduction by size of {len(table.rows)} models")
     add_element(svg, "desc", "; ".join(map(_words, table.rows)))
     add_element(svg, "rect", width="100%", height="100%", fill="#ffffff")
-    plot = _Plot.of(table)
     add_text(svg, "accuracy reduction (AR, %) by parameters; bars are 95 % intervals", _LEFT, 28, size=14, weight="600")
     _draw_axes(svg, plot)
     _draw_threshold(svg, plot, table.ar_threshold)
     for row in table.rows:
         _draw_point(svg, plot, row)
-    for row, y in _label_places(table, plot):
-        add_text(svg, row.name, plot.x(row.parameters) + 8, y, size=12)
+    for rows in _neighbours(table, plot):
+        _draw_names(svg, plot, rows)
     return to_text(svg)
 
 
@@ -42,13 +48,14 @@ class _Plot:
 
     most_parameters: float
     most_ar: float
+    height: int
 
     @classmethod
     def of(cls, table: ComparisonTable) -> "_Plot":
         """Return axes that hold every row and the threshold."""
         parameters = max((row.parameters for row in table.rows), default=1)
         ar = max([row.ar_interval[1] for row in table.rows] + [table.ar_threshold, 0.01])
-        return cls(_round_up(parameters), _round_up(ar))
+        return cls(_round_up(parameters), _round_up(ar), max(_LEAST_HEIGHT, _LABEL * (len(table.rows) + 1)))
 
     def x(self, parameters: float) -> float:
         """Return where a size lies."""
@@ -56,7 +63,12 @@ class _Plot:
 
     def y(self, ar: float) -> float:
         """Return where an AR lies."""
-        return round(_TOP + _PLOT_HEIGHT * (1 - ar / self.most_ar), 1)
+        return round(_TOP + self.height * (1 - ar / self.most_ar), 1)
+
+    @property
+    def bottom(self) -> int:
+        """Where AR is 0."""
+        return _TOP + self.height
 
 
 def _round_up(value: float) -> float:
@@ -77,9 +89,9 @@ def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
         x, y = plot.x(parameters), plot.y(ar)
         _line(svg, f"M{_LEFT} {y}H{_LEFT + _PLOT_WIDTH}", "0.3")
         add_text(svg, f"{100 * ar:g}", _LEFT - 8, y + 4, size=11, fill=MUTED, anchor="end")
-        add_text(svg, f"{parameters:,.0f}", x, _TOP + _PLOT_HEIGHT + 20, size=11, fill=MUTED, anchor="middle")
+        add_text(svg, f"{parameters:,.0f}", x, plot.bottom + 20, size=11, fill=MUTED, anchor="middle")
     middle = _LEFT + _PLOT_WIDTH / 2
-    add_text(svg, "parameters", middle, _TOP + _PLOT_HEIGHT + 42, size=12, fill=MUTED, anchor="middle")
+    add_text(svg, "parameters", middle, plot.bottom + 42, size=12, fill=MUTED, anchor="middle")
 
 
 def _draw_threshold(svg: ET.Element, plot: _Plot, threshold: float) -> None:
@@ -97,21 +109,53 @@ def _draw_point(svg: ET.Element, plot: _Plot, row: Row) -> None:
     add_element(point, "title", _words(row))
 
 
-def _label_places(table: ComparisonTable, plot: _Plot) -> Iterator[tuple[Row, float]]:
-    """Yield each row with the height of its label: beside its point, or as near as there is room."""
-    taken: list[tuple[float, float, float]] = []
-    for row in sorted(table.rows, key=lambda row: (row.ar, row.parameters)):
-        left = plot.x(row.parameters) + 8
-        right, wanted = left + len(row.name) * _LETTER, plot.y(row.ar) + 4
-        steps = (round(wanted + sign * _LABEL * step, 1) for step in range(2 * len(table.rows)) for sign in (-1, 1))
-        inside = (y for y in steps if _TOP <= y <= _TOP + _PLOT_HEIGHT + 4)
-        y = next((y for y in inside if not any(_overlap(left, right, y, box) for box in taken)), wanted)
-        taken.append((left, right, y))
-        yield row, y
+def _draw_names(svg: ET.Element, plot: _Plot, rows: Sequence[Row]) -> None:
+    """Write the names of points that lie near each other, one below the other in the order of the points.
+
+    If any of them had to move away from its point, all are set apart, with a line to each point.
+    """
+    heights = _spread([plot.y(row.ar) for row in rows], _TOP, plot.bottom)
+    moved = max(abs(y - plot.y(row.ar)) for row, y in zip(rows, heights, strict=True))
+    gap = _GAP if moved < _LABEL / 2 else _FAR
+    for row, y in zip(rows, heights, strict=True):
+        x = plot.x(row.parameters)
+        if gap == _FAR:
+            _line(svg, f"M{x} {plot.y(row.ar)}L{x + gap - 2} {y}", "0.5")
+        add_text(svg, row.name, x + gap, y + 4, size=12)
 
 
-def _overlap(left: float, right: float, y: float, box: tuple[float, float, float]) -> bool:
-    return left < box[1] and box[0] < right and abs(y - box[2]) < _LABEL
+def _neighbours(table: ComparisonTable, plot: _Plot) -> Iterator[list[Row]]:
+    """Yield the rows whose names lie side by side, from the highest point to the lowest one."""
+    group: list[Row] = []
+    end = 0.0
+    for row in sorted(table.rows, key=lambda row: row.parameters):
+        if group and plot.x(row.parameters) > end:
+            yield sorted(group, key=lambda row: plot.y(row.ar))
+            group = []
+        group.append(row)
+        end = max(end, plot.x(row.parameters) + _FAR + len(row.name) * _LETTER)
+    if group:
+        yield sorted(group, key=lambda row: plot.y(row.ar))
+
+
+def _spread(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Return heights as near to the wanted ones, in ascending order, as lines of text that do not touch can be.
+
+    That is isotonic regression of what is wanted less the lines above, by pooling neighbours that are in the way.
+
+    >>> _spread([100, 102, 300], 0, 400)
+    [93.5, 108.5, 300.0]
+    """
+    pools: list[tuple[float, int]] = []
+    for line, y in enumerate(wanted):
+        mean, count = y - _LABEL * line, 1
+        while pools and pools[-1][0] > mean:
+            before, lines = pools.pop()
+            mean, count = (before * lines + mean * count) / (lines + count), lines + count
+        pools.append((mean, count))
+    most = bottom - _LABEL * (len(wanted) - 1)
+    starts = [max(top, min(most, mean)) for mean, count in pools for _ in range(count)]
+    return [round(start + _LABEL * line, 1) for line, start in enumerate(starts)]
 
 
 def _line(svg: ET.Element, path: str, width: str) -> None:

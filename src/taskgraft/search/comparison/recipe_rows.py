@@ -17,51 +17,48 @@ from taskgraft.search.study.spec import StudySpec
 
 @dataclass(frozen=True)
 class RecipeRow(System):
-    """One row: all tasks share as many blocks as at the study's deepest depth; one ``field`` of `training` differs.
+    """One row: all tasks share as many blocks as at the study's deepest depth, and the ``recipe`` is another one.
 
-    ``value`` is that field as plain data, or None, and then ``lacks`` says what is missing. With ``shares_nothing``,
-    each task has a column of blocks of its own, and all of them are trained together. A value that is the study's own
-    takes no other recipe, so that the training is that of flat sharing.
+    It is None if what the row is about is the study's own: then the training is that of flat sharing. With
+    ``shares_nothing``, each task has a column of blocks of its own, and all of them are trained together. ``lacks`` is
+    what the study has to say for the row, if it does not. ``listed_as`` is the name for all rows of the kind.
     """
 
     name: str
     listed_as: str
     field: str
-    value: Any = None
+    recipe: str | None = None
     lacks: str = ""
     shares_nothing: bool = False
 
     @property
     def family(self) -> str:
-        """The name for all rows."""
+        """The name for all rows of the kind."""
         return self.listed_as
 
     @property
     def summary(self) -> str:
-        """What differs."""
-        columns = ", no block shared" * self.shares_nothing
-        return f"flat sharing, {self.field.replace('_', ' ')} {self.name}{columns}"
-
-    def recipe(self, spec: StudySpec) -> str | None:
-        """Return the recipe, None if it is the study's own."""
-        own = spec.training.model_dump(mode="json", include={self.field})
-        wanted = {self.field: self.value}
-        return None if own == wanted else recipe_of(wanted)
+        """What differs, and from what."""
+        shares = "columns" if self.shares_nothing else "flat sharing"
+        return f"{shares}, another {self.field}" if self.recipe else f"{shares}, the study's own {self.field}"
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, what the study does not allow, and what is not installed here."""
-        return too_few_tasks(spec, 2) or self.lacks or _why_not(spec, self.recipe(spec))
+        return too_few_tasks(spec, 2) or self.lacks or _why_not(spec, self.recipe)
 
     def models(self, known: Known) -> Sequence[Model]:
         """Return the one model."""
-        shared, recipe = 0 if self.shares_nothing else max(known.spec.depths), self.recipe(known.spec)
+        shared = 0 if self.shares_nothing else max(known.spec.depths)
         shares = f"{shared} blocks shared by all" if shared else "a column of blocks for each task"
-        note = shares if recipe else f"{shares}; the study's own recipe"
-        return (Model(self.name, (Part.whole(known.flat(known.tasks, shared), recipe),), note),)
+        note = shares if self.recipe else f"{shares}; the study's own {self.field}"
+        return (Model(self.name, (Part.whole(known.flat(known.tasks, shared), self.recipe),), note),)
 
 
 class RecipeRows(Family):
     """The rows of one field of `training`, each of them a system of its own."""
+
+    field: str
+    """The field's name."""
 
     def rows(self, spec: StudySpec) -> Sequence[RecipeRow]:
         """Return all rows, in their order."""
@@ -75,29 +72,31 @@ class RecipeRows(Family):
         """Return all rows, or the one of that name."""
         return [row for row in self.rows(spec) if word in (self.name, row.name)]
 
+    def row(self, name: str, value: Any, spec: StudySpec, *, shares_nothing: bool = False) -> RecipeRow:
+        """Return the row in which the field has this value, as plain data."""
+        recipe = None if value == self._own(spec) else recipe_of({self.field: value})
+        return RecipeRow(name, self.name, self._words, recipe, shares_nothing=shares_nothing)
 
-def row_that_needs(name: str, listed_as: str, field: str, options: Iterable[str], own: object) -> RecipeRow:
-    """Return the row of a value that has options without a default: the study's ``own`` value, or none."""
-    plain = own if isinstance(own, dict) and own["name"] == name else None
-    lacks = f"takes {', '.join(options)} from the study file: only if the study's own {field} is {name}"
-    return RecipeRow(name, listed_as, field, plain, "" if plain else lacks)
+    def row_that_needs(self, name: str, options: Iterable[str], spec: StudySpec) -> RecipeRow:
+        """Return the row of what has options without a default: there is one if the study itself says them."""
+        own = self._own(spec)
+        says = isinstance(own, dict) and own["name"] == name
+        lacks = f"needs {', '.join(options)}: has a row only if it is the study's own {self._words}"
+        return RecipeRow(name, self.name, self._words, lacks="" if says else lacks)
+
+    @property
+    def _words(self) -> str:
+        return self.field.replace("_", " ")
+
+    def _own(self, spec: StudySpec) -> Any:
+        return spec.training.model_dump(mode="json", include={self.field})[self.field]
 
 
+@lru_cache(maxsize=256)  # every decision asks again; an answer that changed on the way would change the rows
 def _why_not(spec: StudySpec, recipe: str | None) -> str | None:
-    """Return why a study can't be trained by a recipe here; packages are looked for each time."""
-    if why := _fault(spec, recipe):
-        return why
+    """Return why a study can't be trained by a recipe here."""
     try:
         check_installed(training_under(spec, recipe).loss_weighting)
-    except InvalidInput as error:
-        return error.faults[0].message
-    return None
-
-
-@lru_cache(maxsize=256)  # every decision asks again, and the answer never changes
-def _fault(spec: StudySpec, recipe: str | None) -> str | None:
-    try:
-        training_under(spec, recipe)
     except InvalidInput as error:
         return "; ".join(f"{fault.where}: {fault.message}" for fault in error.faults)
     return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from safetensors.numpy import load as load_tensors
@@ -12,6 +11,7 @@ from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.evaluators.metrics import measure
+from taskgraft.evaluators.sizes import Sizes
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.comparison.decisions import SystemState, refusals, rests_on, system_states
 from taskgraft.search.comparison.metric_interval import metric_interval
@@ -76,26 +76,30 @@ class _Reader:
     known: Known
     checkpoints: Checkpoints
     _said: dict[Training, Said] = field(default_factory=dict)
+    _noises: dict[frozenset[str | None], SeedNoise | None] = field(default_factory=dict)
 
     def row(self, state: SystemState, model: Model) -> Row:
         """Return the row of a model."""
         reading = self._reading(model)
         trainings, seconds = _effort(state, model)
-        sizes = [tree_cost(_deployed(part), self.data.template, self.prepared.tasks) for part in model.parts]
+        costs = [tree_cost(_deployed(part), self.data.template, self.prepared.tasks) for part in model.parts]
+        parameters, sizes = sum(cost.parameters or 0 for cost in costs), [self._sizes(part) for part in model.parts]
         return Row(
-            system=state.system.name,
+            system=state.system.family,
             name=model.name,
             tasks=tuple(self._task(task, reading) for task in self.prepared.spec.tasks),
             ar=reading.ar,
             ar_interval=reading.interval,
-            parameters=sum(size.parameters or 0 for size in sizes),
-            stored_bytes=sum(self._stored_bytes(part) for part in model.parts),
-            macs_per_second=sum(size.macs_per_second or 0 for size in sizes),
+            parameters=parameters,
+            stored_bytes=sum(size.stored_bytes for size in sizes),
+            macs_per_second=sum(cost.macs_per_second or 0 for cost in costs),
             seeds=self.known.comparison.seeds,
             trainings=trainings,
             seconds=seconds,
             parts=tuple(_row_part(part) for part in model.parts),
             note=model.note,
+            nominal_parameters=parameters - sum(size.pruned for size in sizes),
+            packed_bytes=sum(size.packed_bytes for size in sizes),
         )
 
     def _reading(self, model: Model) -> Reading:
@@ -111,12 +115,16 @@ class _Reader:
             groups_of(self.prepared),
             alone,
             frozenset(filter(self.known.evidence.is_at_chance, self.known.tasks)),
-            self._noise,
+            self._noise(frozenset(part.training.recipe for part in model.parts)),
         )
 
-    @cached_property
-    def _noise(self) -> SeedNoise | None:
-        return _seed_noise(self.known) if self.known.comparison.seeds > 1 else None
+    def _noise(self, recipes: frozenset[str | None]) -> SeedNoise | None:
+        """Return how much trainings of the study's own recipe, and of these, differ by their seed; None of one seed."""
+        if self.known.comparison.seeds == 1:
+            return None
+        if recipes not in self._noises:
+            self._noises[recipes] = _seed_noise(self.known, recipes)
+        return self._noises[recipes]
 
     def _answers(self, part: Part) -> dict[str, list[Outcomes]]:
         """Return what a network said about the test clips of the tasks that it answers, one entry for each seed."""
@@ -138,10 +146,11 @@ class _Reader:
         lost = None if task.name in reading.without_ar else reading.reductions[task.name]
         return RowTask(task.name, task.metric, value, (min(low, value), max(high, value)), lost)
 
-    def _stored_bytes(self, part: Part) -> int:
-        """Return the bytes of the tensors that a network needs for its answers."""
+    def _sizes(self, part: Part) -> Sizes:
+        """Return the sizes of the tensors that a network needs for its answers."""
         tensors = load_tensors(self.checkpoints.load(part.training))
-        return sum(tensor.nbytes for name, tensor in tensors.items() if _is_needed(name, part))
+        needed = {name: tensor for name, tensor in tensors.items() if _is_needed(name, part)}
+        return Sizes.of(needed, is_pruned=part.is_pruned)
 
 
 def _is_needed(tensor: str, part: Part) -> bool:
@@ -154,7 +163,7 @@ def _is_needed(tensor: str, part: Part) -> bool:
 
 
 def _row_part(part: Part) -> RowPart:
-    return RowPart(part.training.tasks, part.answers, part.training.tree.to_json())
+    return RowPart(part.training.tasks, part.answers, part.training.tree.to_json(), part.training.recipe)
 
 
 def _deployed(part: Part) -> BranchTree:
@@ -176,16 +185,22 @@ def _effort(state: SystemState, model: Model) -> tuple[int, float]:
 
 
 def _measured(training: Training, known: Known) -> Measurement:
-    facts = known.evidence.facts
-    return facts.trunks[training] if training.is_trunk else facts.known[training]
+    found = known.evidence.facts.of(training)
+    assert found, "rows rest on trainings that have ended"
+    return found
 
 
-def _seed_noise(known: Known) -> SeedNoise:
-    """Return how much trainings differ by their seed, from all that were trained with several, on validation."""
+def _seed_noise(known: Known, recipes: frozenset[str | None]) -> SeedNoise:
+    """Return how much trainings differ by their seed, from all that were trained with several, on validation.
+
+    Those of the study's own recipe count for every row, those of another one only for its own: it may be noisier.
+    """
     metrics = {task.name: task.metric for task in known.spec.tasks}
     by_training: dict[Training, list[Said]] = {}
-    for training, measured in known.evidence.facts.known.items():
-        by_training.setdefault(replace(training, repeat=0), []).append(measured.outcomes)
+    facts = known.evidence.facts
+    for training, measured in (*facts.known.items(), *facts.by_other_recipes.items()):
+        if training.recipe is None or training.recipe in recipes:
+            by_training.setdefault(replace(training, repeat=0), []).append(measured.outcomes)
     return SeedNoise.pool(
         Repeats.of(metrics[task], [said[task] for said in repeats])
         for training, repeats in by_training.items()

@@ -47,9 +47,13 @@ class Pace:
         took: dict[int, list[tuple[float, float]]] = {}
         for measured, stretch in zip(measurements, stretches or repeat(1.0), strict=False):
             tasks = len(measured.metrics)
-            seconds = measured.seconds / stretch / (tasks if has_phases else 1)
-            took.setdefault(tasks, []).append((seconds, measured.share))
+            phase = measured.seconds / stretch / (tasks if has_phases else 1)
+            took.setdefault(tasks, []).append((phase, measured.share))
         return cls({tasks: tuple(figures) for tasks, figures in took.items()}, has_phases) if took else None
+
+    def phases(self, tasks: int) -> int:
+        """Return how many times a training of so many tasks takes the planned steps."""
+        return tasks if self.has_phases else 1
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -67,7 +71,7 @@ class Pace:
         middle = float(seconds.sum() / shares.sum())  # long trainings count more: short ones hardly get started
         residual = float(np.sqrt(np.average((seconds / shares / middle - 1) ** 2, weights=shares)))
         error = min(_MOST_ERROR, 2 * max(_DEVIATION, residual) / math.sqrt(len(seconds)))
-        more, phases = 1 + (tasks / nearest - 1) / 2, tasks if self.has_phases else 1
+        more, phases = 1 + (tasks / nearest - 1) / 2, self.phases(tasks)
         low, high = middle * max(0.5, 1 - error) * min(1.0, more), middle * (1 + error) * max(1.0, more)
         return phases * low, phases * high
 
@@ -88,12 +92,14 @@ def seconds_left(left: Left, pace: Pace, tasks: int, workers: int, under_way: Se
     has the shortest that is possible, the upper end the longest.
     """
     alone, pair, tree = pace.full(1), pace.full(min(2, tasks)), pace.full(tasks)
+    # A tree may fall into parts that were trained already; as long as one task takes is little enough for that.
+    least_tree = tree[0] / pace.phases(tasks)
     short, long = left.length.stretch
     share = [pace.share(questions)[end] for end, questions in enumerate(left.questions)]
     is_open = left.length.work[0] > 0
     known = left.length.work[0] - sum(under_way) * left.length.longest if is_open else 0.0
     least = max(0.0, known) * alone[0] / workers + short * _least(
-        left, alone[0], pair[0] * share[0], tree[0], workers, () if is_open else under_way
+        left, alone[0], pair[0] * share[0], least_tree, workers, () if is_open else under_way
     )
     work, chain = left.length.work[1] * alone[1], left.length.chain * alone[1]
     most = (

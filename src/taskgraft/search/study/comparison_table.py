@@ -1,7 +1,7 @@
 """What a comparison found: one row for each model that was trained, and why some systems have none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from taskgraft.errors import InvalidInput
@@ -33,19 +33,25 @@ class RowTask:
 
 @dataclass(frozen=True, slots=True)
 class RowPart:
-    """A network of a row: the tasks it was trained on, those it answers, and its tree (`BranchTree.to_json`)."""
+    """A network of a row: the tasks it was trained on, those it answers, and its tree (`BranchTree.to_json`).
+
+    ``recipe`` is how it was trained (`Training.recipe`), None for the study's own.
+    """
 
     trained: tuple[str, ...]
     answers: tuple[str, ...]
     tree: Mapping[str, Any]
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One model of a comparison, on the test split.
 
-    ``parameters`` are those of what is deployed. ``stored_bytes`` is the size of its tensors, weights and running
-    statistics, as they are stored (float32). ``trainings`` and ``seconds`` are everything that the row rests on,
+    ``parameters`` are those of what is deployed, and ``nominal_parameters`` those that pruning has left of them.
+    ``stored_bytes`` is the size of its tensors, weights and running statistics, as they are stored (float32), and
+    ``packed_bytes`` that of values and bit masks (`taskgraft.evaluators.sizes`); both are equal if nothing was pruned.
+    ``macs_per_second`` are those that are executed. ``trainings`` and ``seconds`` are everything that the row rests on,
     baselines that it shares with other rows included.
     """
 
@@ -62,6 +68,8 @@ class Row:
     seconds: float
     parts: tuple[RowPart, ...]
     note: str = ""
+    nominal_parameters: int = field(kw_only=True)
+    packed_bytes: int = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,13 @@ class ComparisonTable:
 
 def _row(plain: Mapping[str, Any]) -> Row:
     tasks = tuple(RowTask(**{**task, "interval": _interval(task["interval"])}) for task in plain["tasks"])
-    parts = tuple(RowPart(tuple(part["trained"]), tuple(part["answers"]), part["tree"]) for part in plain["parts"])
-    return Row(**{**plain, "tasks": tasks, "ar_interval": _interval(plain["ar_interval"]), "parts": parts})
+    parts = tuple(
+        RowPart(tuple(part["trained"]), tuple(part["answers"]), part["tree"], part.get("recipe"))
+        for part in plain["parts"]
+    )
+    # Tables from before rows of pruned models do not say these.
+    sizes = {"nominal_parameters": plain["parameters"], "packed_bytes": plain["stored_bytes"]}
+    return Row(**{**sizes, **plain, "tasks": tasks, "ar_interval": _interval(plain["ar_interval"]), "parts": parts})
 
 
 def _interval(ends: Sequence[float]) -> Interval:

@@ -1,0 +1,41 @@
+"""What tensors weigh: as they are stored, and packed as values and bit masks after pruning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BYTES_OF_VALUE = 4
+"""A number that pruning has left, as float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of some tensors.
+
+    ``stored_bytes`` is the size of the dense tensors, and ``packed_bytes`` that of values and bit masks: of a tensor
+    that pruning has taken numbers from, 4 bytes for each number that is left, and one bit for each that there was; any
+    other tensor is stored as it is. ``pruned`` is how many numbers are gone.
+    """
+
+    stored_bytes: int
+    packed_bytes: int
+    pruned: int = 0
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[Any]], *, is_pruned: bool = False) -> Self:
+        """Return the sizes of tensors; with ``is_pruned``, zeros in kernels and matrices are what pruning has left.
+
+        Other tensors (biases, statistics, of one axis or none) are never pruned, and may have zeros of their own.
+        """
+        sizes = [_of_one(tensor, is_pruned=is_pruned) for tensor in tensors.values()]
+        return cls(*(sum(figures) for figures in zip(*sizes, strict=True))) if sizes else cls(0, 0)
+
+
+def _of_one(tensor: NDArray[Any], *, is_pruned: bool) -> tuple[int, int, int]:
+    """Return bytes as stored, bytes packed, and numbers that are gone."""
+    gone = tensor.size - int(np.count_nonzero(tensor)) if is_pruned and tensor.ndim > 1 else 0
+    packed = _BYTES_OF_VALUE * (tensor.size - gone) + -(-tensor.size // 8) if gone else tensor.nbytes
+    return tensor.nbytes, packed, gone
