@@ -94,7 +94,7 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
     )
     # A failure may have made pointless what is under way: it is waited for, so that no result is lost.
     wanted |= dict.fromkeys(sorted(spent.under_way, key=lambda training: training.key))
-    missing = [one for one in wanted if one not in facts.known and not one.is_trunk and one not in facts.failures]
+    missing = [one for one in wanted if facts.find(one) is None and not one.is_trunk and one not in facts.failures]
     ready = tuple(training for training in missing if _is_ready(training, known))
     if not missing:
         if under_way := tuple(spent.under_way):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.search.comparison.protocol import System
+from taskgraft.search.comparison.systems.distil import TaughtTree
 from taskgraft.search.comparison.systems.flat import Flat
 from taskgraft.search.comparison.systems.hoa import HigherOrder
 from taskgraft.search.comparison.systems.independent import Independent
@@ -20,6 +21,7 @@ SYSTEMS: tuple[System, ...] = (
     Splits(),
     HigherOrder(),
     TaskAffinityGroups(),
+    TaughtTree(),
 )
 """In the order of their rows."""
 

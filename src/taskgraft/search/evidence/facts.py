@@ -37,6 +37,10 @@ class Facts:
         else:
             self._failures[trial.training] = trial.error or "unknown error"
 
+    def find(self, training: Training) -> Measurement | None:
+        """Return what a training measured, of whichever kind it is; None if it has not ended, or failed."""
+        return self._of_kind(training).get(training)
+
     def _of_kind(self, training: Training) -> dict[Training, Measurement]:
         if training.is_trunk:
             return self._trunks

@@ -16,5 +16,5 @@ def teachers_of(training: Training, spec: StudySpec) -> Mapping[str, Training]:
     if training.is_trunk:
         return {}
     depth = spec.encoder.depth
-    taught = spec.training.algorithm.taught(training.tasks)
+    taught = spec.training.under(training.recipe).algorithm.taught(training.tasks)
     return {task: Training(flat_tree((task,), depth, depth), epochs=training.epochs) for task in taught}

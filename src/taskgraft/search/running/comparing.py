@@ -176,8 +176,9 @@ def _effort(state: SystemState, model: Model) -> tuple[int, float]:
 
 
 def _measured(training: Training, known: Known) -> Measurement:
-    facts = known.evidence.facts
-    return facts.trunks[training] if training.is_trunk else facts.known[training]
+    measured = known.evidence.facts.find(training)
+    assert measured is not None, "all trainings of a comparison have ended"
+    return measured
 
 
 def _seed_noise(known: Known) -> SeedNoise:

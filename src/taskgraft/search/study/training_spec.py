@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.evaluators.algorithms.registry import SOFT
 from taskgraft.evaluators.optimisation.checkpoints import ChoiceName
 from taskgraft.evaluators.optimisation.class_weights import ClassWeights
@@ -33,6 +34,8 @@ from taskgraft.space.front_ends import AnyFrontEnd
 from taskgraft.space.tasks import TaskKind
 
 MAX_EPOCHS = 10_000
+TAUGHT = Distil.name
+"""The recipe of single trainings that differ from their study in nothing but that baselines teach them."""
 TRUNK_SHARE = 4
 """A trunk takes one of so many parts of a training's steps, every model that starts from it the others."""
 _epochs = WholeOrAuto(MAX_EPOCHS)
@@ -221,13 +224,17 @@ class TrainingSpec(Value):
     def under(self, recipe: str | None) -> Self:
         """Return the same training by another recipe, for as long as the study says; this one if None is given.
 
+        `TAUGHT` is this recipe with the algorithm ``distil``.
+
         Raises:
             InvalidInput: there is no such recipe.
         """
         if recipe is None:
             return self
+        if recipe == TAUGHT:
+            return self.model_copy(update={"algorithm": Distil()})
         if recipe not in PRESETS:
-            raise InvalidInput.at("recipe", f"there is {', '.join(PRESETS)}; got {recipe!r}")
+            raise InvalidInput.at("recipe", f"there is {', '.join((*PRESETS, TAUGHT))}; got {recipe!r}")
         fields = {name: value for name, value in PRESETS[RecipeName(recipe)].fields.items() if name != "epochs"}
         return self.model_copy(update={"recipe": RecipeName(recipe), **fields})
 
