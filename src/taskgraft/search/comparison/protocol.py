@@ -40,7 +40,7 @@ class Known:
 
     def have_ended(self, trainings: Sequence[Training]) -> bool:
         """Return whether all of these have a measurement."""
-        return all(training in self.evidence.facts.known for training in trainings)
+        return all(self.evidence.facts.find(training) is not None for training in trainings)
 
     def metrics(self, training: Training) -> Mapping[str, float]:
         """Return the validation metrics of a training that has ended."""
