@@ -59,7 +59,7 @@ def test_a_comparison_is_a_study_of_its_own(api: Api, succeeded: str) -> None:
 
 def test_all_systems_are_the_default_and_a_body_may_be_empty(api: Api, succeeded: str) -> None:
     made = post(api, succeeded).json()["comparison"]
-    assert made["systems"] == ["independent", "flat", "tree", "splits", "hoa", "tag"]
+    assert made["systems"] == ["independent", "flat", "tree", "splits", "hoa", "tag", "distil"]
     assert made["seeds"] == 1
 
 

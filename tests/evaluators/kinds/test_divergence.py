@@ -83,16 +83,16 @@ def test_answers_by_yes_or_no_are_compared_one_by_one(data: StudyData, kind: Tas
 
 def test_events_are_compared_by_time_steps_and_by_whole_clips(data: StudyData) -> None:
     scores, taught = scores_of(TaskKind.EVENTS)
-    clips = [pooled(one, 2).double().logit() for one in (scores, taught)]
-    expected = 4 * (entropies(scores, taught, 2.0).mean() + entropies(*clips, 2.0).mean())
+    mine, theirs = (pooled(one, 2).double().logit() for one in (scores, taught))
+    expected = 4 * (entropies(scores, taught, 2.0).mean() + entropies(mine, theirs, 2.0).mean())
     assert divergence(data, TaskKind.EVENTS, scores, taught, 2.0).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_heads_that_weigh_their_steps_have_their_weights_in_whole_clips_only(data: StudyData) -> None:
     (scores, taught), (weights, others) = scores_of(TaskKind.EVENTS), torch.zeros(2, 5, 4, 2)
     whole = torch.cat([scores, weights], 2), torch.cat([taught, others], 2)
-    clips = [pooled(one, 2).double().logit() for one in whole]
-    expected = 4 * (entropies(scores, taught, 2.0).mean() + entropies(*clips, 2.0).mean())
+    mine, theirs = (pooled(one, 2).double().logit() for one in whole)
+    expected = 4 * (entropies(scores, taught, 2.0).mean() + entropies(mine, theirs, 2.0).mean())
     assert divergence(data, TaskKind.EVENTS, *whole, 2.0).item() == pytest.approx(expected.item(), rel=1e-4)
 
 

@@ -44,10 +44,10 @@ def test_a_bad_request_is_refused_by_its_field(
 @pytest.mark.parametrize(
     ("systems", "checked"),
     [
-        (["all"], ("independent", "flat", "tree", "splits", "hoa", "tag")),
+        (["all"], ("independent", "flat", "tree", "splits", "hoa", "tag", "distil")),
         (["tag", "flat-6", "tag", "flat-4"], ("flat-4", "flat-6", "tag")),
         (["flat-6", "flat"], ("flat",)),
-        (["flat-6", "all"], ("independent", "flat", "tree", "splits", "hoa", "tag")),
+        (["flat-6", "all"], ("independent", "flat", "tree", "splits", "hoa", "tag", "distil")),
     ],
 )
 def test_systems_are_named_once_in_the_order_of_their_rows(systems: list[str], checked: tuple[str, ...]) -> None:

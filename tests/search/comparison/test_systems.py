@@ -10,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.errors import TrainingFailed
+from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.search.comparison.decisions import baselines, rests_on, system_states, trainings_of
 from taskgraft.search.comparison.protocol import Known, Model, Part
 from taskgraft.search.comparison.registry import SYSTEMS, words_of
 from taskgraft.search.evidence.evidence import Evidence
+from taskgraft.search.evidence.teachers import teachers_of
 from taskgraft.search.running.agenda import ComparisonAgenda
 from taskgraft.search.strategies.strategy import Ask, Spent
 from taskgraft.search.study.comparison import comparison_spec
+from taskgraft.search.study.training_spec import TAUGHT
 from taskgraft.search.study.trial import Training
-from taskgraft.space.tree import BranchTree
+from taskgraft.space.tree import BranchTree, Node
 from tests.search.comparison.driving import NESTED, ComparedWorld, Driven, compared, drive
 from tests.search.worlds import World, make_spec
 
@@ -87,7 +90,7 @@ def test_every_kind_of_study_can_be_compared(settings: dict[str, Any], training:
     alone = [trial.training for trial in driven.trials if len(trial.training.tasks) == 1]
     assert len(alone) == 4 * repeats  # trainings of several tasks are held against as many as in the study
     assert not any(trial.training.is_probe for trial in driven.trials)
-    assert len(rows(driven)) == 1 + 5 + 1 + 6 + 2
+    assert len(rows(driven)) == 1 + 5 + 1 + 6 + 2 + 1
 
 
 def test_what_several_systems_need_is_trained_once() -> None:
@@ -176,6 +179,42 @@ def test_baselines_come_first_and_what_they_allow_does_not_wait() -> None:
     assert [training.tasks for training in second.trainings] == [("c",), ("d",), ("a", "b")]
 
 
+def test_the_taught_tree_differs_from_the_tree_by_its_teachers_only() -> None:
+    tree = BranchTree(
+        Node(
+            ("a", "b", "c"),
+            (0, 0),
+            (
+                Node(("a", "b"), (0, 8), (Node(("a",), (8, 8)), Node(("b",), (8, 8)))),
+                Node(("c",), (0, 8)),
+            ),
+        ),
+        8,
+    )
+    spec = make_spec(3, training={"epochs": 30, "start": "trunk"})
+    driven = drive(compared(3, ["tree", "distil"], 2, tree=tree), spec)
+    taught = {trial.training for trial in driven.trials if trial.training.recipe == TAUGHT}
+    assert {(one.tasks, one.repeat) for one in taught} == {(("a", "b"), 0), (("a", "b"), 1)}
+    assert {trial.training.recipe for trial in driven.trials if trial.training.is_trunk} == {None}
+    evidence, agenda = driven.known.evidence, ComparisonAgenda(compared(3))
+    plain, other = (agenda.job(replace(next(iter(taught)), recipe=recipe), evidence) for recipe in (None, TAUGHT))
+    assert other.schedule
+    assert other.schedule == replace(evidence.spec.training.schedule_for(plain.epochs), algorithm=Distil())
+    assert (plain.references, plain.seed, plain.epochs) == (other.references, other.seed, other.epochs)
+    assert teachers_of(other.training, evidence.spec).keys() == {"a", "b"}
+    assert not teachers_of(plain.training, evidence.spec)
+
+
+def test_there_is_no_taught_tree_where_nothing_is_taught_or_everything() -> None:
+    comparison = compared(3, ["distil"], tree=BranchTree.flat("abc", 0, 8))
+    (state,) = system_states(drive(comparison, make_spec(3)).known)
+    assert state.refusal == "the study found nothing to share, and baselines teach models of several tasks"
+    taught = make_spec(3, training={"epochs": 30, "algorithm": "distil"})
+    (state,) = system_states(drive(compared(3, ["distil"]), taught).known)
+    assert state.refusal
+    assert "its tree is the row tree" in state.refusal
+
+
 def test_models_and_parts_refuse_what_makes_no_sense() -> None:
     part = Part.whole(BranchTree.flat("ab", 8, 8))
     with pytest.raises(ValueError, match="by one network"):
@@ -186,5 +225,5 @@ def test_models_and_parts_refuse_what_makes_no_sense() -> None:
 
 def test_every_word_belongs_to_one_system() -> None:
     words = words_of(make_spec(3, depths=[4, 8]))
-    assert words == ("independent", "flat", "flat-4", "flat-8", "tree", "splits", "hoa", "tag")
+    assert words == ("independent", "flat", "flat-4", "flat-8", "tree", "splits", "hoa", "tag", "distil")
     assert all(system.summary for system in SYSTEMS)

@@ -99,8 +99,8 @@ def test_a_teacher_whose_weights_are_lost_is_trouble_of_the_environment(store: S
     spec = make_spec(2, training=DISTIL)
     study = new_study(store, spec)
     driver = make_driver(store, spec, tmp_path, study)
-    for _ in "ab":
-        finish(driver, job := next_job(driver), **{job.training.tasks[0]: 0.8})
+    for task in "ab":
+        finish(driver, next_job(driver), **{task: 0.8})
     checkpoint = Checkpoints(tmp_path, study)._path(Training(ALONE))
     checkpoint.unlink()
     with pytest.raises(Unavailable, match=checkpoint.name):
@@ -200,7 +200,7 @@ def test_equal_digests_are_equal_teachers(beeps_data: StudyData) -> None:
             under_way = Work(to_config(alone), beeps_data, schedule_of(spec), "cpu")
             under_way.advance()
             trained[task, seed] = under_way.measurement("here").weights or b""
-    found = {}
+    found: dict[str, set[str]] = {}
     for first, second in ((0, 0), (0, 1), (1, 0), (0, 0)):
         teachers = Teachers({"pitch": trained["pitch", first], "loud": trained["loud", second]})
         taught = replace(job, teachers=teachers)
