@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "e087becc976e9cdc63c2c2ec893b9292adc2b108de16ca1c927285a552a3b893")
+PINNED = (2, "21ccc4b2e647d46a3a4861ac1223f52e8d8d6045b87d1dfd7e5c49d5ae1d4b8b")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
@@ -30,6 +30,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/algorithms/soft_sharing.py": (),
     "evaluators/algorithms/statistics.py": (),
     "evaluators/algorithms/steps.py": (),
+    "evaluators/algorithms/task_attention.py": (),
     "evaluators/algorithms/teacher.py": (),
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
@@ -63,6 +64,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/metrics/registry.py": (),
     "evaluators/metrics/values.py": (),
     "evaluators/models/blocks.py": (),
+    "evaluators/models/gates.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
     "evaluators/outcomes.py": (),

@@ -14,9 +14,10 @@ class Cost:
     """Size and effort of a model; what depends on the heads is None where the tasks' kinds and classes are unknown."""
 
     encoder_parameters: int
+    """Of blocks, and of gates as far as tasks share them."""
     parameters: int | None
     macs_per_second: int | None
-    """MACs of encoder and heads for one second of audio; the front end is not counted."""
+    """MACs of encoder, gates and heads for one second of audio; the front end is not counted."""
 
 
 def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None = None) -> Cost:
@@ -48,7 +49,7 @@ def _tasks_of(tree: BranchTree, tasks: Iterable[Task]) -> list[Task]:
 
 
 def _block_parameters(node: Node, template: Template) -> int:
-    return sum(block.parameters for block in template.blocks[slice(*node.blocks)])
+    return sum(template.block_parameters[slice(*node.blocks)])
 
 
 def _block_macs(node: Node, template: Template) -> int:
@@ -57,8 +58,8 @@ def _block_macs(node: Node, template: Template) -> int:
 
 
 def _head_parameters(task: Task, template: Template) -> int:
-    return template.head(task).parameters(template.shapes(template.frames)[-1], task.outputs)
+    return template.head(task).parameters(template.encoded, task.outputs) + template.gate.task_parameters()
 
 
 def _head_macs(task: Task, template: Template) -> int:
-    return template.head(task).macs(template.shapes(template.frames)[-1], task.outputs)
+    return template.head(task).macs(template.encoded, task.outputs) + template.gate.macs(template.encoded)

@@ -12,6 +12,7 @@ from taskgraft.evaluators.algorithms.cross import CrossSoft
 from taskgraft.evaluators.algorithms.freeze import Freeze
 from taskgraft.evaluators.algorithms.hard import Hard
 from taskgraft.evaluators.algorithms.registry import ALGORITHMS, SOFT, algorithm_schema, read_algorithm
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.evaluators.course import Course
 from taskgraft.evaluators.schedule import Schedule
 
@@ -20,6 +21,7 @@ from taskgraft.evaluators.schedule import Schedule
     ("given", "algorithm", "plain"),
     [
         ("soft", SOFT, "soft"),
+        ("task-attention", TaskAttention(), {"name": "task-attention", "over": "step"}),
         ({"name": "hard"}, Hard(), "hard"),
         ("cross-soft", CrossSoft(), {"name": "cross-soft", "weight": 2.0}),
         ({"name": "cross-soft", "weight": 1}, CrossSoft(1), {"name": "cross-soft", "weight": 1}),
@@ -49,6 +51,8 @@ def test_what_is_read_is_written_the_same(given: object, algorithm: Algorithm, p
         ({"name": "soft-sharing", "form": "l1"}, "form", "one of l2, orthogonal; got 'l1'"),
         ({"name": "serial", "order": ["a", "a"]}, "order", "each task is named once"),
         ({"name": "serial", "order": "a"}, "order", "a list of the names of all tasks"),
+        ({"name": "task-attention", "over": "bands"}, "over", "one of step, channels; got 'bands'"),
+        ({"name": "task-attention", "weight": 1}, "weight", "takes over: this is one of cross-soft"),
     ],
 )
 def test_what_is_wrong_is_named(given: object, where: str, why: str) -> None:

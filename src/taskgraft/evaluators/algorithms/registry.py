@@ -14,6 +14,7 @@ from taskgraft.evaluators.algorithms.mean_teacher import MeanTeacher
 from taskgraft.evaluators.algorithms.serial import Serial
 from taskgraft.evaluators.algorithms.soft import Soft
 from taskgraft.evaluators.algorithms.soft_sharing import SoftSharing
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 
 ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
     {
@@ -26,6 +27,7 @@ ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
         MeanTeacher.name: MeanTeacher,
         SoftSharing.name: SoftSharing,
         Adversarial.name: Adversarial,
+        TaskAttention.name: TaskAttention,
     }
 )
 SOFT = Soft()

@@ -366,8 +366,9 @@ class StudySpec(Value):
 
     @property
     def encoder(self) -> Template:
-        """The template, as wide as the study wants it."""
-        return template_of(self.imported, self.template, float(self.width), self.front_end)
+        """The template, as wide as the study wants it, and as its algorithm trains it."""
+        named = template_of(self.imported, self.template, float(self.width), self.front_end)
+        return self.training.algorithm.template(named)
 
     @property
     def task_names(self) -> tuple[str, ...]:
