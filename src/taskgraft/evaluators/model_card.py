@@ -58,8 +58,9 @@ def _size(document: Mapping[str, Any]) -> str:
     outline = "\n".join(_outline(document["root"], 0))
     return (
         f"{document['parameters']:,} parameters; one model per task would have "
-        f"{document['independent_parameters']:,}.{_gate(document)} Blocks of the template `{document['template']}`, and who shares them:"
-        f"\n\n```\n{outline}\n```{_branchings(document)}"
+        f"{document['independent_parameters']:,}.{_gate(document)} "
+        f"Blocks of the template `{document['template']}`, and who shares them:\n\n"
+        f"```\n{outline}\n```{_branchings(document)}"
     )
 
 

@@ -30,6 +30,8 @@ ALGORITHMS: list[Any] = [
     "soft-sharing",
     {"name": "soft-sharing", "form": "orthogonal"},
     {"name": "soft-sharing", "strength": 0.1},
+    "task-attention",
+    {"name": "task-attention", "over": "channels"},
 ]
 
 
