@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +112,10 @@ def test_a_gate_that_is_larger_than_the_blocks_is_told(template: Template) -> No
             "task attention over the 3,328 features of a step has 11,128,832 parameters, and the blocks before it have "
             "60,088; over channels it has 12,480",
         )
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=lambda template: template.name)
+def test_the_page_has_the_sizes_of_all_gates(template: Template) -> None:
+    page = (Path(__file__).parents[2] / "docs/algorithms.md").read_text("utf-8")
+    sizes = [template.encoder_parameters, *(TaskGate(over).shared_parameters(template.encoded) for over in Over)]
+    assert f"| `{template.name}` | {' | '.join(f'{size:,}' for size in sizes)} |" in page
