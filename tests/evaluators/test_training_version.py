@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "1e61449a7efd134577cabe70c2440a641b58a7364ad16a9c300fbe77df9be8b2")
+PINNED = (2, "66ff2cdb933efeaca8b075a31fa370d4560bc90a4a79733319b2de70737218d2")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
@@ -32,6 +32,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/algorithms/soft_sharing.py": (),
     "evaluators/algorithms/statistics.py": (),
     "evaluators/algorithms/steps.py": (),
+    "evaluators/algorithms/task_attention.py": (),
     "evaluators/algorithms/teacher.py": (),
     "evaluators/augmentation.py": (),
     "evaluators/batches.py": (),
@@ -72,6 +73,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/metrics/registry.py": (),
     "evaluators/metrics/values.py": (),
     "evaluators/models/blocks.py": (),
+    "evaluators/models/gates.py": (),
     "evaluators/models/heads.py": (),
     "evaluators/models/tree_model.py": (),
     "evaluators/outcomes.py": (),

@@ -28,7 +28,7 @@ def assemble_model(
         place = order.index(part.root)  # a subtree's nodes follow each other, as they do in the part
         for name, tensor in load_tensors(weights).items():
             kind, index, rest = name.split(".", 2)
-            moved = int(index) + place if kind == "nodes" else tree.tasks.index(part.tasks[int(index)])
+            moved = tree.tasks.index(part.tasks[int(index)]) if kind == "heads" else int(index) + place
             tensors[f"{kind}.{moved}.{rest}"] = tensor
     model.load_state_dict(tensors)
     return model.eval()

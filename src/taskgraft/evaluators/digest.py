@@ -80,7 +80,13 @@ def _platform() -> dict[str, Any]:
 def _template(data: StudyData) -> list[Any]:
     template = data.template
     heads = {answer.value: [type(head).__name__, asdict(head)] for answer, head in template.heads.items()}
-    return [asdict(template.front_end), [block.to_plain() for block in template.blocks], heads]
+    gate = template.gate.to_plain()
+    return [
+        asdict(template.front_end),
+        [block.to_plain() for block in template.blocks],
+        heads,
+        *([gate] if gate else []),
+    ]
 
 
 def _task(task: TaskData, corpus: int) -> list[Any]:

@@ -26,6 +26,10 @@ class FlatModel:
         """Return a weight of a task's head."""
         return self.weights[".".join(["heads", str(self.tasks.index(task)), *name])]
 
+    def gate(self, *name: str) -> torch.Tensor:
+        """Return a weight of the gate that all tasks share."""
+        return self.weights[".".join(["gates", "0", *name])]
+
     def block(self, place: int, *name: str) -> torch.Tensor:
         """Return a weight of a block, counted from the model's first."""
         return self.weights[".".join(["nodes", "0", str(place), *name])]
@@ -44,6 +48,8 @@ def graft(model: TreeModel, source: Callable[[Sequence[str]], FlatModel]) -> Non
         if kind == "heads":
             task = model.tree.tasks[int(place)]
             state[name] = source([task]).head(task, *rest)
+        elif kind == "gates":
+            state[name] = source(nodes[int(place)].tasks).gate(*rest)
         else:
             node, (block, *inner) = nodes[int(place)], rest
             state[name] = source(node.tasks).block(int(block) + node.blocks[0], *inner)

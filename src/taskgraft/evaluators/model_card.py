@@ -58,9 +58,17 @@ def _size(document: Mapping[str, Any]) -> str:
     outline = "\n".join(_outline(document["root"], 0))
     return (
         f"{document['parameters']:,} parameters; one model per task would have "
-        f"{document['independent_parameters']:,}. Blocks of the template `{document['template']}`, and who shares them:"
-        f"\n\n```\n{outline}\n```{_branchings(document)}"
+        f"{document['independent_parameters']:,}.{_gate(document)} "
+        f"Blocks of the template `{document['template']}`, and who shares them:\n\n"
+        f"```\n{outline}\n```{_branchings(document)}"
     )
+
+
+def _gate(document: Mapping[str, Any]) -> str:
+    """Return a sentence on what lies before the heads; empty if nothing does."""
+    if "gate" not in document:
+        return ""
+    return " Each head has a gate before it, which says how much of each feature it sees, and is counted."
 
 
 def _branchings(document: Mapping[str, Any]) -> str:

@@ -20,7 +20,6 @@ from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.labelled import LabelledTask
 from taskgraft.evaluators.optimisation.class_weights import ClassWeights
 from taskgraft.space.template import Template
-from taskgraft.space.templates.registry import resized
 
 _FITTING = 0.95
 _MAX_CROP_SECONDS = 4.0
@@ -45,13 +44,9 @@ class StudyData:
         tasks = {name: _weighed(task, rule, self.packs[task.corpus]) for name, task in self.tasks.items()}
         return replace(self, tasks=tasks)
 
-    def resized(self, width: float) -> Self:
-        """Return the same data for an encoder of another width.
-
-        Raises:
-            InvalidInput: the encoder is the user's own.
-        """
-        return replace(self, template=resized(self.template, width))
+    def behind(self, template: Template) -> Self:
+        """Return the same data for another template, which has the same front end and time steps."""
+        return replace(self, template=template)
 
     def input_module(self, device: torch.device = _CPU) -> nn.Module:
         """Return the module that makes the first block's input of a batch's features, on a device."""

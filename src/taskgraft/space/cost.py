@@ -15,9 +15,10 @@ class Cost:
     """Size and effort of a model; what depends on the heads is None where the tasks' kinds and classes are unknown."""
 
     encoder_parameters: int
+    """Of blocks, and of gates as far as tasks share them."""
     parameters: int | None
     macs_per_second: int | None
-    """MACs of encoder and heads for one second of audio; the front end is not counted."""
+    """MACs of encoder, gates and heads for one second of audio; the front end is not counted."""
 
 
 def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None = None) -> Cost:
@@ -29,8 +30,7 @@ def tree_cost(tree: BranchTree, template: Template, tasks: Iterable[Task] | None
     if tree.depth != template.depth:
         raise InvalidInput.at("tree", f"template {template.name!r} has {template.depth} blocks; got {tree.depth}")
     if tasks is None:  # searches over trees ask for nothing else, often
-        blocks = (block for node in tree.nodes() for block in template.blocks[slice(*node.blocks)])
-        return Cost(sum(block.parameters for block in blocks), None, None)
+        return Cost(sum(sum(template.block_parameters[slice(*node.blocks)]) for node in tree.nodes()), None, None)
     return blocks_cost(NodeBlocks.of(tree, template), tasks)
 
 
@@ -57,4 +57,4 @@ def _tasks_of(tree: BranchTree, tasks: Iterable[Task]) -> list[Task]:
 
 
 def _head_parameters(task: Task, template: Template) -> int:
-    return template.head(task).parameters(template.shapes(template.frames)[-1], task.outputs)
+    return template.head(task).parameters(template.encoded, task.outputs) + template.gate.task_parameters()

@@ -1,12 +1,13 @@
 """The public form of a tree: a JSON document that says how it was found and what it costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.front_ends import PRESETS
+from taskgraft.space.gates import read_gate
 from taskgraft.space.imported import read_imported
 from taskgraft.space.matrix import check_threshold
 from taskgraft.space.tasks import Task
@@ -42,6 +43,7 @@ def tree_document(
         "schema": SCHEMA,
         "template": template.name,
         **_other_than_full(template),
+        **({"gate": template.gate.to_plain()} if template.gate.to_plain() else {}),
         "ar_threshold": threshold,
         "root": tree.to_json(),
         "encoder_parameters": cost.encoder_parameters,
@@ -67,13 +69,13 @@ def read_tree_document(document: object) -> TreeDocument:
     """Read what `tree_document` writes; ``encoder_parameters`` follows from the tree and may be left out.
 
     Raises:
-        InvalidInput: another schema, an unknown template, a threshold or a size that is none, or no legal tree.
+        InvalidInput: another schema, an unknown template or gate, a threshold or a size that is none, or no legal tree.
     """
     if not isinstance(document, Mapping):
         raise InvalidInput.at("", f"a tree document is an object; got {document!r:.80}")
     if faults := list(_faults(document)):
         raise InvalidInput(faults)
-    template = _template(document)
+    template = replace(_template(document), gate=read_gate(document.get("gate")))
     return TreeDocument(
         BranchTree.from_json(document.get("root"), template.depth),
         template,

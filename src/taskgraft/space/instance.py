@@ -47,9 +47,8 @@ class Instance:
 
     def prices(self) -> list[int]:
         """Return the parameters of the blocks of every level."""
-        return [
-            sum(block.parameters for block in self.template.blocks[start:stop]) for start, stop in pairwise(self.cuts)
-        ]
+        parameters = self.template.block_parameters
+        return [sum(parameters[start:stop]) for start, stop in pairwise(self.cuts)]
 
     def tree(self, chain: Chain) -> BranchTree:
         """Return the tree whose parts at every level are those of ``chain``."""

@@ -10,6 +10,7 @@ from functools import singledispatch
 
 from taskgraft.errors import InvalidInput
 from taskgraft.space import filters, layers
+from taskgraft.space.gates import NO_GATE
 from taskgraft.space.layers import Convolution, Layer, Shape
 from taskgraft.space.node_blocks import NodeBlocks
 from taskgraft.space.template import Block, Template
@@ -53,6 +54,8 @@ def check_channels(template: Template) -> None:
     Raises:
         InvalidInput: at ``template``: it has a layer that can't do without a channel.
     """
+    if template.gate != NO_GATE:
+        raise InvalidInput.at("template", f"no channels can be taken out of {template.name}: gates need every channel")
     behind = False
     for number, block in enumerate(template.blocks, 1):
         for layer in block.layers:

@@ -86,24 +86,31 @@ class NodeBlocks:
 
     @property
     def encoder_parameters(self) -> int:
-        """Trained numbers of all blocks."""
-        return sum(block.parameters for blocks in self.blocks for block in blocks)
+        """Trained numbers of all blocks, and of gates as far as tasks share them."""
+        gates = sum(node.holds_first_block for node in self.tree.nodes())
+        shared = gates * self.template.gate.shared_parameters(self.template.encoded)
+        return shared + sum(block.parameters for blocks in self.blocks for block in blocks)
 
     def parameters(self, tasks: Sequence[Task]) -> int:
-        """Return the trained numbers of all blocks and of the heads of ``tasks``, which are the tree's."""
-        encoded = self.encoded(self.template.frames)
+        """Return the trained numbers of all blocks, gates and heads of ``tasks``, which are the tree's."""
+        encoded, gate = self.encoded(self.template.frames), self.template.gate
         heads = (self.template.head(task).parameters(encoded[task.name], task.outputs) for task in tasks)
-        return self.encoder_parameters + sum(heads)
+        return self.encoder_parameters + sum(heads) + len(tasks) * gate.task_parameters()
 
     def macs_per_second(self, tasks: Sequence[Task]) -> int:
-        """Return the multiply-accumulates for one second of audio, those of the heads of ``tasks`` included."""
+        """Return the multiply-accumulates for one second of audio, those of gates and heads of ``tasks`` included."""
         frames = self.template.frames
         encoded, shapes = self.encoded(frames), self.shapes(frames)
         heads = sum(self.template.head(task).macs(encoded[task.name], task.outputs) for task in tasks)
-        return heads + sum(
-            block.macs(shape)
-            for blocks, before in zip(self.blocks, shapes, strict=True)
-            for block, shape in zip(blocks, before, strict=False)
+        gates = len(tasks) * self.template.gate.macs(self.template.encoded)
+        return (
+            heads
+            + gates
+            + sum(
+                block.macs(shape)
+                for blocks, before in zip(self.blocks, shapes, strict=True)
+                for block, shape in zip(blocks, before, strict=False)
+            )
         )
 
 

@@ -124,9 +124,7 @@ class _Oracle:
 
     def cost(self, node: Node) -> tuple[int, float]:
         """Return the encoder parameters of a subtree, and the sum of AR over its pairs."""
-        parameters = sum(
-            block.parameters for below in node.walk() for block in self._template.blocks[slice(*below.blocks)]
-        )
+        parameters = sum(sum(self._template.block_parameters[slice(*below.blocks)]) for below in node.walk())
         reduction = sum(self._reduction(node, *pair) for pair in combinations(node.tasks, 2))
         return parameters, round(reduction, 12)
 

@@ -40,7 +40,7 @@ class Planner:
     def __init__(self, instance: Instance) -> None:
         self._tasks = instance.tasks
         self._weights = Weights(instance.weights)
-        self._below = (0, *accumulate(block.parameters for block in instance.template.blocks))
+        self._below = (0, *accumulate(instance.template.block_parameters))
         self._depth = instance.template.depth
         self._reductions = instance.reductions
         self._plans: dict[Mask, Plan] = {}

@@ -4,13 +4,14 @@ Shapes here are ``(channels, bands, frames)``: frequency before time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from taskgraft.errors import InvalidInput
 from taskgraft.space import layers
 from taskgraft.space.front_ends import AnyFrontEnd
+from taskgraft.space.gates import NO_GATE, Gate
 from taskgraft.space.heads import Head
 from taskgraft.space.imported import ImportedEncoder
 from taskgraft.space.layers import BatchNorm, Convolution, Layer, Relu, Shape
@@ -98,6 +99,12 @@ class Template:
     """What sources print about models with this encoder."""
     imported: ImportedEncoder | None = None
     """What was measured of a user's own encoder, if it is one."""
+    gate: Gate = NO_GATE
+    """What lies between the blocks and the heads."""
+    encoded: Shape = field(init=False, repr=False, compare=False)
+    """The shape behind the last block, for one second of audio or the only crop."""
+    block_parameters: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Trained numbers that tasks share with each block: its own, and with the first those of the gate."""
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -106,12 +113,13 @@ class Template:
             raise InvalidInput.at("heads", "a template has a head for at least one kind of task")
         if any(answer.needs_time for answer in self.heads) and not self.keeps_time:
             raise InvalidInput.at("heads", "no head for time steps behind blocks without a time axis")
-        self.shapes(self.frames)
+        object.__setattr__(self, "encoded", self.shapes(self.frames)[-1])
+        object.__setattr__(self, "block_parameters", self._block_parameters())
         object.__setattr__(self, "heads", MappingProxyType(dict(self.heads)))
 
     def __reduce__(self) -> tuple[type["Template"], tuple[object, ...]]:
         values = (self.name, self.front_end, self.blocks, dict(self.heads), self.summary, self.width, self.published)
-        return type(self), (*values, self.imported)
+        return type(self), (*values, self.imported, self.gate)
 
     def __hash__(self) -> int:
         return hash((self.name, self.width))
@@ -128,8 +136,8 @@ class Template:
 
     @property
     def encoder_parameters(self) -> int:
-        """Trained numbers of all blocks."""
-        return sum(block.parameters for block in self.blocks)
+        """Trained numbers of all blocks, and of the gate."""
+        return sum(self.block_parameters)
 
     @property
     def kernels(self) -> int:
@@ -167,7 +175,12 @@ class Template:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a user has to know of its figures."""
-        return self.imported.remarks if self.imported else ()
+        imported = self.imported.remarks if self.imported else ()
+        return *imported, *self.gate.remarks(self.encoded, sum(block.parameters for block in self.blocks))
+
+    def _block_parameters(self) -> tuple[int, ...]:
+        first, *others = (block.parameters for block in self.blocks)
+        return first + self.gate.shared_parameters(self.encoded), *others
 
     def shapes(self, frames: int) -> list[Shape]:
         """Return the shape before each block and behind the last: B + 1 shapes, for so many frames of the front end.

@@ -27,6 +27,11 @@ class Node:
         """How many blocks the node holds."""
         return self.blocks[1] - self.blocks[0]
 
+    @property
+    def holds_first_block(self) -> bool:
+        """Whether its tasks share the first block, and no others do."""
+        return self.blocks[0] == 0 < self.blocks[1]
+
     def walk(self) -> Iterator["Node"]:
         """Yield this node and all below it, parents first."""
         yield self

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.document import tree_document
+from taskgraft.space.gates import Over, TaskGate
 from taskgraft.space.oracle import exhaustive_tree
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
@@ -183,6 +185,24 @@ def test_another_way_to_look_for_the_tree(tmp_path: Path) -> None:
     }
     assert sizes["exact"] == sizes["compact"] <= sizes["recursive"]
     assert taskgraft(*command, "guess").code == 2
+
+
+def test_gates_of_the_studys_algorithm_are_counted(tasks: Path, tmp_path: Path) -> None:
+    gated = replace(CNN8, gate=TaskGate(Over.CHANNELS))
+    algorithm = "training: {algorithm: {name: task-attention, over: channels}}\n"
+    sizes = size(write(tmp_path / "gated.yaml", algorithm + TASKS_YAML), "--flat", "6")
+    cost = tree_cost(BranchTree.flat(paper.NAMES, 6, 8), gated, paper.TASKS)
+    assert sizes == {
+        "parameters": cost.parameters,
+        "encoder_parameters": cost.encoder_parameters,
+        "independent_parameters": independent_parameters(gated, paper.TASKS),
+        "macs_per_second": cost.macs_per_second,
+    }
+    document = tree_document(BranchTree.flat(paper.NAMES, 6, 8), gated, 0.02, paper.TASKS)
+    assert size(write(tmp_path / "tree.json", json.dumps(document)), "--tasks", tasks) == sizes
+    said = taskgraft("size", write(tmp_path / "bad.yaml", algorithm.replace("channels", "all") + TASKS_YAML), "--json")
+    assert said.code == 2
+    assert [error["field"] for error in said.document["errors"]] == ["training.algorithm.over"]
 
 
 def test_a_task_may_name_its_head(tmp_path: Path) -> None:

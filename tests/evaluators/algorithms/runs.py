@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.schedule import Schedule
@@ -62,6 +64,11 @@ def two_corpora(root: Path) -> StudyData:
     manifests = {"one": write_tones(root / "one"), "two": write_tones(root / "two", seed=1, unlabelled="shape")}
     tasks = [("pitch", "one", "pitch"), ("shape", "two", "shape"), ("tone", "two", "tone")]
     return load_tones(manifests, tasks, root / "cache")
+
+
+def gated(data: StudyData, over: str = "step") -> StudyData:
+    """The same data for models with gates."""
+    return replace(data, template=TaskAttention(over).template(data.template))
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:

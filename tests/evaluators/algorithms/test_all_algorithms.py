@@ -13,13 +13,14 @@ from taskgraft.evaluators.algorithms.mean_teacher import MeanTeacher
 from taskgraft.evaluators.algorithms.registry import ALGORITHMS, SOFT
 from taskgraft.evaluators.algorithms.serial import Serial
 from taskgraft.evaluators.algorithms.soft_sharing import SoftSharing
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.optimisation.optimisers import OptimiserName
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
 from taskgraft.space.tree import BranchTree
-from tests.evaluators.algorithms.runs import ALL, ALONE, NAMES, digest, finish, teachers_of, trainer_of
+from tests.evaluators.algorithms.runs import ALL, ALONE, NAMES, digest, finish, gated, teachers_of, trainer_of
 
 STAMP = "5" * 64
 ORDER = ("tone", "pitch", "shape")
@@ -34,7 +35,10 @@ ALGORITHMS_HERE: dict[str, Algorithm] = {
     "soft-sharing": SoftSharing(strength=0.1),
     "adversarial": Adversarial("pitch"),
     "distil": Distil(others=True),
+    "task-attention": TaskAttention(),
 }
+OTHER_MODELS = ("adversarial", "task-attention")
+"""These learn more weights than `soft` does, of one task, too."""
 REFERENCES = dict.fromkeys(NAMES, 0.9)
 
 
@@ -47,6 +51,7 @@ def case(name: str, corpora: StudyData, chimes: StudyData, nuisance_data: StudyD
     special = {
         "mean-teacher": (chimes, BranchTree.flat(list(chimes.tasks), 6, 8)),
         "adversarial": (nuisance_data, PAIR),
+        "task-attention": (gated(corpora), ALL),
     }
     return special.get(name, (corpora, ALL))
 
@@ -93,7 +98,7 @@ def test_weights_that_idle_go_on_with_every_optimiser(name: str, optimiser: Opti
     assert digest(finish(again)) == digest(finish(whole))
 
 
-@pytest.mark.parametrize("name", [name for name in ALGORITHMS_HERE if name != "adversarial"])
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS_HERE if name not in OTHER_MODELS])
 def test_with_one_task_it_is_plain(name: str, corpora: StudyData) -> None:
     found, expected = (finish(trainer_of(one, corpora, ALONE)) for one in (ALGORITHMS_HERE[name], SOFT))
     assert digest(found) == digest(expected)
@@ -101,7 +106,7 @@ def test_with_one_task_it_is_plain(name: str, corpora: StudyData) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in ALGORITHMS_HERE if name not in ("soft", "mean-teacher", "adversarial")]
+    "name", [name for name in ALGORITHMS_HERE if name not in ("soft", "mean-teacher", *OTHER_MODELS)]
 )
 def test_with_several_tasks_it_is_not(name: str, corpora: StudyData) -> None:
     assert digest(finish(trainer_of(ALGORITHMS_HERE[name], corpora))) != digest(finish(trainer_of(SOFT, corpora)))

@@ -13,6 +13,7 @@ from taskgraft.evaluators.algorithms.distil import Distil
 from taskgraft.evaluators.algorithms.freeze import Freeze
 from taskgraft.evaluators.algorithms.hard import Hard
 from taskgraft.evaluators.algorithms.registry import ALGORITHMS, SOFT, algorithm_schema, read_algorithm
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.evaluators.course import Course
 from taskgraft.evaluators.schedule import Schedule
 
@@ -21,6 +22,7 @@ from taskgraft.evaluators.schedule import Schedule
     ("given", "algorithm", "plain"),
     [
         ("soft", SOFT, "soft"),
+        ("task-attention", TaskAttention(), {"name": "task-attention", "over": "step"}),
         ({"name": "hard"}, Hard(), "hard"),
         ("cross-soft", CrossSoft(), {"name": "cross-soft", "weight": 2.0}),
         ({"name": "cross-soft", "weight": 1}, CrossSoft(1), {"name": "cross-soft", "weight": 1}),
@@ -55,6 +57,8 @@ def test_what_is_read_is_written_the_same(given: object, algorithm: Algorithm, p
         ({"name": "distil", "others": 1}, "others", "true or false; got 1"),
         ({"name": "distil", "weight": 1}, "weight", "takes temperature, share, others: this is one of cross-soft"),
         ({"name": "serial", "order": "a"}, "order", "a list of the names of all tasks"),
+        ({"name": "task-attention", "over": "bands"}, "over", "one of step, channels; got 'bands'"),
+        ({"name": "task-attention", "weight": 1}, "weight", "takes over: this is one of cross-soft"),
     ],
 )
 def test_what_is_wrong_is_named(given: object, where: str, why: str) -> None:

@@ -19,12 +19,13 @@ from taskgraft.search.evidence.teachers import teachers_of
 from taskgraft.search.running.agenda import ComparisonAgenda
 from taskgraft.search.strategies.strategy import Ask, Spent
 from taskgraft.search.study.comparison import comparison_spec
-from taskgraft.search.study.training_spec import TAUGHT
+from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree, Node
 from tests.search.comparison.driving import NESTED, ComparedWorld, Driven, compared, drive
 from tests.search.worlds import World, make_spec
 
+TAUGHT = recipe_of({"algorithm": Distil().to_plain()})
 NAMES = [system.name for system in SYSTEMS]
 
 
@@ -192,7 +193,7 @@ def test_the_taught_tree_differs_from_the_tree_by_its_teachers_only() -> None:
         8,
     )
     spec = make_spec(3, training={"epochs": 30, "start": "trunk"})
-    driven = drive(compared(3, ["tree", "distil"], 2, tree=tree), spec)
+    driven = drive(compared(3, ["tree", "tree-distil"], 2, tree=tree), spec)
     taught = {trial.training for trial in driven.trials if trial.training.recipe == TAUGHT}
     assert {(one.tasks, one.repeat) for one in taught} == {(("a", "b"), 0), (("a", "b"), 1)}
     assert {trial.training.recipe for trial in driven.trials if trial.training.is_trunk} == {None}
@@ -206,11 +207,11 @@ def test_the_taught_tree_differs_from_the_tree_by_its_teachers_only() -> None:
 
 
 def test_there_is_no_taught_tree_where_nothing_is_taught_or_everything() -> None:
-    comparison = compared(3, ["distil"], tree=BranchTree.flat("abc", 0, 8))
+    comparison = compared(3, ["tree-distil"], tree=BranchTree.flat("abc", 0, 8))
     (state,) = system_states(drive(comparison, make_spec(3)).known)
     assert state.refusal == "the study found nothing to share, and baselines teach models of several tasks"
     taught = make_spec(3, training={"epochs": 30, "algorithm": "distil"})
-    (state,) = system_states(drive(compared(3, ["distil"]), taught).known)
+    (state,) = system_states(drive(compared(3, ["tree-distil"]), taught).known)
     assert state.refusal
     assert "its tree is the row tree" in state.refusal
 

@@ -34,6 +34,8 @@ ALGORITHMS: list[Any] = [
     {"name": "distil", "temperature": 4},
     {"name": "distil", "share": 0.25},
     {"name": "distil", "others": True},
+    "task-attention",
+    {"name": "task-attention", "over": "channels"},
 ]
 
 

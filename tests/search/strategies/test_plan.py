@@ -65,6 +65,17 @@ def test_a_plan_of_the_beeps(folder: Path) -> None:
     assert found.to_json()["workers"] == found.workers == 1
 
 
+def test_a_plan_counts_gates_and_warns_of_large_ones(folder: Path) -> None:
+    attention = {"epochs": 2, "algorithm": "task-attention"}
+    plain, gated = plan(folder, training={"epochs": 2}), plan(folder, training=attention)
+    assert gated.fully_shared_parameters - plain.fully_shared_parameters == 84 * 100 + 3 * 16
+    assert gated.independent_parameters - plain.independent_parameters == 3 * (84 * 100 + 16)
+    assert gated.warnings == plain.warnings
+    mobile = plan(folder, training=attention, template="cp-mobile", depths=[7])
+    (warning,) = [one for one in mobile.warnings if "task attention" in one]
+    assert "11,128,832 parameters" in warning
+
+
 @pytest.mark.parametrize(
     ("strategy", "means"),
     [

@@ -1,5 +1,6 @@
 """Algorithms in study files: what is refused, at which field, before anything is trained."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.search.study.outline import find_local_report, outline_study
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
+from taskgraft.space.gates import NO_GATE, Over, TaskGate
 from tests.search.corpora import beeps_spec, write_beeps
 from tests.search.worlds import make_spec
 
@@ -40,6 +42,8 @@ def faults_of(algorithm: object, **training: Any) -> dict[str, str]:
         ("mean-teacher", "training.algorithm", "is for studies with a task of kind events"),
         ({"name": "cross-soft", "weight": "2"}, "training.algorithm.weight", "a number from 0 to 100; got '2'"),
         ("adversarial", "training.algorithm.nuisance", "algorithm adversarial needs it"),
+        ({"name": "task-attention", "over": "bands"}, "training.algorithm.over", "one of step, channels; got 'bands'"),
+        ({"name": "task-attention", "order": ORDER}, "training.algorithm.order", "this is one of freeze, serial"),
     ],
 )
 def test_what_does_not_fit_is_refused(algorithm: object, where: str, why: str) -> None:
@@ -60,6 +64,8 @@ def test_a_study_with_an_algorithm_is_written_and_read_back() -> None:
         spec = make_spec(3, training={"algorithm": algorithm})
         assert StudySpec.parse(spec.to_plain()) == spec
         assert hash(StudySpec.parse(spec.to_plain())) == hash(spec)
+    gated = make_spec(2, training={"algorithm": "task-attention"})
+    assert StudySpec.parse(gated.to_plain()) == gated
     assert make_spec(2, training={"algorithm": "hard"}).training.algorithm == Hard()
     assert make_spec(2).to_plain()["training"]["algorithm"] == "soft"
 
@@ -73,6 +79,18 @@ def test_trainings_end_early_only_if_that_tells_something() -> None:
         "cross-soft": False,
     }
     assert not make_spec(2, training={"algorithm": {"name": "serial", "order": ["a", "b"]}}).stops_early
+
+
+@pytest.mark.parametrize("more", [{}, {"width": 0.5}, {"template": "cnn-bilstm", "depths": [5]}])
+def test_task_attention_puts_gates_before_all_heads(more: dict[str, Any]) -> None:
+    plain = make_spec(2, **more)
+    for over in Over:
+        spec = make_spec(2, training={"algorithm": {"name": "task-attention", "over": over.value}}, **more)
+        assert spec.encoder == replace(plain.encoder, gate=TaskGate(over))
+        assert spec.encoder is spec.encoder, "it is made once"
+        assert spec.stops_early
+        assert not spec.training.gives_up
+    assert plain.encoder.gate == make_spec(2, training={"algorithm": "hard"}, **more).encoder.gate == NO_GATE
 
 
 def adversarial(folder: Path, tasks: int = 2, **options: str) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Trees of matrices that were measured already, and what trees weigh; torch, data sets and databases stay out of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from taskgraft.api.cli.files import read_tasks, tasks_of
 from taskgraft.api.own_encoders import find_template
 from taskgraft.api.study_files import read_mapping, read_text
-from taskgraft.errors import InvalidInput
+from taskgraft.errors import Fault, InvalidInput
+from taskgraft.evaluators.algorithms.registry import read_algorithm
 from taskgraft.space.cost import independent_parameters, tree_cost
 from taskgraft.space.document import TreeDocument, read_tree_document, tree_document
 from taskgraft.space.matrix import ReductionMatrix
@@ -57,7 +58,19 @@ def sizes_of(file: Path, shared: int | None, tasks_file: Path | None) -> Sizes:
     named = str(document.get("template", "cnn8"))
     template = find_template(named, float(width), front_end and str(front_end), file.parent)
     tasks = tasks or tasks_of(document, file)
+    template = _as_trained(template, document.get("training"))
     return _sizes(_flat([task.name for task in tasks], shared or 0, template), template, tasks)
+
+
+def _as_trained(template: Template, training: object) -> Template:
+    """Return the template as the algorithm of a study's ``training`` has it; the same if none is named."""
+    given = training.get("algorithm") if isinstance(training, Mapping) else None
+    try:
+        return template if given is None else read_algorithm(given).template(template)
+    except InvalidInput as error:
+        places = [".".join(filter(None, ["training.algorithm", fault.where])) for fault in error.faults]
+        faults = zip(places, error.faults, strict=True)
+        raise InvalidInput(Fault(place, fault.message) for place, fault in faults) from None
 
 
 def _flat(names: Sequence[str], shared: int, template: Template) -> BranchTree:

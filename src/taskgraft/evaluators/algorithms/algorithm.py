@@ -15,6 +15,7 @@ from taskgraft.evaluators.algorithms.options import Option
 from taskgraft.evaluators.kinds.task_data import TaskData
 from taskgraft.evaluators.pools import Pool, by_corpus
 from taskgraft.space.tasks import TaskKind
+from taskgraft.space.template import Template
 
 if TYPE_CHECKING:
     from taskgraft.evaluators.algorithms.learner import Learner
@@ -70,6 +71,10 @@ class Algorithm(ABC):
     def pools(self, tasks: Sequence[TaskData], size: int) -> Mapping[str, Pool]:
         """Return the clips that its steps draw from, in batches of ``size``."""
         return by_corpus(tasks, size)
+
+    def template(self, given: Template) -> Template:
+        """Return the template of the models that it trains, if a study names ``given``."""
+        return given
 
     @abstractmethod
     def begin(self, learner: "Learner") -> "PlainSteps":

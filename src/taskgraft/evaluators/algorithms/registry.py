@@ -15,6 +15,7 @@ from taskgraft.evaluators.algorithms.mean_teacher import MeanTeacher
 from taskgraft.evaluators.algorithms.serial import Serial
 from taskgraft.evaluators.algorithms.soft import Soft
 from taskgraft.evaluators.algorithms.soft_sharing import SoftSharing
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 
 ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
     {
@@ -28,6 +29,7 @@ ALGORITHMS: Mapping[str, type[Algorithm]] = MappingProxyType(
         SoftSharing.name: SoftSharing,
         Adversarial.name: Adversarial,
         Distil.name: Distil,
+        TaskAttention.name: TaskAttention,
     }
 )
 SOFT = Soft()

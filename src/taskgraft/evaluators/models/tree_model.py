@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.models.blocks import build_block
+from taskgraft.evaluators.models.gates import Gate, build_gate, gated_head
 from taskgraft.evaluators.models.heads import build_head
 from taskgraft.space.node_blocks import NodeBlocks
 from taskgraft.space.tasks import Task
@@ -18,7 +19,7 @@ from taskgraft.space.tree import BranchTree, Node
 
 
 class TreeModel(nn.Module):
-    """Blocks along the branches of a tree, a head per task at its leaves.
+    """Blocks along the branches of a tree, a head per task at its leaves, with a gate before it.
 
     All clips that need a block go through it in ONE pass: passes per task would let the running statistics of the batch
     normalisation swing between corpora.
@@ -49,10 +50,12 @@ class TreeModel(nn.Module):
         self.nodes = nn.ModuleDict()
         for place, own in enumerate(self.blocks.blocks):
             self.nodes[str(place)] = nn.Sequential(*map(build_block, own))
-        encoded = self.blocks.encoded(template.frames)
-        self.heads = nn.ModuleList(
-            build_head(template.head(task), encoded[task.name], task.outputs) for task in self.tasks
-        )
+        encoded, gate = self.blocks.encoded(template.frames), template.gate
+        heads = (build_head(template.head(task), encoded[task.name], task.outputs) for task in self.tasks)
+        self.heads = nn.ModuleList(gated_head(gate, head) for head in heads)
+        roots = [place for place, node in enumerate(self._order) if node.holds_first_block]
+        self.gates = nn.ModuleDict({str(place): build_gate(gate, template.encoded) for place in roots})
+        self._roots = {task: place for place in roots for task in self._order[place].tasks}
 
     def forward(self, features: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Scores per task for normalised log-mel ``features`` [n, 1, f, t].
@@ -69,10 +72,14 @@ class TreeModel(nn.Module):
             inputs, present = _select(inputs, present, _wanted(node, rows))
             outputs = self.nodes[str(place)](inputs)
             if node.is_leaf:
-                name = node.tasks[0]
-                scores[name] = self.heads[self.tree.tasks.index(name)](outputs)
+                scores[node.tasks[0]] = self._answer(node.tasks[0], outputs)
             pending.extend((child, outputs, present) for child in self._children[place] if self._asked(child, rows))
         return {task: scores[task] for task in self.tree.tasks if task in scores}
+
+    def _answer(self, task: str, encoded: Tensor) -> Tensor:
+        gate = self.gates[str(self._roots[task])]
+        assert isinstance(gate, Gate)
+        return gate.answer(self.heads[self.tree.tasks.index(task)], encoded)
 
     def _asked(self, place: int, rows: Mapping[str, Tensor] | None) -> bool:
         return rows is None or any(task in rows for task in self._order[place].tasks)

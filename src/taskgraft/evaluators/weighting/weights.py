@@ -22,9 +22,10 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def node_parts(model: TreeModel) -> Iterator[Part]:
-    """Yield every node of a tree, from its root on."""
+    """Yield every node of a tree, from its root on; what tasks share of a gate belongs to their first block's node."""
     for place, node in enumerate(model.tree.nodes()):
-        yield Part(node.tasks, trainable(model.nodes[str(place)]))
+        gate = trainable(model.gates[str(place)]) if str(place) in model.gates else []
+        yield Part(node.tasks, [*trainable(model.nodes[str(place)]), *gate])
 
 
 def head_parts(model: TreeModel) -> Iterator[Part]:

@@ -5,21 +5,23 @@ from dataclasses import replace
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import flat_tree
+from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.training_spec import TAUGHT
 from taskgraft.search.study.trial import Training
 
 
 def trunk_of(training: Training, spec: StudySpec) -> Training | None:
     """Return the trunk that a training starts from; None if it starts from scratch, as a trunk does itself.
 
-    Trainings of another recipe have a trunk of that recipe. What only differs by its teachers starts as these do.
+    Trainings of another recipe have a trunk of that recipe. One with teachers starts as these do. What is pruned starts
+    from a trained model.
     """
-    if training.is_trunk or not spec.training.has_trunk:
+    if training.is_trunk or training.pruning or not spec.training.has_trunk:
         return None
     depth = spec.encoder.depth
     tree = flat_tree(spec.task_names, depth, depth)
-    recipe = None if training.recipe == TAUGHT else training.recipe
+    is_taught = training_under(spec, training.recipe).algorithm.taught(spec.task_names)
+    recipe = None if is_taught else training.recipe
     return replace(training, tree=tree, is_probe=False, is_trunk=True, recipe=recipe)
 
 

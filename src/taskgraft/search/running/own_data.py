@@ -1,14 +1,30 @@
 """The data of a study as one of its trainings sees them."""
 
+from dataclasses import replace
+
+from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.study.trial import Training
+from taskgraft.space.gates import NO_GATE
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import resized
 
 
 def data_of(training: Training, schedule: Schedule | None, data: StudyData) -> StudyData:
-    """Return the data with the class weights of another recipe, and with an encoder of another width, if there are."""
+    """Return the data for a training: with class weights and gates of another recipe, or of another width, if it is."""
     if schedule:
         data = data.weighing_classes(schedule.optimisation.class_weights)
-    if training.pruning and training.pruning.width:
-        data = data.resized(training.pruning.width)
-    return data
+    return data.behind(template_for(training, schedule.algorithm if schedule else None, data.template))
+
+
+def template_for(training: Training, algorithm: Algorithm | None, template: Template) -> Template:
+    """Return the template of a training, by another ``algorithm`` than the study's own if it is one.
+
+    Raises:
+        InvalidInput: another width of an encoder of the user's own.
+    """
+    if algorithm:
+        template = algorithm.template(replace(template, gate=NO_GATE))
+    pruning = training.pruning
+    return resized(template, pruning.width) if pruning and pruning.width else template

@@ -16,8 +16,7 @@ class Effort:
     """What nodes cost: parameters of their blocks, and seconds of training in units of one baseline."""
 
     def __init__(self, template: Template) -> None:
-        parameters = [block.parameters for block in template.blocks]
-        self._parameters = np.concatenate([[0], np.cumsum(parameters)])
+        self._parameters = np.concatenate([[0], np.cumsum(template.block_parameters)])
         self._units = np.concatenate([[0], np.cumsum(block_efforts(template))])
 
     def parameters(self, node: Node) -> int:

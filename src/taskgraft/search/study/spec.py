@@ -298,8 +298,9 @@ class StudySpec(Value):
     @classmethod
     def _can_be_smaller(cls, steps: Steps, info: ValidationInfo) -> Steps:
         """Refuse a template that can't be made smaller, and first weights that no seed draws."""
-        if {"template", "front_end"} <= info.data.keys():
-            template = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+        if {"template", "front_end", "training"} <= info.data.keys():
+            named = template_of(info.data.get("imported"), info.data["template"], front_end=info.data["front_end"])
+            template = info.data["training"].algorithm.template(named)
             for step in steps:
                 try:
                     step.check_template(template)
@@ -389,8 +390,9 @@ class StudySpec(Value):
 
     @property
     def encoder(self) -> Template:
-        """The template, as wide as the study wants it."""
-        return template_of(self.imported, self.template, float(self.width), self.front_end)
+        """The template, as wide as the study wants it, and as its algorithm trains it."""
+        named = template_of(self.imported, self.template, float(self.width), self.front_end)
+        return self.training.algorithm.template(named)
 
     @property
     def task_names(self) -> tuple[str, ...]:

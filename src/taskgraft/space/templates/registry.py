@@ -63,7 +63,7 @@ def resized(template: Template, width: float) -> Template:
     """
     if template.imported:
         raise InvalidInput.at("template", f"an encoder of your own is as wide as it is; got {template.name}")
-    made = _FAMILIES[template.name](width)
+    made = replace(_FAMILIES[template.name](width), gate=template.gate)
     if made.front_end == template.front_end:
         return made
     return _behind(made, next(name for name, known in PRESETS.items() if known == template.front_end))

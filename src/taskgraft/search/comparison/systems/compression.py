@@ -82,11 +82,11 @@ class OfTree(_Row):
     """The delivered tree in another form: each of its parts is one network."""
 
     part: Callable[[BranchTree, Known], Part]
-    lacks: Callable[[StudySpec], str | None] = lambda _: None
+    lacks: Callable[[StudySpec, BranchTree | None], str | None] = lambda _, __: None
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, and templates that it can't do."""
-        return too_few_tasks(spec, 2) or self.lacks(spec)
+        return too_few_tasks(spec, 2) or self.lacks(spec, comparison.tree)
 
     def models(self, known: Known) -> Sequence[Model]:
         """Return the tree; nothing before it is known."""
@@ -107,11 +107,19 @@ def _distilled(part: BranchTree, _: Known) -> Part:
     return Part.whole(part, _DISTIL if len(part.tasks) > 1 else None)
 
 
+def _has_no_teachers(spec: StudySpec, tree: BranchTree | None) -> str | None:
+    if spec.training.algorithm.taught(spec.task_names):
+        return "the study's own algorithm has teachers, so that its tree is the row tree"
+    if tree and not tree.is_shared:
+        return "the study found nothing to share, and baselines teach models of several tasks"
+    return None
+
+
 def _quantised(part: BranchTree, _: Known) -> Part:
     return replace(Part.whole(part), is_quantised=True)
 
 
-def _needs_channels(spec: StudySpec) -> str | None:
+def _needs_channels(spec: StudySpec, _: BranchTree | None) -> str | None:
     try:
         check_channels(spec.encoder)
     except InvalidInput as error:
@@ -130,7 +138,7 @@ ROWS: tuple[System, ...] = (
         "the same for each task alone; then all of them share what is left (Xiao 2020, Sun 2020)",
         Wide.shared_tickets,
     ),
-    OfTree("tree-distil", "the tree, taught by the baselines (Hinton 2015)", _distilled),
+    OfTree("tree-distil", "the tree, taught by the baselines (Hinton 2015)", _distilled, _has_no_teachers),
     OfTree(
         "tree-prune", f"the tree without {1 - LEFT:.0%} of it, in whole channels (Li 2017)", half_of, _needs_channels
     ),
