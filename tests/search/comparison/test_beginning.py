@@ -27,6 +27,8 @@ CNN8 = get_template("cnn8")
     [
         (["flat", "lhth"], None, None, "systems", "there is all, independent, flat, flat-4, .*; got 'lhth'"),
         (["flat-3"], None, None, "systems", "there is no such system"),
+        (["freeze-d"], None, None, "systems", "freeze-a, freeze-b, freeze-c, serial-a"),
+        (["freeze"], None, None, "systems", "there is no such system"),
         ([], None, None, "systems", "one or more of all"),
         (["all"], 0, None, "seeds", "from 1 to 20; got 0"),
         (["all"], 21, None, "seeds", "from 1 to 20; got 21"),
@@ -44,10 +46,15 @@ def test_a_bad_request_is_refused_by_its_field(
 @pytest.mark.parametrize(
     ("systems", "checked"),
     [
-        (["all"], ("independent", "flat", "tree", "splits", "hoa", "tag", "distil")),
+        (["all"], ("independent", "flat", "tree", "splits", "hoa", "tag", "algorithms", "weightings", "compression")),
+        (["pcgrad", "hard", "freeze-b", "serial-a"], ("hard", "freeze-b", "serial-a", "pcgrad")),
+        (["hard", "algorithms", "mean"], ("algorithms", "mean")),
         (["tag", "flat-6", "tag", "flat-4"], ("flat-4", "flat-6", "tag")),
         (["flat-6", "flat"], ("flat",)),
-        (["flat-6", "all"], ("independent", "flat", "tree", "splits", "hoa", "tag", "distil")),
+        (
+            ["flat-6", "all"],
+            ("independent", "flat", "tree", "splits", "hoa", "tag", "algorithms", "weightings", "compression"),
+        ),
     ],
 )
 def test_systems_are_named_once_in_the_order_of_their_rows(systems: list[str], checked: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.teachers import teachers_of
 from taskgraft.search.running.agenda import ComparisonAgenda
 from taskgraft.search.strategies.strategy import Ask, Spent
-from taskgraft.search.study.comparison import comparison_spec
+from taskgraft.search.study.comparison import Comparison, comparison_spec
 from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree, Node
@@ -27,17 +27,25 @@ from tests.search.worlds import World, make_spec
 
 TAUGHT = recipe_of({"algorithm": Distil().to_plain()})
 NAMES = [system.name for system in SYSTEMS]
+TOGETHER = (
+    "independent,flat,tree,splits,hoa,tag,soft,hard,freeze-a,adversarial,soft-sharing-l2,sum,mean,pcgrad,lth,tree-prune"
+)
+"""Several at once; all at once is `all`, with many rows that differ in a word only."""
 
 
 def rows(driven: Driven) -> dict[str, Model]:
     return {model.name: model for state in system_states(driven.known) if not state.refusal for model in state.models}
 
 
-@pytest.mark.parametrize("name", [*NAMES, "flat-6", "all"])
+def compared_by(words: str, tasks: int = 4, seeds: int = 1) -> Comparison:
+    return compared(tasks, words.split(","), seeds)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "flat-6", TOGETHER])
 @pytest.mark.parametrize("tasks", [1, 2, 3, 4, 6, 9])
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_it_ends_with_rows_that_answer_every_task_once_or_says_why_not(name: str, tasks: int, seeds: int) -> None:
-    driven = drive(compared(tasks, [name], seeds), make_spec(tasks), workers=3)
+    driven = drive(compared_by(name, tasks, seeds), make_spec(tasks), workers=3)
     for state in system_states(driven.known):
         if state.refusal:
             assert not state.trainings
@@ -53,22 +61,22 @@ def test_it_ends_with_rows_that_answer_every_task_once_or_says_why_not(name: str
 
 @pytest.mark.parametrize("name", [*NAMES, "all"])
 def test_nothing_is_trained_that_no_row_rests_on(name: str) -> None:
-    driven = drive(compared(4, [name], 2), make_spec(4))
+    driven = drive(compared_by(name, 4, 2), make_spec(4))
     needed = {
         training
         for state in system_states(driven.known)
-        for model in state.models
+        for model in (() if state.refusal else state.models)
         for training in rests_on(state, model)
     }
     assert {trial.training for trial in driven.trials} == needed
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.sampled_from([*NAMES, "all"]), st.integers(2, 5), st.integers(1, 2), st.integers(0, 999))
+@given(st.sampled_from([*NAMES, TOGETHER]), st.integers(2, 5), st.integers(1, 2), st.integers(0, 999))
 def test_order_workers_and_interruptions_change_neither_rows_nor_trainings(
     name: str, tasks: int, seeds: int, seed: int
 ) -> None:
-    comparison, spec, world = compared(tasks, [name], seeds), make_spec(tasks), ComparedWorld(World(seed=seed))
+    comparison, spec, world = compared_by(name, tasks, seeds), make_spec(tasks), ComparedWorld(World(seed=seed))
     plain = drive(comparison, spec, world)
     chance = random.Random(seed)
     other = drive(comparison, spec, world, workers=chance.randint(2, 5), order=chance)
@@ -84,18 +92,23 @@ def test_order_workers_and_interruptions_change_neither_rows_nor_trainings(
 @pytest.mark.parametrize("training", [{"epochs": 30}, {"epochs": 30, "start": "trunk"}])
 def test_every_kind_of_study_can_be_compared(settings: dict[str, Any], training: dict[str, Any]) -> None:
     spec = make_spec(4, training=training, **settings)
-    driven = drive(compared(4, ["all"], 2), spec, workers=2)
+    driven = drive(compared_by(TOGETHER, 4, 2), spec, workers=2)
     trunks = [trial.training for trial in driven.trials if trial.training.is_trunk]
     repeats = 3 if spec.repeats == 3 else 2
-    assert sorted(trunk.repeat for trunk in trunks) == (list(range(repeats)) if "start" in training else [])
+    own = sorted(trunk.repeat for trunk in trunks if not trunk.recipe)
+    assert own == (list(range(repeats)) if "start" in training else [])
+    others = {row.recipe for trial in driven.trials if (row := trial.training).recipe}
+    assert len(trunks) - len(own) == (2 * len(others) if "start" in training else 0), "one for each recipe and seed"
     alone = [trial.training for trial in driven.trials if len(trial.training.tasks) == 1]
     assert len(alone) == 4 * repeats  # trainings of several tasks are held against as many as in the study
     assert not any(trial.training.is_probe for trial in driven.trials)
-    assert len(rows(driven)) == 1 + 5 + 1 + 6 + 2 + 1
+    assert len(rows(driven)) == 1 + 5 + 1 + 6 + 2 + (7 if "start" in training else 9), (
+        "freeze and lth start from no trunk"
+    )
 
 
 def test_what_several_systems_need_is_trained_once() -> None:
-    together = drive(compared(4, ["all"]), make_spec(4))
+    together = drive(compared(4, ["all"]), make_spec(4))  # every row, once
     apart = [drive(compared(4, [name]), make_spec(4)) for name in NAMES]
     trained = {trial.training for one in apart for trial in one.trials}
     assert {trial.training for trial in together.trials} == trained
@@ -154,7 +167,7 @@ def test_tag_asks_for_one_joint_training_that_looks_ahead() -> None:
 
 def test_a_training_that_failed_costs_its_systems_their_rows_and_nothing_else() -> None:
     pair = Training(BranchTree.flat("ac", 8, 8))
-    driven = drive(compared(4, ["all"]), make_spec(4), ComparedWorld(failing=frozenset([pair])))
+    driven = drive(compared(4, NAMES[:6]), make_spec(4), ComparedWorld(failing=frozenset([pair])))
     refused = {state.system.name: state.refusal for state in system_states(driven.known) if state.refusal}
     assert refused == {"hoa": "training a+c sharing 8 blocks failed: the loss is nan"}
     assert {"independent", "flat-8", "tree", "tag"} <= rows(driven).keys()
@@ -226,5 +239,9 @@ def test_models_and_parts_refuse_what_makes_no_sense() -> None:
 
 def test_every_word_belongs_to_one_system() -> None:
     words = words_of(make_spec(3, depths=[4, 8]))
-    assert words == ("independent", "flat", "flat-4", "flat-8", "tree", "splits", "hoa", "tag", "distil")
-    assert all(system.summary for system in SYSTEMS)
+    assert words[:8] == ("independent", "flat", "flat-4", "flat-8", "tree", "splits", "hoa", "tag")
+    assert len(set(words)) == len(words)
+    spec = make_spec(3, depths=[4, 8])
+    for system in SYSTEMS:
+        for word in system.words(spec):
+            assert all(found.summary and found.family == system.name for found in system.named(word, spec))
