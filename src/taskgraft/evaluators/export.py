@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 from torch._decomp import decompositions
 from torch.export import ExportedProgram
 
@@ -42,6 +42,8 @@ _LAYER = "one_layer_rnn"
 """torch's function for the decomposition of one layer of a recurrent network."""
 
 Waveforms = NDArray[np.float32]
+Examples = tuple[Tensor | list[Tensor], ...]
+"""Inputs of a module for two clips."""
 
 
 def export_bundle(
@@ -115,18 +117,42 @@ def model_files(device: DeviceModel) -> dict[str, bytes]:
         name: tensor.contiguous() for name, tensor in device.state_dict().items() if not name.startswith("log_mel.")
     }
     saved = io.BytesIO()
-    try:
-        with _quiet(), _shapes_of_recurrence_alone(), without_collector():
-            program = _trace(device)
-            torch.export.save(program, saved)
-            converted = _to_onnx(program, device)
-    except Exception as error:  # the exporters raise whatever their passes raise
-        raise TrainingFailed(f"the trained model can't be exported: {type(error).__name__}: {error}") from error
+    waveform: Examples = (torch.zeros(2, device.samples),)
+    with exporting():
+        program = _trace(device, waveform)
+        torch.export.save(program, saved)
+        converted = _to_onnx(program, waveform, [bundle.INPUT], device.tree.tree.tasks)
     return {
         bundle.WEIGHTS: save_tensors(weights),
         bundle.PROGRAM: saved.getvalue(),
         bundle.ONNX: converted.SerializeToString(),
     }
+
+
+def onnx_model(module: nn.Module, examples: Examples, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
+    """Return a module as one self-contained model with these names, for any number of clips.
+
+    An output for a task called ``waveform`` is named ``/waveform``.
+
+    Raises:
+        TrainingFailed: it can't be exported.
+    """
+    with exporting():
+        return _to_onnx(_trace(module, examples), examples, inputs, outputs)
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """Let the exporters work fast and silently.
+
+    Raises:
+        TrainingFailed: they raise anything.
+    """
+    try:
+        with _quiet(), _shapes_of_recurrence_alone(), without_collector():
+            yield
+    except Exception as error:  # the exporters raise whatever their passes raise
+        raise TrainingFailed(f"the trained model can't be exported: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -158,25 +184,26 @@ def _like_outputs(steps: Tensor, hidden: Tensor, *parameters: Any, **options: An
     return steps.new_empty((*steps.shape[:2], hidden.shape[-1])), hidden.clone()
 
 
-def _trace(device: DeviceModel) -> ExportedProgram:
+def _trace(module: nn.Module, examples: Examples) -> ExportedProgram:
     """Return the program for any number of clips, without the exporter's notes about this machine."""
-    example = torch.zeros(2, device.samples)
+    any_number = {0: torch.export.Dim("batch")}
+    shapes = tuple([any_number] * len(one) if isinstance(one, list) else any_number for one in examples)
     with torch.no_grad():
-        program = torch.export.export(device, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        program = torch.export.export(module, examples, dynamic_shapes=shapes)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names files of this machine
     program.example_inputs = None  # they would be saved as a pickle
     return program
 
 
-def _to_onnx(program: ExportedProgram, device: DeviceModel) -> onnx.ModelProto:
-    """Return one self-contained model: input ``waveform`` [batch, samples], outputs named after the tasks."""
-    converted = torch.onnx.export(
-        program, (torch.zeros(2, device.samples),), input_names=[bundle.INPUT], dynamo=True, verbose=False
-    )
+def _to_onnx(
+    program: ExportedProgram, examples: Examples, inputs: Sequence[str], outputs: Sequence[str]
+) -> onnx.ModelProto:
+    """Return one self-contained model with these inputs, and outputs named by `_name_outputs`."""
+    converted = torch.onnx.export(program, examples, input_names=list(inputs), dynamo=True, verbose=False)
     assert converted is not None  # always so, unless a file is asked for
     model = converted.model_proto
-    _name_outputs(model, device.tree.tree.tasks)
+    _name_outputs(model, outputs)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info):

@@ -27,8 +27,15 @@ class DeviceModel(nn.Module):
 
         They are those of the task's kind: its `activate` says which, `output_shape` of which shape.
         """
-        features = self.normalisation(self.log_mel(waveform).unsqueeze(1))
-        scores = self.tree(features).values()
+        return self.answers(*self.tree(self.features(waveform)).values())
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """Return what the first block sees of ``waveform`` [n, samples]."""
+        features: Tensor = self.normalisation(self.log_mel(waveform).unsqueeze(1))
+        return features
+
+    def answers(self, *scores: Tensor) -> tuple[Tensor, ...]:
+        """Return the answers of every task for its scores, in the tree's order."""
         return tuple(
             KINDS[task.task.kind].activate(task, score) for task, score in zip(self._tasks, scores, strict=True)
         )
