@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "66ff2cdb933efeaca8b075a31fa370d4560bc90a4a79733319b2de70737218d2")
+PINNED = (2, "ff20b14a12d5b46c15d3ac35944cdcf7a0feee3fdfaa019e89aa3bfd45d790fa")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

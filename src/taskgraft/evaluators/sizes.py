@@ -33,6 +33,29 @@ class Sizes:
         sizes = [_of_one(tensor, is_pruned=is_pruned) for tensor in tensors.values()]
         return cls(*(sum(figures) for figures in zip(*sizes, strict=True))) if sizes else cls(0, 0)
 
+    @classmethod
+    def of_columns(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the sizes of columns that share their kernels, each by a mask of its own (`SharedTickets`).
+
+        A number that several columns keep is one number; each column has its bits of every kernel. ``pruned`` is how
+        many numbers fewer there are than in the dense tensors. Names are those of a `TreeModel`.
+        """
+        kernels: dict[str, list[NDArray[Any]]] = {}
+        others = {}
+        for name, tensor in tensors.items():
+            if name.startswith("nodes.") and tensor.ndim > 1:
+                kernels.setdefault(name.split(".", 2)[2], []).append(tensor)
+            else:
+                others[name] = tensor
+        rest = cls.of(others)
+        union = sum(int(np.count_nonzero(np.any(np.stack(one) != 0, axis=0))) for one in kernels.values())
+        dense = [kernel for one in kernels.values() for kernel in one]
+        return cls(
+            rest.stored_bytes + sum(kernel.nbytes for kernel in dense),
+            rest.packed_bytes + _BYTES_OF_VALUE * union + sum(-(-kernel.size // 8) for kernel in dense),
+            sum(kernel.size for kernel in dense) - union,
+        )
+
 
 def _of_one(tensor: NDArray[Any], *, is_pruned: bool) -> tuple[int, int, int]:
     """Return bytes as stored, bytes packed, and numbers that are gone."""

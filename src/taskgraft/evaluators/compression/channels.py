@@ -109,6 +109,23 @@ def cut(model: TreeModel, mask: Mask) -> TreeModel:
     return smaller.train(model.training)
 
 
+def without_zeros(model: TreeModel) -> TreeModel:
+    """Return the smaller dense model of one whose removed channels are 0 (`channel_mask`).
+
+    Raises:
+        InvalidInput: as `cut`.
+        ValueError: a kernel is 0, and what belongs to it is not.
+    """
+    weights = dict(model.named_parameters())
+    places = convolutions(model.blocks)
+    mask = mask_of_channels(
+        model.blocks, model.tasks, {place: weights[f"{place.name}.weight"].flatten(1).any(1) for place in places}
+    )
+    if wrong := [name for name, kept in mask.items() if weights[name][~kept].any()]:
+        raise ValueError(f"a removed channel is 0 everywhere; got {wrong}")
+    return cut(model, mask)
+
+
 def _check_whole(mask: Mask, whole: Mask) -> None:
     """Check that a mask is the one of whole channels, but for parameters that it names though they are whole."""
     given = {name: kept.cpu() for name, kept in mask.items() if not kept.all()}

@@ -4,14 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from safetensors.numpy import load as load_tensors
 
-from taskgraft.evaluators.assembly import assemble_model
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.evaluators.metrics import measure
-from taskgraft.evaluators.sizes import Sizes
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.search.comparison.decisions import SystemState, refusals, rests_on, system_states
 from taskgraft.search.comparison.metric_interval import metric_interval
@@ -19,15 +15,13 @@ from taskgraft.search.comparison.protocol import Known, Model, Part
 from taskgraft.search.evidence.reading import Reading
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.final import check_above_chance, groups_of
+from taskgraft.search.running.networks import Networks
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 from taskgraft.search.study.comparison_table import ComparisonTable, Row, RowPart, RowTask
 from taskgraft.search.study.preparation import PreparedStudy
 from taskgraft.search.study.task_spec import TaskSpec
-from taskgraft.search.study.trial import Training
-from taskgraft.space.cost import tree_cost
-from taskgraft.space.restriction import restricted
-from taskgraft.space.tree import BranchTree
+from taskgraft.search.study.trial import Training, Variant
 
 Said = Mapping[str, Outcomes]
 
@@ -49,7 +43,7 @@ def compare(
     """
     check_above_chance(known.evidence, prepared.spec)
     states = system_states(known)
-    reader = _Reader(prepared, data, known, checkpoints)
+    reader = _Reader(prepared, known, Networks(prepared, data, checkpoints))
     rows: dict[str, Row] = {}
     for state in states:
         for model in () if state.refusal else state.models:
@@ -72,33 +66,31 @@ class _Reader:
     """Reads the test split with the weights of trainings, each of them once."""
 
     prepared: PreparedStudy
-    data: StudyData
     known: Known
-    checkpoints: Checkpoints
-    _said: dict[Training, Said] = field(default_factory=dict)
-    _noises: dict[frozenset[str | None], SeedNoise | None] = field(default_factory=dict)
+    networks: Networks
+    _said: dict[Part, Said] = field(default_factory=dict)
+    _noises: dict[frozenset[Variant], SeedNoise | None] = field(default_factory=dict)
 
     def row(self, state: SystemState, model: Model) -> Row:
         """Return the row of a model."""
         reading = self._reading(model)
         trainings, seconds = _effort(state, model)
-        costs = [tree_cost(_deployed(part), self.data.template, self.prepared.tasks) for part in model.parts]
-        parameters, sizes = sum(cost.parameters or 0 for cost in costs), [self._sizes(part) for part in model.parts]
+        sizes = [self.networks.sizes(part) for part in model.parts]
         return Row(
             system=state.system.family,
             name=model.name,
             tasks=tuple(self._task(task, reading) for task in self.prepared.spec.tasks),
             ar=reading.ar,
             ar_interval=reading.interval,
-            parameters=parameters,
+            parameters=sum(size.parameters for size in sizes),
             stored_bytes=sum(size.stored_bytes for size in sizes),
-            macs_per_second=sum(cost.macs_per_second or 0 for cost in costs),
+            macs_per_second=sum(size.macs_per_second for size in sizes),
             seeds=self.known.comparison.seeds,
             trainings=trainings,
             seconds=seconds,
             parts=tuple(_row_part(part) for part in model.parts),
             note=model.note,
-            nominal_parameters=parameters - sum(size.pruned for size in sizes),
+            nominal_parameters=sum(size.nominal_parameters for size in sizes),
             packed_bytes=sum(size.packed_bytes for size in sizes),
         )
 
@@ -115,29 +107,28 @@ class _Reader:
             groups_of(self.prepared),
             alone,
             frozenset(filter(self.known.evidence.is_at_chance, self.known.tasks)),
-            self._noise(frozenset(part.training.recipe for part in model.parts)),
+            self._noise(frozenset(part.training.variant for part in model.parts)),
         )
 
-    def _noise(self, recipes: frozenset[str | None]) -> SeedNoise | None:
-        """Return how much trainings of the study's own recipe, and of these, differ by their seed; None of one seed."""
+    def _noise(self, variants: frozenset[Variant]) -> SeedNoise | None:
+        """Return how much the study's own trainings, and such variants, differ by their seed; None of one seed."""
         if self.known.comparison.seeds == 1:
             return None
-        if recipes not in self._noises:
-            self._noises[recipes] = _seed_noise(self.known, recipes)
-        return self._noises[recipes]
+        if variants not in self._noises:
+            self._noises[variants] = _seed_noise(self.known, variants)
+        return self._noises[variants]
 
     def _answers(self, part: Part) -> dict[str, list[Outcomes]]:
         """Return what a network said about the test clips of the tasks that it answers, one entry for each seed."""
-        seeds = [self._read(replace(part.training, repeat=seed)) for seed in range(self.known.comparison.seeds)]
+        seeds = [self._read(part, seed) for seed in range(self.known.comparison.seeds)]
         return {task: [said[task] for said in seeds] for task in part.answers}
 
-    def _read(self, training: Training) -> Said:
-        if training not in self._said:
-            tasks = {task.name: task for task in self.prepared.tasks if task.name in training.tasks}
-            parts = [(training.tree, self.checkpoints.load(training))]
-            model = assemble_model(training.tree, self.data.template, tasks, parts)
-            self._said[training] = evaluate(model, self.data, Split.TEST)
-        return self._said[training]
+    def _read(self, part: Part, seed: int) -> Said:
+        """Return what a network with that seed said; those that were trained alike are asked once."""
+        asked = replace(part, training=replace(part.training, repeat=seed), answers=part.training.tasks)
+        if asked not in self._said:
+            self._said[asked] = self.networks.say(asked, Split.TEST)
+        return self._said[asked]
 
     def _task(self, task: TaskSpec, reading: Reading) -> RowTask:
         said = reading.model[task.name]
@@ -146,28 +137,9 @@ class _Reader:
         lost = None if task.name in reading.without_ar else reading.reductions[task.name]
         return RowTask(task.name, task.metric, value, (min(low, value), max(high, value)), lost)
 
-    def _sizes(self, part: Part) -> Sizes:
-        """Return the sizes of the tensors that a network needs for its answers."""
-        tensors = load_tensors(self.checkpoints.load(part.training))
-        needed = {name: tensor for name, tensor in tensors.items() if _is_needed(name, part)}
-        return Sizes.of(needed, is_pruned=part.is_pruned)
-
-
-def _is_needed(tensor: str, part: Part) -> bool:
-    """Return whether a tensor lies on the way to an answer; names are those of `TreeModel`."""
-    kind, place, _ = tensor.split(".", 2)
-    tree = part.training.tree
-    if kind == "heads":
-        return tree.tasks[int(place)] in part.answers
-    return not set(list(tree.nodes())[int(place)].tasks).isdisjoint(part.answers)
-
 
 def _row_part(part: Part) -> RowPart:
     return RowPart(part.training.tasks, part.answers, part.training.tree.to_json(), part.training.recipe)
-
-
-def _deployed(part: Part) -> BranchTree:
-    return restricted(part.training.tree, part.answers)
 
 
 def _is_baseline(part: Part, known: Known) -> bool:
@@ -190,16 +162,16 @@ def _measured(training: Training, known: Known) -> Measurement:
     return found
 
 
-def _seed_noise(known: Known, recipes: frozenset[str | None]) -> SeedNoise:
+def _seed_noise(known: Known, variants: frozenset[Variant]) -> SeedNoise:
     """Return how much trainings differ by their seed, from all that were trained with several, on validation.
 
-    Those of the study's own recipe count for every row, those of another one only for its own: it may be noisier.
+    Those that are trained as the study says count for every row, variants only for their own: they may be noisier.
     """
     metrics = {task.name: task.metric for task in known.spec.tasks}
     by_training: dict[Training, list[Said]] = {}
     facts = known.evidence.facts
     for training, measured in (*facts.known.items(), *facts.by_other_recipes.items()):
-        if training.recipe is None or training.recipe in recipes:
+        if not training.is_variant or training.variant in variants:
             by_training.setdefault(replace(training, repeat=0), []).append(measured.outcomes)
     return SeedNoise.pool(
         Repeats.of(metrics[task], [said[task] for said in repeats])

@@ -13,6 +13,10 @@ FIRST_CONFIRMING = 100
 """Repeats from here on confirm a tree that was chosen already; those of a search are fewer."""
 
 
+Variant = tuple[str | None, Pruning | None]
+"""How a training differs from what its study says: by another recipe, or as a round of pruning."""
+
+
 class TrialState(StrEnum):
     """How a trial stands in the ledger (running ones are not in it: nothing is recorded before it is known)."""
 
@@ -59,9 +63,14 @@ class Training:
         return self.tree.root.blocks[1]
 
     @property
+    def variant(self) -> Variant:
+        """The recipe and the round of pruning."""
+        return self.recipe, self.pruning
+
+    @property
     def is_variant(self) -> bool:
         """Whether it is trained in another way than the study says: no decision of its search looks at it."""
-        return self.recipe is not None or self.pruning is not None
+        return self.variant != (None, None)
 
     @property
     def is_confirming(self) -> bool:
