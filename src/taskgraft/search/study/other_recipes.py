@@ -1,4 +1,4 @@
-"""Other recipes than a study's own: the name of a preset, or the fields of `training` that differ, as canonical JSON."""
+"""Other recipes than a study's own: a preset's name, or the fields of `training` that differ, as canonical JSON."""
 
 import json
 from collections.abc import Mapping
@@ -43,7 +43,9 @@ def _fields(recipe: str) -> Mapping[str, Any]:
     except ValueError:  # text that is no JSON, or infinite numbers
         is_canonical = False
     if not is_canonical:
-        raise InvalidInput.at("recipe", f"a preset's name, or a JSON object with sorted keys, compact; got {recipe!r:.80}")
+        raise InvalidInput.at(
+            "recipe", f"a preset's name, or a JSON object with sorted keys, compact; got {recipe!r:.80}"
+        )
     if common := [name for name in fields if name in _OF_THE_STUDY]:
         raise InvalidInput(
             Fault(f"recipe.{name}", f"is the same for all trainings of a study; got {fields[name]!r:.80}")
