@@ -59,7 +59,17 @@ def test_a_comparison_is_a_study_of_its_own(api: Api, succeeded: str) -> None:
 
 def test_all_systems_are_the_default_and_a_body_may_be_empty(api: Api, succeeded: str) -> None:
     made = post(api, succeeded).json()["comparison"]
-    assert made["systems"] == ["independent", "flat", "tree", "splits", "hoa", "tag", "distil"]
+    assert made["systems"] == [
+        "independent",
+        "flat",
+        "tree",
+        "splits",
+        "hoa",
+        "tag",
+        "algorithms",
+        "weightings",
+        "compression",
+    ]
     assert made["seeds"] == 1
 
 
@@ -165,8 +175,10 @@ def test_its_table_is_there_once_it_has_succeeded(api: Api, succeeded: str) -> N
     made = post(api, succeeded, systems=["independent", "hoa"]).json()["id"]
     task = RowTask("gender", "accuracy", 0.9, (0.8, 0.95), None)
     part = RowPart(("gender",), ("gender",), BranchTree.flat(["gender"], 8, 8).to_json())
-    sizes = {"nominal_parameters": 9, "packed_bytes": 38}
-    row = Row("independent", "independent", (task,), 0.0, (0.0, 0.0), 10, 40, 1000, 1, 3, 4.5, (part,), **sizes)
+    row = Row(
+        "independent", "independent", (task,), 0.0, (0.0, 0.0), 10, 40, 1000, 1, 3, 4.5, (part,),
+        nominal_parameters=9, packed_bytes=38,
+    )  # fmt: skip
     table = ComparisonTable(0.1, (row,), (Refusal("hoa", "too many tasks"),), ("one seed",))
     api.store.acquire_study(made, "runner", LEASE)
     facts = api.store.get_study(made).facts

@@ -22,7 +22,7 @@ tasks:
   - {name: loud, dataset: beeps/manifest.csv, target: loud}
   - {name: shape, dataset: beeps/manifest.csv, target: shape}
 """
-SYSTEMS = "independent,flat-6,tree,splits,hoa,tag"
+SYSTEMS = "independent,flat-6,tree,splits,hoa,tag,soft,freeze-loud,mean-teacher,soft-sharing-l2,dwa"
 DATABASE = Path("taskgraft-runs/beeps/taskgraft.db")
 
 
@@ -35,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_dry_run_says_what_it_would_take_and_makes_nothing(folder: Path, tmp_path: Path) -> None:
-    said = taskgraft("compare", folder / "study.yaml", "--out", tmp_path / "run", "--dry-run", "--json", "--seeds", "2")
+    options = ("--systems", "independent,flat,tree,splits,hoa,tag", "--seeds", "2")
+    said = taskgraft("compare", folder / "study.yaml", "--out", tmp_path / "run", "--dry-run", "--json", *options)
     assert said.code == 0, said.err
     plan = said.document["comparison"]
     assert plan["needs_study"]
@@ -58,12 +59,26 @@ def test_a_dry_run_for_people_names_rows_that_do_not_apply(folder: Path, tmp_pat
     assert "the study has to end first" in said.out
 
 
+def test_a_dry_run_of_all_systems_has_a_line_for_each_row_and_reasons_for_others(folder: Path, tmp_path: Path) -> None:
+    said = taskgraft("compare", folder / "study.yaml", "--out", tmp_path / "run", "--dry-run")
+    assert said.code == 0, said.err
+    rows = [line.split() for line in said.out.splitlines()]
+    by_name = {words[0]: words[1] for words in rows if len(words) > 2}
+    for name in ("hard", "cross-soft", "freeze-loud", "serial-shape", "soft-sharing-orthogonal", "mean", "dwa"):
+        assert by_name[name] == "1"
+    assert [by_name[name] for name in ("mean-teacher", "adversarial", "fixed")] == ["none"] * 3
+    words = " ".join(said.out.split())
+    assert "mean-teacher is for studies with a task of kind events" in words
+    assert "has to be the study's own algorithm, since nuisance can't be chosen for you" in words
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
         (("--systems", "flat,lhth"), "systems"),
         (("--systems", ""), "systems"),
         (("--systems", "flat-7"), "systems"),
+        (("--systems", "freeze-tempo"), "systems"),
         (("--seeds", "0"), "seeds"),
         (("--group-budget", "-1"), "group_budget"),
     ],
@@ -112,14 +127,25 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
         assert len(store.list_studies().items) == 2
 
     rows = {row["name"]: row for row in document["comparison"]["rows"]}
-    assert list(rows) == ["independent", "flat-6", "tree", "hoa", "tag"]
-    assert document["comparison"]["refusals"] == [
-        {"system": "splits", "reason": "all tasks of the tree share all blocks: nothing is split"}
-    ]
+    assert list(rows) == [
+        "independent", "flat-6", "tree", "hoa", "tag", "soft", "freeze-loud", "soft-sharing-l2", "dwa"
+    ]  # fmt: skip
+    assert [refusal["system"] for refusal in document["comparison"]["refusals"]] == ["splits", "mean-teacher"]
+    assert "nothing is split" in document["comparison"]["refusals"][0]["reason"]
     assert rows["independent"]["ar"] == 0.0
     assert rows["tree"]["parameters"] < rows["flat-6"]["parameters"] < rows["independent"]["parameters"]
     assert rows["hoa"]["trainings"] == 3 + 3 + 1
+    assert rows["soft"]["tasks"] == rows["tree"]["tasks"], "one training: the tree shares all blocks"
+    assert (rows["soft"]["system"], rows["dwa"]["system"]) == ("algorithms", "weightings")
+    assert rows["freeze-loud"]["parts"][0]["recipe"] == (
+        '{"algorithm":{"name":"freeze","order":["loud","pitch","shape"]}}'
+    )
+    assert rows["freeze-loud"]["parameters"] == rows["dwa"]["parameters"] == rows["tree"]["parameters"]
+    assert rows["soft-sharing-l2"]["parameters"] == rows["independent"]["parameters"]
+    assert len(rows["soft-sharing-l2"]["parts"]) == 1, "columns are trained together"
+    assert rows["dwa"]["trainings"] == rows["freeze-loud"]["trainings"] == 3 + 1
     for row in rows.values():
+        assert (row["nominal_parameters"], row["packed_bytes"]) == (row["parameters"], row["stored_bytes"])
         assert 3.9 < row["stored_bytes"] / row["parameters"] < 4.3  # float32, and a few running statistics
     files = Path(document["artifacts"])
     with (files / "comparison.csv").open() as table:

@@ -59,6 +59,15 @@ def test_the_bar_of_a_trunk_says_so(terminal: io.StringIO) -> None:
     assert "trunk: a + b, 8 blocks shared #1" in terminal.getvalue()
 
 
+def test_trainings_of_one_tree_by_other_recipes_have_bars_of_their_own(terminal: io.StringIO) -> None:
+    freeze = {"recipe": '{"algorithm":{"name":"freeze","order":["b","a"]}}'}
+    follow([study("queued", 0), study("running", 0, running=[TRAINING, TRAINING | freeze | {"fraction": 0.25}])])
+    first, second = re.findall(r"\n(.*12 s)", terminal.getvalue())[-2:]
+    assert "50 %" in first
+    assert "a + b, 8 blocks shared #1, algorithm freeze (order b, a)" in second
+    assert "25 %" in second
+
+
 def test_the_bar_of_a_training_that_ended_is_gone(terminal: io.StringIO) -> None:
     follow([study("running", 1, running=[TRAINING]), study("running", 2)])
     last = terminal.getvalue().rpartition("running  pairs")[2]

@@ -1,16 +1,18 @@
 """What is printed of matrices and trees: marks with their legend, reasons, and what nobody asked about."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from taskgraft.api.cli.output import console
 from taskgraft.api.cli.text import show_outcome, show_tree
+from taskgraft.search.study.comparison_table import Row
 from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.document import tree_document
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
-from tests.search.comparison.tables import TABLE
+from tests.search.comparison.tables import TABLE, row
 
 STUDY: dict[str, Any] = {
     "state": "running",
@@ -48,6 +50,22 @@ def test_a_comparison_is_shown_by_its_table() -> None:
     assert "52,600" in words
     assert "hoa has no row: too many tasks" in words
     assert "tree: split, after block 6" in words
+
+
+def test_rows_of_a_comparison_share_notes_and_show_what_pruning_left() -> None:
+    rows = tuple(row(name, 0.01, 40_000, note="8 blocks shared by all") for name in ("hard", "dwa"))
+    asked = {"systems": ["algorithms"], "seeds": 1}
+    plain = printed(show_outcome, STUDY | {"comparison": asked | {"table": shown(rows)}}, matrix(), None)
+    assert "hard, dwa: 8 blocks shared by all" in plain
+    assert "packed" not in plain
+    pruned = (*rows, replace(rows[0], name="pruned", nominal_parameters=9_876, packed_bytes=54_321))
+    said = printed(show_outcome, STUDY | {"comparison": asked | {"table": shown(pruned)}}, matrix(), None)
+    assert "9,876" in said
+    assert "54,321" in said
+
+
+def shown(rows: tuple[Row, ...]) -> dict[str, Any]:
+    return replace(TABLE, rows=rows).to_json()
 
 
 def test_marks_in_the_matrix_are_explained_where_they_stand() -> None:

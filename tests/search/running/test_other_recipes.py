@@ -17,6 +17,7 @@ from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.running.pipeline import schedule_of, training_digest_of
 from taskgraft.search.running.reuse import needs_weights
 from taskgraft.search.running.working import Work, to_config
+from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
@@ -58,6 +59,22 @@ def test_a_training_of_a_named_recipe_is_what_a_study_of_that_recipe_trains(beep
     plain = job_for(Training(ALONE), own, Evidence(own))
     assert training_digest_of(plain, data["own"], own) != training_digest_of(asked, data["own"], own)
     assert weights(work(plain, own, data["own"])) != weights(work(asked, own, data["own"]))
+
+
+@pytest.mark.parametrize("fields", [{"algorithm": "hard", "class_weights": "balanced"}, {"loss_weighting": "mean"}])
+def test_a_training_of_other_fields_is_what_a_study_of_these_fields_trains(
+    beeps_data: StudyData, fields: dict[str, str]
+) -> None:
+    own, other = (beeps_spec(training=SHORT | {"epochs": 1} | more) for more in ({}, fields))
+    asked = job_for(Training(PAIR, recipe=recipe_of(fields)), own, known(own))
+    natural = replace(job_for(Training(PAIR), other, known(other)), stopping=None)
+    data = beeps_data.weighing_classes(other.training.class_weights)
+    assert asked.schedule == schedule_of(other)
+    assert training_digest_of(asked, beeps_data, own) == training_digest_of(natural, data, other)
+    assert weights(work(asked, own, beeps_data)) == weights(work(natural, other, data))
+    key = asked.training.key
+    assert Training.from_key(key) == asked.training
+    assert key not in {Training(PAIR).key, Training(PAIR, recipe="seed-scenes").key}
 
 
 def test_a_job_of_the_studys_own_recipe_is_trained_as_before(beeps_data: StudyData) -> None:

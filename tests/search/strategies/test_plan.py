@@ -1,5 +1,6 @@
 """The estimate: what a training of so much audio takes, within the budget. Properties hold its counts to studies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,14 @@ import pytest
 
 from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.registry import DEMO_CLIPS
+from taskgraft.search.comparison.beginning import check_request
+from taskgraft.search.comparison.plan import plan_comparison
 from taskgraft.search.evidence.resolution import smallest_threshold
 from taskgraft.search.strategies.plan import Plan, plan_study, plan_trials
 from taskgraft.search.strategies.registry import strategy_of
 from taskgraft.search.study.outline import StudyOutline, find_local_report, outline_study
 from taskgraft.search.study.spec import Strategy, StudySpec
+from taskgraft.space.tree import BranchTree
 from tests.search.corpora import beeps_spec, write_beeps
 from tests.search.worlds import make_spec
 
@@ -166,3 +170,33 @@ def test_a_plan_whose_length_is_open_goes_from_the_first_to_the_last(folder: Pat
     rest = first.trials_at_least - 3, first.trials_at_most - 3
     assert auto.seconds_at_least == pytest.approx((rest[0] + 3 * (1 + 2 + 1)) * one, rel=0.05)
     assert auto.seconds_at_most == pytest.approx((16 * rest[1] + 3 * (31 + 15)) * one, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["freeze", "serial"])
+def test_algorithms_with_phases_take_their_steps_once_for_each_task(folder: Path, name: str) -> None:
+    training = {"epochs": 10_000, "batch_size": 12}
+    phases = training | {"algorithm": {"name": name, "order": ["pitch", "loud", "shape"]}}
+    plain, found = (plan(folder, training=one, strategy="exhaustive") for one in (training, phases))
+    assert (plain.trials_at_least, found.trials_at_least) == (3 + 3 * 2, 3 + 3 * 2)
+    assert found.seconds_at_least == pytest.approx(plain.seconds_at_least * (3 + 6 * 2) / (3 + 6), rel=0.02)
+    trees = found.trials_at_most - 9
+    assert found.seconds_at_most == pytest.approx(
+        plain.seconds_at_most * (3 + 6 * 2 + trees * 3) / (9 + trees), rel=0.02
+    )
+    confirmed = plan(folder, training=phases, strategy="exhaustive", confirm=2)
+    one = found.seconds_at_least / (3 + 6 * 2)
+    assert confirmed.seconds_at_most - found.seconds_at_most == pytest.approx(2 * 2 * 3 * one, rel=0.02)
+
+
+def test_a_comparison_counts_phases_and_trunks_of_its_rows(folder: Path) -> None:
+    def seconds(words: list[str], **more: Any) -> tuple[int, float]:
+        spec = beeps_spec(training={"epochs": 10_000, "batch_size": 12, **more})
+        comparison = replace(check_request(spec, words), tree=BranchTree.flat(spec.task_names, 8, 8))
+        found = plan_comparison(outline(spec, folder), comparison, workers=1)
+        return found.trainings_at_least, found.cpu_seconds_at_least
+
+    baselines = seconds(["independent"])
+    assert seconds(["independent", "hard"]) == pytest.approx((3 + 1, baselines[1] * 4 / 3), rel=0.02)
+    assert seconds(["freeze-loud"]) == pytest.approx((3 + 1, baselines[1] * 6 / 3), rel=0.02)
+    assert seconds(["soft", "sum"]) == pytest.approx((3 + 1, baselines[1] * 4 / 3), rel=0.02)
+    assert seconds(["hard", "dwa"], start="trunk")[0] == 1 + 3 + 2 * 2

@@ -86,14 +86,16 @@ def show_comparison_plan(name: str, document: JSON) -> None:
     """Print what a comparison would cost, and its study if that has to end first."""
     plan, study = document["comparison"], document["study"]
     table = Table(title=f"plan of comparing {escape(name)}, {plan['seeds']} seed(s)", box=SIMPLE, padding=(0, 1, 0, 0))
-    for column in ("system", "trainings beside the baselines", "about"):
-        table.add_column(column)
+    table.add_column("system", no_wrap=True)
+    table.add_column("trainings", justify="right", no_wrap=True)
+    table.add_column("about")
     for system in plan["systems"]:
         trainings = "none" if system["refusal"] else _range(system, "trainings")
         about = f"has no row: {system['refusal']}" if system["refusal"] else system["summary"]
         table.add_row(system["system"], trainings, escape(about))
     console.print(table)
-    console.print(f"trainings: {_range(plan, 'trainings')}, of which {plan['baselines']} are baselines")
+    shared = "which all rows share and the table leaves out"
+    console.print(f"trainings: {_range(plan, 'trainings')}, of which {plan['baselines']} are baselines, {shared}")
     console.print(f"trained by the study already: {count(plan['known'])}")
     console.print(f"CPU seconds, estimated: {_range(plan, 'cpu_seconds')}")
     console.print(f"seconds on {plan['workers']} cores: {_range(plan, 'seconds')}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from taskgraft.errors import InvalidInput
+from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.search.comparison.protocol import Family, Known, Model, Part, System
 from taskgraft.search.comparison.refusals import too_few_tasks
@@ -13,6 +13,9 @@ from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.spec import StudySpec
+
+_NAMED = ("training.algorithm", "training.loss_weighting")
+"""What the names of rows are about."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class RecipeRows(Family):
         """Return the row of what has options without a default: there is one if the study itself says them."""
         own = self._own(spec)
         says = isinstance(own, dict) and own["name"] == name
-        lacks = f"needs {', '.join(options)}: has a row only if it is the study's own {self._words}"
+        lacks = f"has to be the study's own {self._words}, since {', '.join(options)} can't be chosen for you"
         return RecipeRow(name, self.name, self._words, lacks="" if says else lacks)
 
     @property
@@ -98,5 +101,11 @@ def _why_not(spec: StudySpec, recipe: str | None) -> str | None:
     try:
         check_installed(training_under(spec, recipe).loss_weighting)
     except InvalidInput as error:
-        return "; ".join(f"{fault.where}: {fault.message}" for fault in error.faults)
+        return "; ".join(map(_reason, error.faults))
     return None
+
+
+def _reason(fault: Fault) -> str:
+    """Return a fault's rule; its field if the row does not name it, and not the value, which the user did not write."""
+    rule = fault.message.split("; got ")[0]
+    return rule if fault.where in _NAMED else f"{fault.where}: {rule}"
