@@ -37,6 +37,10 @@ class TaughtTree(System):
         )
         return (Model(self.name, tuple(parts), "the delivered tree, taught by the baselines"),)
 
+    def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
+        """Return how many parts of several tasks the tree can have."""
+        return len(spec.tasks) // 2
+
     def rests_on_the_search(self) -> bool:
         """Return True: the tree was found by it."""
         return True
