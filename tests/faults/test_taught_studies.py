@@ -1,12 +1,17 @@
 """A real search whose baselines teach: killed, resumed, exported, and taken over as a whole."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from taskgraft.api.comparisons import begun
+from taskgraft.search.comparison.beginning import check_request
 from taskgraft.search.running import pipeline
 from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.store import Store
+from taskgraft.search.study.comparison import comparison_spec
+from taskgraft.search.study.comparison_table import Row
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from tests.faults.killing import run_until_killed
@@ -34,6 +39,18 @@ def finish(store: Store, folder: Path, study_id: str) -> int:
     return ended.progress.taken_over
 
 
+def compared(store: Store, folder: Path, study_id: str) -> dict[str, Row]:
+    """The rows of a comparison of a plain study, for which everything is trained already."""
+    study = store.get_study(study_id)
+    comparison = begun(store, study, check_request(study.spec, ["tree", "distil"]))
+    spec = comparison_spec(study.spec, study.epochs, study.device)
+    made = store.create_study(spec, parent=study.id, comparison=comparison)[0]
+    ended = take(store, made, folder).run()
+    assert ended.comparison_table, ended.reason
+    assert [trial.taken_over_from is None for trial in store.ledger(made.id).trials()] == [False] * 5
+    return {row.name: row for row in ended.comparison_table.rows}
+
+
 @pytest.mark.slow
 def test_a_taught_search_goes_on_where_it_was_killed_and_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -46,6 +63,11 @@ def test_a_taught_search_goes_on_where_it_was_killed_and_is_taken_over(
         assert finish(store, whole, first) == 3, "its baselines are those of the plain study"
         undisturbed = bundle(whole, first)
         assert undisturbed["model.safetensors"] != bundle(whole, plain)["model.safetensors"]
+        rows = compared(store, whole, plain)
+        assert list(rows) == ["tree", "distil"]
+        reading = json.loads(undisturbed["metrics.json"])
+        assert rows["distil"].ar == pytest.approx(reading["ar"]["test"])
+        assert rows["distil"].parameters == rows["tree"].parameters
     with open_store(killed) as store:
         study = store.create_study(spec_of("distil"))[0].id
         run_until_killed(killed, study, f"recorded:{TREE - 1}")
