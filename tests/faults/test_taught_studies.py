@@ -42,7 +42,7 @@ def finish(store: Store, folder: Path, study_id: str) -> int:
 def compared(store: Store, folder: Path, study_id: str) -> dict[str, Row]:
     """The rows of a comparison of a plain study, for which everything is trained already."""
     study = store.get_study(study_id)
-    comparison = begun(store, study, check_request(study.spec, ["tree", "distil"]))
+    comparison = begun(store, study, check_request(study.spec, ["tree", "tree-distil"]))
     spec = comparison_spec(study.spec, study.epochs, study.device)
     made = store.create_study(spec, parent=study.id, comparison=comparison)[0]
     ended = take(store, made, folder).run()
@@ -64,10 +64,10 @@ def test_a_taught_search_goes_on_where_it_was_killed_and_is_taken_over(
         undisturbed = bundle(whole, first)
         assert undisturbed["model.safetensors"] != bundle(whole, plain)["model.safetensors"]
         rows = compared(store, whole, plain)
-        assert list(rows) == ["tree", "distil"]
+        assert list(rows) == ["tree", "tree-distil"]
         reading = json.loads(undisturbed["metrics.json"])
-        assert rows["distil"].ar == pytest.approx(reading["ar"]["test"])
-        assert rows["distil"].parameters == rows["tree"].parameters
+        assert rows["tree-distil"].ar == pytest.approx(reading["ar"]["test"])
+        assert rows["tree-distil"].parameters == rows["tree"].parameters
     with open_store(killed) as store:
         study = store.create_study(spec_of("distil"))[0].id
         run_until_killed(killed, study, f"recorded:{TREE - 1}")

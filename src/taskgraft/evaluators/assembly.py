@@ -15,6 +15,8 @@ def assemble_model(
 ) -> TreeModel:
     """A tree's model from the weights of the trees that its root's children are (or of the tree itself), in any order.
 
+    A part whose own root has no blocks stands for the children of that root.
+
     Parts share no block, so in eval mode each answers in the whole just as it did alone.
 
     Raises:
@@ -25,10 +27,11 @@ def assemble_model(
     order = list(tree.nodes())
     tensors = {}
     for part, weights in parts:
-        place = order.index(part.root)  # a subtree's nodes follow each other, as they do in the part
+        nodes = list(part.nodes())
         for name, tensor in load_tensors(weights).items():
             kind, index, rest = name.split(".", 2)
-            moved = tree.tasks.index(part.tasks[int(index)]) if kind == "heads" else int(index) + place
+            is_head = kind == "heads"
+            moved = tree.tasks.index(part.tasks[int(index)]) if is_head else order.index(nodes[int(index)])
             tensors[f"{kind}.{moved}.{rest}"] = tensor
     model.load_state_dict(tensors)
     return model.eval()

@@ -14,9 +14,9 @@ _COMPARED = 5
 
 
 def outcomes_of(evidence: Evidence, trainings: Iterable[Training]) -> dict[str, list[Outcomes]]:
-    """Return what models said about each of their tasks, as one repeat."""
-    known = evidence.facts.known
-    return {task: [known[training].outcomes[task]] for training in trainings for task in training.tasks}
+    """Return what models that have ended said about each of their tasks, as one repeat."""
+    measured = {training: evidence.facts.of(training) for training in trainings}
+    return {task: [found.outcomes[task]] for training, found in measured.items() if found for task in training.tasks}
 
 
 def baseline_outcomes(evidence: Evidence) -> dict[str, list[Outcomes]]:

@@ -14,8 +14,9 @@ from taskgraft.search.comparison.metric_interval import metric_interval
 from taskgraft.search.comparison.protocol import Known, Model, Part
 from taskgraft.search.evidence.reading import Reading
 from taskgraft.search.running.artifacts import Checkpoints
-from taskgraft.search.running.final import check_above_chance, groups_of
-from taskgraft.search.running.networks import Networks
+from taskgraft.search.running.final import check_above_chance
+from taskgraft.search.running.networks import Networks, NetworkSizes
+from taskgraft.search.running.readings import groups_of
 from taskgraft.search.statistics.repeats import Repeats
 from taskgraft.search.statistics.seed_noise import SeedNoise
 from taskgraft.search.study.comparison_table import ComparisonTable, Row, RowPart, RowTask
@@ -75,23 +76,23 @@ class _Reader:
         """Return the row of a model."""
         reading = self._reading(model)
         trainings, seconds = _effort(state, model)
-        sizes = [self.networks.sizes(part) for part in model.parts]
+        size = NetworkSizes.sum(map(self.networks.sizes, model.parts))
         return Row(
             system=state.system.family,
             name=model.name,
             tasks=tuple(self._task(task, reading) for task in self.prepared.spec.tasks),
             ar=reading.ar,
             ar_interval=reading.interval,
-            parameters=sum(size.parameters for size in sizes),
-            stored_bytes=sum(size.stored_bytes for size in sizes),
-            macs_per_second=sum(size.macs_per_second for size in sizes),
+            parameters=size.parameters,
+            stored_bytes=size.stored_bytes,
+            macs_per_second=size.macs_per_second,
             seeds=self.known.comparison.seeds,
             trainings=trainings,
             seconds=seconds,
             parts=tuple(_row_part(part) for part in model.parts),
             note=model.note,
-            nominal_parameters=sum(size.nominal_parameters for size in sizes),
-            packed_bytes=sum(size.packed_bytes for size in sizes),
+            nominal_parameters=size.nominal_parameters,
+            packed_bytes=size.packed_bytes,
         )
 
     def _reading(self, model: Model) -> Reading:

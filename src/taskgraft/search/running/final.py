@@ -1,40 +1,49 @@
 """The end of a study: the one reading of the test split, and the report of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from taskgraft.errors import TrainingFailed
-from taskgraft.evaluators.assembly import assemble_model
+from taskgraft.evaluators.compression.quantised import Quantised
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Outcomes
 from taskgraft.evaluators.metrics import METRICS, measure_all
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.evaluators.study_data import StudyData
-from taskgraft.search.evidence.answers import baseline_outcomes, outcomes_of, seed_noise
+from taskgraft.search.evidence.answers import outcomes_of, seed_noise
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.evidence.reading import Answers, Groups, Reading
+from taskgraft.search.evidence.reading import Reading
 from taskgraft.search.evidence.retrained import TaskSeeds, summarize_seeds
-from taskgraft.search.evidence.trees import components
 from taskgraft.search.evidence.verdict import explain, judge, judged, verified_for
 from taskgraft.search.running.artifacts import Checkpoints
+from taskgraft.search.running.compressed import report_compression
+from taskgraft.search.running.delivery import Delivery, choose_delivery
+from taskgraft.search.running.networks import Networks, NetworkSizes
+from taskgraft.search.running.readings import Readings, groups_of
 from taskgraft.search.strategies.confirming import confirming_trainings
 from taskgraft.search.study.preparation import PreparedStudy
 from taskgraft.search.study.result import FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinalReport:
-    """The final model and what it is worth on the test split; ``metrics`` is what the bundle says of it."""
+    """The final model and what it is worth on the test split.
 
+    ``found`` is the tree of the search, and ``tree`` that of the model: another one if tasks share weights by masks.
+    ``sizes`` is what the model weighs, and ``metrics`` what the bundle says of it; ``quantised`` is its form of 8 bits,
+    if that is asked for.
+    """
+
+    found: BranchTree
     tree: BranchTree
     model: TreeModel
+    sizes: NetworkSizes
     test: Reading
     verdict: FinalVerdict
     verified_for: float | None
@@ -42,6 +51,7 @@ class FinalReport:
     retrained: Retrained | None
     reason: str | None
     metrics: Mapping[str, Any]
+    quantised: Quantised | None = None
 
 
 def final_report(
@@ -49,58 +59,35 @@ def final_report(
 ) -> FinalReport:
     """Put the final model together and measure it, and the baselines, on the test split.
 
-    Of several repeats the one with the least AR on validation becomes the model.
+    Of several repeats the one with the least AR on validation becomes the model; `choose_delivery` says whether it is
+    the tree that was found, or what compression made of it.
 
     Raises:
-        TrainingFailed: no task learnt anything.
+        TrainingFailed: no task learnt anything, or the model can't be quantised.
         Unavailable: a checkpoint is not there any more.
     """
     check_above_chance(evidence, prepared.spec)
-    chosen = [evidence.best_repeat(part) for part in components(tree)]
-    reader = _Reader(prepared, data, checkpoints)
-    model = reader.assemble(tree, chosen)
+    networks = Networks(prepared, data, checkpoints)
+    readings = Readings(prepared, evidence, networks)
+    delivery = choose_delivery(readings, tree)
+    model = networks.assemble(delivery.tree, delivery.parts)
     answered = {name: [outcomes] for name, outcomes in evaluate(model, data, Split.TEST).items()}
-    baselines = {name: reader.answers(evidence.trainings(evidence.baseline(name)))[name] for name in answered}
-    readings = {
-        Split.VALIDATION: _reading(
-            prepared, evidence, tree, baseline_outcomes(evidence), outcomes_of(evidence, chosen)
-        ),
-        Split.TEST: _reading(prepared, evidence, tree, baselines, answered),
-    }
-    retrained = _retrained(prepared, evidence, tree, reader) if prepared.spec.confirm else None
+    said = {Split.VALIDATION: outcomes_of(evidence, delivery.parts), Split.TEST: answered}
+    read = {split: readings.against_baselines(split, one, delivery.alone) for split, one in said.items()}
+    retrained = _retrained(readings, tree) if prepared.spec.confirm else None
     length = evidence.length.to_json() if evidence.length else None
-    return _report(prepared, tree, model, readings, retrained, length)
+    sizes = networks.total(delivery.parts)
+    report = _report(prepared, tree, delivery, model, read, retrained, length, sizes)
+    further, quantised = report_compression(readings, delivery, sizes, model, data)
+    return replace(report, metrics={**report.metrics, **further}, quantised=quantised)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reader:
-    """Reads the test split with the weights of trainings."""
-
-    prepared: PreparedStudy
-    data: StudyData
-    checkpoints: Checkpoints
-
-    def assemble(self, tree: BranchTree, trainings: Sequence[Training]) -> TreeModel:
-        """Put the parts of a tree together."""
-        tasks = {task.name: task for task in self.prepared.tasks if task.name in tree.tasks}
-        parts = [(training.tree, self.checkpoints.load(training)) for training in trainings]
-        return assemble_model(tree, self.data.template, tasks, parts)
-
-    def answers(self, trainings: Sequence[Training]) -> dict[str, list[Outcomes]]:
-        """Ask each training about the test clips of its tasks."""
-        said: dict[str, list[Outcomes]] = {}
-        for training in trainings:
-            model = self.assemble(training.tree, [training])
-            for name, outcomes in evaluate(model, self.data, Split.TEST).items():
-                said.setdefault(name, []).append(outcomes)
-        return said
-
-
-def _retrained(prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, reader: _Reader) -> Retrained:
+def _retrained(readings: Readings, tree: BranchTree) -> Retrained:
     """Summarize the further seeds of a tree and its baselines."""
+    prepared, evidence = readings.prepared, readings.evidence
     trainings = confirming_trainings(prepared.spec, evidence, tree)
-    alone = reader.answers([training for training in trainings if len(training.tasks) == 1])
-    shared = reader.answers([training for training in trainings if len(training.tasks) > 1])
+    alone = readings.on_test(*(training for training in trainings if len(training.tasks) == 1))
+    shared = readings.on_test(*(training for training in trainings if len(training.tasks) > 1))
     groups = groups_of(prepared)
     samples = [
         TaskSeeds(task, alone[task.name], shared[task.name], groups[task.dataset])
@@ -128,28 +115,6 @@ def check_above_chance(evidence: Evidence, spec: StudySpec) -> None:
     )
 
 
-def _reading(
-    prepared: PreparedStudy, evidence: Evidence, tree: BranchTree, baselines: Answers, answered: Answers
-) -> Reading:
-    """Return the reading of one split. A task that shares nothing is its own baseline, whichever repeat was taken."""
-    spec = prepared.spec
-    alone = frozenset(part.tasks[0] for part in components(tree) if len(part.tasks) == 1)
-    return Reading(
-        spec,
-        {name: answered[name] if name in alone else said for name, said in baselines.items()},
-        answered,
-        groups_of(prepared),
-        alone,
-        frozenset(filter(evidence.is_at_chance, spec.task_names)),
-        seed_noise(evidence) if spec.baseline_repeats > 1 else None,
-    )
-
-
-def groups_of(prepared: PreparedStudy) -> Groups:
-    """Return the group of every clip, by corpus."""
-    return {name: corpus.group_numbers() for name, corpus in prepared.corpora.items()}
-
-
 def _scope(spec: StudySpec) -> str:
     """Say what the verdict is about."""
     again = "see retrained" if spec.confirm else "was not measured (confirm: K would)"
@@ -175,10 +140,12 @@ def _conclude(test: Reading, spec: StudySpec) -> tuple[FinalVerdict, float | Non
 def _report(
     prepared: PreparedStudy,
     tree: BranchTree,
+    delivery: Delivery,
     model: TreeModel,
     readings: Mapping[Split, Reading],
     retrained: Retrained | None,
     length: Mapping[str, Any] | None,
+    sizes: NetworkSizes,
 ) -> FinalReport:
     spec, test = prepared.spec, readings[Split.TEST]
     verdict, smallest, reason = _conclude(test, spec)
@@ -197,7 +164,8 @@ def _report(
         "training_length": length,
         "tasks": {task.name: _task_report(prepared, task.name, readings) for task in spec.tasks},
     }
-    return FinalReport(tree, model, test, verdict, smallest, scope, retrained, reason, metrics)
+    why = "; ".join(filter(None, (delivery.reason, reason))) or None
+    return FinalReport(tree, delivery.tree, model, sizes, test, verdict, smallest, scope, retrained, why, metrics)
 
 
 def _task_report(prepared: PreparedStudy, name: str, readings: Mapping[Split, Reading]) -> dict[str, Any]:

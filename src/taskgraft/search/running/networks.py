@@ -1,7 +1,7 @@
-"""The networks of a comparison as they are deployed: what they say, and what they weigh."""
+"""Trained networks as they are deployed: what they say, and what they weigh."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 from safetensors.numpy import load as load_tensors
 
@@ -24,6 +24,7 @@ from taskgraft.search.study.pruning import Pruned
 from taskgraft.search.study.trial import Training
 from taskgraft.space.cost import blocks_cost, tree_cost
 from taskgraft.space.restriction import restricted
+from taskgraft.space.tree import BranchTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class NetworkSizes:
     stored_bytes: int
     packed_bytes: int
     macs_per_second: int
+
+    @classmethod
+    def sum(cls, several: Iterable["NetworkSizes"]) -> "NetworkSizes":
+        """Return what networks weigh together."""
+        return cls(*map(sum, zip(*(astuple(one) for one in several), strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +65,17 @@ class Networks:
         parts = [(training.tree, self.checkpoints.load(training))]
         model = assemble_model(training.tree, self._data(training).template, tasks, parts)
         return without_zeros(model).eval() if _is_thinned(training) else model
+
+    def assemble(self, tree: BranchTree, trainings: Sequence[Training]) -> TreeModel:
+        """Return one model of trained parts of a tree, none of them of another recipe or width than the study's.
+
+        Raises:
+            Unavailable: weights are not there any more.
+        """
+        tasks = {task.name: task for task in self.prepared.tasks if task.name in tree.tasks}
+        parts = [(training.tree, self.checkpoints.load(training)) for training in trainings]
+        model = assemble_model(tree, self.data.template, tasks, parts)
+        return without_zeros(model).eval() if any(map(_is_thinned, trainings)) else model
 
     def _data(self, training: Training) -> StudyData:
         algorithm = training_under(self.prepared.spec, training.recipe).algorithm if training.recipe else None
@@ -96,6 +113,14 @@ class Networks:
         return NetworkSizes(
             parameters, parameters - sizes.pruned, sizes.stored_bytes, sizes.packed_bytes, cost.macs_per_second or 0
         )
+
+    def total(self, trainings: Sequence[Training]) -> NetworkSizes:
+        """Return what trained parts weigh together, each of which answers all of its tasks.
+
+        Raises:
+            Unavailable: weights are not there any more.
+        """
+        return NetworkSizes.sum(self.sizes(Part(training, training.tasks)) for training in trainings)
 
     def _sizes_of_model(self, part: Part) -> NetworkSizes:
         """Return what a network weighs whose tensors are others than those that were trained."""

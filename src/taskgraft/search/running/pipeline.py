@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
+from taskgraft.evaluators import bundle
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.digest import training_digest
@@ -22,6 +23,7 @@ from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
 from taskgraft.search.comparison.documents import write_comparison
 from taskgraft.search.comparison.protocol import Known
+from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.running.agenda import Agenda, ComparisonAgenda, SearchAgenda
 from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
@@ -47,7 +49,8 @@ from taskgraft.search.study.result import Result
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
-from taskgraft.space.cost import independent_parameters, tree_cost
+from taskgraft.space.cost import independent_parameters
+from taskgraft.space.document import tree_document
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
@@ -159,10 +162,17 @@ class StudyRun:
         """End a search with its tree, its verdict and the bundle."""
         report = final_report(prepared, data, driver.evidence, self._checkpoints, decision.tree)
         result = _result(report, data.template, prepared.tasks)
-        document = tree_form(self._study.spec, driver.evidence, report.tree, prepared.tasks)
+        document = self._document(driver.evidence, report, prepared.tasks)
         self._export(prepared, data, report, document)
         reason = "; ".join(filter(None, (decision.reason, report.reason))) or None
         self._end(State.SUCCEEDED, reason, result=result, tree=document)
+
+    def _document(self, evidence: Evidence, report: FinalReport, tasks: Sequence[Task]) -> dict[str, Any]:
+        """Return the tree form of the model, with what forced the branchings of the tree that was found."""
+        spec = self._study.spec
+        found = tree_form(spec, evidence, report.found, tasks)
+        made = tree_document(report.tree, spec.encoder, spec.ar_threshold, tasks)
+        return {**found, **made, "parameters": report.sizes.nominal_parameters}
 
     def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
         """End a comparison with its table."""
@@ -273,6 +283,8 @@ class StudyRun:
                 study=self._study.spec.to_plain(),
                 examples=_examples(prepared, data),
             )
+            if report.quantised:
+                (building / bundle.QUANTISED).write_bytes(report.quantised.onnx)
 
     @contextmanager
     def _replacing_artifacts(self) -> Iterator[Path]:
@@ -344,14 +356,13 @@ def schedule_of(spec: StudySpec, epochs: int | None = None) -> Schedule:
 
 
 def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> Result:
-    cost = tree_cost(report.tree, template, tasks)
     return Result(
         verdict=report.verdict,
         ar=report.test.ar,
         ar_interval=report.test.interval,
-        parameters=cost.parameters or 0,
+        parameters=report.sizes.nominal_parameters,
         independent_parameters=independent_parameters(template, tasks),
-        macs_per_second=cost.macs_per_second or 0,
+        macs_per_second=report.sizes.macs_per_second,
         verified_for=report.verified_for,
         scope=report.scope,
         tasks=report.test.tasks,
