@@ -172,7 +172,9 @@ class StudyRun:
         spec = self._study.spec
         found = tree_form(spec, evidence, report.found, tasks)
         made = tree_document(report.tree, spec.encoder, spec.ar_threshold, tasks)
-        return {**found, **made, "parameters": report.sizes.nominal_parameters}
+        parameters = report.sizes.nominal_parameters
+        heads = sum(weight.numel() for weight in report.model.heads.parameters())  # nothing is pruned of these
+        return {**found, **made, "parameters": parameters, "encoder_parameters": parameters - heads}
 
     def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
         """End a comparison with its table."""
