@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "4c9d68aa2b424659ad95c859a64f0dddd91ed9ff8fe113f3a28a2dc775f12806")
+PINNED = (2, "5b8574ea25ccdbbb7cf7caf15c215e0e81aefb33f503dd9b40362b5084f32d85")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
