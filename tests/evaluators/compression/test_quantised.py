@@ -80,7 +80,7 @@ def test_front_end_stays_as_it_is(exported: Exported, device: DeviceModel, quant
     (given,) = _opened(quantised.onnx, [FEATURES]).run([FEATURES], {"waveform": clips(exported, device)})
     with torch.inference_mode():
         expected = device.features(torch.from_numpy(clips(exported, device)))
-    np.testing.assert_allclose(given, expected, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(given, expected, atol=1e-3, rtol=0)  # logarithms of little
     front = [node for node in onnx.load_from_string(quantised.onnx).graph.node if not node.name.startswith(TREE)]
     assert not any("QuantizeLinear" in node.op_type or node.op_type == "DequantizeLinear" for node in front)
 
@@ -176,10 +176,19 @@ def _statistics(data: StudyData) -> tuple[float, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["crnn", "vgg11-bn", "alexnet", "cnn-bilstm", "cp-mobile", "transformer-s", "resnet-deep"]
+    ("name", "width", "times"),
+    [
+        ("crnn", 0.25, 3.5),
+        ("vgg11-bn", 0.05, 3.5),
+        ("alexnet", 0.05, 3.5),
+        ("cnn-bilstm", 0.25, 3.5),
+        ("cp-mobile", 0.5, 2.0),  # of its many channels, each has few weights, and a scale and a bias of four bytes
+        ("transformer-s", 0.25, 1.2),  # the positions of 60 s, half of its numbers, stay in floating point
+        ("resnet-deep", 0.25, 3.0),
+    ],
 )
-def test_other_encoders_in_eight_bits(name: str, tones: Path, tmp_path: Path) -> None:
-    template = get_template(name, 0.25 if name not in ("vgg11-bn", "alexnet") else 0.05)
+def test_other_encoders_in_eight_bits(name: str, width: float, times: float, tones: Path, tmp_path: Path) -> None:
+    template = get_template(name, width)
     data = load_tones({"tones": tones}, [("pitch", "tones", "pitch")], tmp_path, clip_seconds=0.4, template=template)
     torch.manual_seed(0)
     tree = BranchTree.flat(["pitch"], 0, template.depth)
@@ -187,10 +196,9 @@ def test_other_encoders_in_eight_bits(name: str, tones: Path, tmp_path: Path) ->
     (features,) = calibration_features(["pitch"], data, 16)
     for _ in range(20):
         model(torch.from_numpy(features))  # running statistics of these clips
-    device = DeviceModel(model.eval(), data)
-    small = quantise(device, data, windows=16)
+    small = quantise(DeviceModel(model.eval(), data), data, windows=16)
     with torch.inference_mode():
         expected = model(torch.from_numpy(features))["pitch"].numpy()
     (got,) = cpu_session(small.tree).run(None, {FEATURES: features})
-    assert small.float_weight_bytes / small.weight_bytes > 2.5
+    assert small.float_weight_bytes / small.weight_bytes > times
     assert np.abs(got - expected).max() < 0.1 * max(1.0, np.abs(expected).max())

@@ -29,13 +29,25 @@ _RECURRENT_WEIGHTS = (1, 2)
 """Their inputs with the weights of the input and of the state, [directions, gates, numbers]."""
 
 
-def in_eight_bits(tree: onnx.ModelProto, feature_name: str, batches: Sequence[Floats]) -> onnx.ModelProto:
-    """Return a model with the same inputs and outputs, whose ranges are the least and the most on ``batches``."""
+def prepared(tree: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the same model with all fixed numbers worked out, as its quantisation takes it.
+
+    The exporter leaves large weights to be put together at each start, and only what is fixed can be stored.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        prepared, written = Path(folder, "prepared.onnx"), Path(folder, "written.onnx")
-        quant_pre_process(tree, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        given, written = Path(folder, "given.onnx"), Path(folder, "written.onnx")
+        onnx.save(tree, given)
+        quant_pre_process(given, written, skip_symbolic_shape=True)
+        return onnx.load(written)
+
+
+def in_eight_bits(tree: onnx.ModelProto, feature_name: str, batches: Sequence[Floats]) -> onnx.ModelProto:
+    """Return a `prepared` model in eight bits, with the same inputs and outputs; ranges are read off ``batches``."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, written = Path(folder, "given.onnx"), Path(folder, "written.onnx")
+        onnx.save(tree, given)
         quantize_static(
-            prepared,
+            given,
             written,
             _Batches(feature_name, batches),
             quant_format=QuantFormat.QDQ,
@@ -50,6 +62,15 @@ def in_eight_bits(tree: onnx.ModelProto, feature_name: str, batches: Sequence[Fl
         model = onnx.load(written)
     _store_recurrent_weights(model.graph)
     del model.metadata_props[:]
+    return with_used_operators(model)
+
+
+def with_used_operators(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out, in place, the sets of operators that no node is of, and return the model."""
+    used = {node.domain for node in model.graph.node}
+    imports = {one.domain: one.version for one in model.opset_import if one.domain in used}
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(*one) for one in sorted(imports.items()))
     return model
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import onnx
 import torch
-from onnx import compose, helper
+from onnx import compose
 from torch import Tensor, nn
 
 from taskgraft.evaluators import bundle
+from taskgraft.evaluators.compression.eight_bits import with_used_operators
 from taskgraft.evaluators.export import onnx_model
 from taskgraft.evaluators.models.device_model import DeviceModel
 
@@ -64,10 +65,8 @@ class DeviceParts:
         whole = compose.merge_models(whole, last, io_map=[(name, name) for name in names])
         whole.graph.name = _GRAPH
         whole.producer_name, whole.producer_version = self.front.producer_name, self.front.producer_version
-        imports = {one.domain: one.version for one in whole.opset_import}
-        del whole.opset_import[:], whole.graph.value_info[:]  # the runtime finds the shapes between again
-        whole.opset_import.extend(helper.make_opsetid(*one) for one in imports.items())
-        return whole
+        del whole.graph.value_info[:]  # the runtime finds the shapes between again
+        return with_used_operators(whole)
 
 
 def _with_prefix(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from taskgraft.evaluators.batches import Batch, Crops, assemble
-from taskgraft.evaluators.compression.eight_bits import in_eight_bits
+from taskgraft.evaluators.compression.eight_bits import in_eight_bits, prepared
 from taskgraft.evaluators.compression.parts import FEATURES, TREE, DeviceParts, scores_names
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate_answers
@@ -44,7 +44,7 @@ class Quantised:
     weight_bytes: int
     """Stored numbers of the tree: weights, biases, and what turns integers into numbers."""
     float_weight_bytes: int
-    """The same of the model before."""
+    """The same of the tree before, in floating point."""
 
 
 def quantise(device: DeviceModel, data: StudyData, windows: int = CALIBRATION_WINDOWS) -> Quantised:
@@ -57,27 +57,28 @@ def quantise(device: DeviceModel, data: StudyData, windows: int = CALIBRATION_WI
     """
     device = device.eval()
     parts = DeviceParts.of(device)
-    tree = in_eight_bits(parts.tree, FEATURES, calibration_features(device.tree.tree.tasks, data, windows))
+    before = prepared(parts.tree)
+    tree = in_eight_bits(before, FEATURES, calibration_features(device.tree.tree.tasks, data, windows))
     whole = parts.joined(tree)
     return Quantised(
         device.tree.tree.tasks,
         whole.SerializeToString(deterministic=True),
         tree.SerializeToString(deterministic=True),
         weight_bytes(whole),
-        weight_bytes(parts.joined(parts.tree)),
+        weight_bytes(parts.joined(before)),
     )
 
 
 def calibration_features(tasks: Sequence[str], data: StudyData, windows: int) -> list[Floats]:
     """Return what the first block sees of the windows that ranges are read off: one batch for each corpus."""
-    prepared, batches = data.input_module(), []
+    as_input, batches = data.input_module(), []
     for corpus, own in _by_corpus(tasks, data).items():
         clips = np.unique(np.concatenate([task.clips[Split.TRAIN] for task in own]))
         cut = cut_windows(data.packs[corpus].lengths[clips], data.crop, data.template.time_stride)
         chosen = np.unique(np.linspace(0, len(cut.places) - 1, min(windows, len(cut.places))).round().astype(int))
         crops = Crops(clips[cut.places[chosen]], cut.starts[chosen])
         with torch.inference_mode():
-            batches.append(prepared(assemble(data, own, {corpus: crops}).features).numpy())
+            batches.append(as_input(assemble(data, own, {corpus: crops}).features).numpy())
     return batches
 
 
@@ -90,11 +91,11 @@ def _by_corpus(names: Sequence[str], data: StudyData) -> dict[str, list[TaskData
 
 def evaluate_quantised(quantised: Quantised, data: StudyData, split: Split) -> dict[str, Outcomes]:
     """Return the outcomes of every task on the labelled clips of one split, as `evaluate` does, run by onnxruntime."""
-    session, prepared = cpu_session(quantised.tree), data.input_module()
+    session, as_input = cpu_session(quantised.tree), data.input_module()
     outputs = dict(zip(quantised.tasks, scores_names(len(quantised.tasks)), strict=True))
 
     def answer(batch: Batch) -> Mapping[str, Tensor]:
-        features = prepared(batch.features).numpy()
+        features = as_input(batch.features).numpy()
         scores = session.run([outputs[name] for name in batch.rows], {FEATURES: features})
         found = {name: torch.from_numpy(one) for name, one in zip(batch.rows, scores, strict=True)}
         return {name: found[name][batch.rows[name]] for name in quantised.tasks if name in found}
