@@ -11,11 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-<<<<<<< HEAD
 PINNED = (2, "ff20b14a12d5b46c15d3ac35944cdcf7a0feee3fdfaa019e89aa3bfd45d790fa")
-=======
-PINNED = (2, "5b8574ea25ccdbbb7cf7caf15c215e0e81aefb33f503dd9b40362b5084f32d85")
->>>>>>> cut
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
