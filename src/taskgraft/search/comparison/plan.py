@@ -65,7 +65,7 @@ def plan_comparison(
     ``trials`` are those of the study, and ``epochs`` the length that it chose, if it did.
     """
     spec = comparison_spec(outline.spec, epochs)
-    known = Known(comparison, Evidence(spec))
+    known = Known(replace(comparison, tasks=comparison.tasks or outline.tasks), Evidence(spec))
     states = system_states(known)
     alone = dict.fromkeys(with_trunks(baselines(known), known))
     rows = dict.fromkeys(one for state in states if not state.refusal for one in state.trainings)
