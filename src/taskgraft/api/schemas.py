@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
 from taskgraft.search.evidence.length import Finding
 from taskgraft.search.study.comparison_table import ComparisonTable
-from taskgraft.search.study.result import FinalVerdict, Retrained
+from taskgraft.search.study.result import Compressed, FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial, Study
@@ -62,9 +62,12 @@ class ResultView(BaseModel):
     retrained: Retrained | None = Field(
         description="what the tree keeps on average when it is trained again; null unless the study has `confirm`"
     )
-    parameters: int
+    parameters: int = Field(description="those that are not 0")
     independent_parameters: int
     macs_per_second: int
+    compression: Compressed | None = Field(
+        description="what was made of the tree that was found; null unless the study has `compression`"
+    )
 
 
 class ResolutionView(BaseModel):

@@ -28,7 +28,7 @@ def write_card(
         f"# {study['name']}\n\nOne network that answers {len(tasks)} "
         f"question{'s' if len(tasks) > 1 else ''} about the same sound, made by Taskgraft.",
         f"## What it answers\n\n{_answers(tasks, metrics)}",
-        f"## Size\n\n{_size(tree_document)}",
+        f"## Size\n\n{_size(tree_document)}{_compression(metrics)}",
         f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}\n\n"
         f"How sure the reduction is (one-sided bounds, 95 %):\n\n{_bounds(names, metrics)}",
         f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
@@ -62,6 +62,27 @@ def _size(document: Mapping[str, Any]) -> str:
         f"Blocks of the template `{document['template']}`, and who shares them:\n\n"
         f"```\n{outline}\n```{_branchings(document)}"
     )
+
+
+def _compression(metrics: Mapping[str, Any]) -> str:
+    """Return what was made of the tree that was found; empty if nothing was asked for."""
+    found = metrics.get("compression")
+    if not found:
+        return ""
+    names = ", ".join(step if isinstance(step, str) else step["name"] for step in found["steps"])
+    said = [f"Made smaller by {names}" if found["pruned"] else f"Asked for: {names}. The tree is as it was found"]
+    if found["parameters"] != found["nominal_parameters"]:
+        said.append(
+            f"{found['nominal_parameters']:,} of {found['parameters']:,} parameters are not 0: "
+            f"{found['packed_bytes']:,} bytes as values and bit masks, {found['stored_bytes']:,} as stored here"
+        )
+    if eight := found.get("int8"):
+        said.append(
+            f"`{bundle.QUANTISED}` has weights and activations of 8 bits behind the same front end: "
+            f"{eight['weight_bytes']:,} instead of {eight['float_weight_bytes']:,} bytes of weights, AR "
+            f"{_percent(eight['ar'][Split.TEST])} on test, measured with onnxruntime"
+        )
+    return "\n\n" + ". ".join(said) + "."
 
 
 def _gate(document: Mapping[str, Any]) -> str:

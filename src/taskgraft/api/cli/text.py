@@ -1,6 +1,6 @@
 """What commands print for people: matrices, trees, results, answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -238,10 +238,31 @@ def _result_table(study: JSON) -> Table:
         f"{percent(saved)} saved)",
     )
     table.add_row("MACs per second of audio", count(result["macs_per_second"]))
+    for label, said in _compression(result["compression"]):
+        table.add_row(label, said)
     table.add_row("trainings", _trainings(study["trainings"]))
     if study["reason"]:
         table.add_row("remark", escape(study["reason"]))
     return table
+
+
+def _compression(found: JSON | None) -> Iterator[tuple[str, str]]:
+    """Yield what was made of the tree that was found, line by line."""
+    if found is None:
+        return
+    size = f"{count(found['stored_bytes'])} bytes"
+    if found["packed_bytes"] != found["stored_bytes"]:
+        size += f"; {count(found['packed_bytes'])} as values and bit masks"
+    yield f"{', '.join(found['steps'])}", f"{'pruned' if found['is_pruned'] else 'not pruned'}; {size}"
+    if bits := found["eight_bits"]:
+        verdict = f"{FinalVerdict(bits['verdict']).words}, " if bits["verdict"] else ""
+        yield (
+            "of 8 bits",
+            (
+                f"{verdict}AR on test {percent(bits['ar'])}; weights take {count(bits['weight_bytes'])} bytes "
+                f"(32 bits: {count(bits['float_weight_bytes'])})"
+            ),
+        )
 
 
 def _trainings(counts: JSON) -> str:

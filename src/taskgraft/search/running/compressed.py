@@ -1,7 +1,7 @@
 """What the report of a study says of its compression: sizes, and the model of 8 bits as the runtime answers with it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from taskgraft.evaluators.compression.quantised import Quantised, evaluate_quantised, quantise
@@ -16,21 +16,31 @@ from taskgraft.search.running.delivery import Delivery
 from taskgraft.search.running.networks import NetworkSizes
 from taskgraft.search.running.readings import Readings
 from taskgraft.search.study.compression_spec import is_quantised
+from taskgraft.search.study.result import Compressed, EightBits
 
 _READ = (Split.VALIDATION, Split.TEST)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CompressionReport:
+    """What became of a tree: for the bundle's metrics, for the study's result, and as a model of 8 bits."""
+
+    metrics: Mapping[str, Any]
+    compressed: Compressed
+    quantised: Quantised | None
+
+
 def report_compression(
     readings: Readings, delivery: Delivery, sizes: NetworkSizes, model: TreeModel, data: StudyData
-) -> tuple[Mapping[str, Any], Quantised | None]:
-    """Return what became of the tree, and the model of 8 bits if the study asks for it; nothing without steps.
+) -> CompressionReport | None:
+    """Return what became of the tree; None if the study has no compression.
 
     Raises:
         TrainingFailed: the model can't be quantised.
     """
     steps = readings.prepared.spec.compression
     if not steps:
-        return {}, None
+        return None
     found: dict[str, Any] = {
         "steps": [step.to_plain() for step in steps],
         "pruned": delivery.is_pruned,
@@ -38,23 +48,28 @@ def report_compression(
         "reason": delivery.reason,
         **asdict(sizes),
     }
-    quantised = quantise(DeviceModel(model, data), data) if is_quantised(steps) else None
-    if quantised:
-        found["int8"] = _int8(readings, quantised, data)
-    return {"compression": found}, quantised
-
-
-def _int8(readings: Readings, quantised: Quantised, data: StudyData) -> dict[str, Any]:
-    """Return what the model of 8 bits weighs and keeps; its verdict is about the same question as the bundle's."""
+    names = tuple(step.name for step in steps)
+    compressed = Compressed(names, delivery.is_pruned, sizes.parameters, sizes.stored_bytes, sizes.packed_bytes)
+    if not is_quantised(steps):
+        return CompressionReport(found, compressed, None)
+    quantised = quantise(DeviceModel(model, data), data)
     read = {split: _read(readings, quantised, data, split) for split in _READ}
     test, threshold = read[Split.TEST], readings.prepared.spec.ar_threshold
+    verdict = judge(test.tasks, threshold) if judged(test.tasks) else None
+    eight_bits = EightBits(quantised.weight_bytes, quantised.float_weight_bytes, test.ar, verdict)
+    metrics = {**found, "int8": _int8(eight_bits, read)}
+    return CompressionReport(metrics, replace(compressed, eight_bits=eight_bits), quantised)
+
+
+def _int8(eight_bits: EightBits, read: Mapping[Split, Reading]) -> dict[str, Any]:
+    """Return what the model of 8 bits weighs and keeps; its verdict is about the same question as the bundle's."""
     return {
-        "weight_bytes": quantised.weight_bytes,
-        "float_weight_bytes": quantised.float_weight_bytes,
-        "verdict": judge(test.tasks, threshold).value if judged(test.tasks) else None,
+        "weight_bytes": eight_bits.weight_bytes,
+        "float_weight_bytes": eight_bits.float_weight_bytes,
+        "verdict": eight_bits.verdict and eight_bits.verdict.value,
         "ar": {split.value: reading.ar for split, reading in read.items()},
         "ar_interval": {split.value: list(reading.interval) for split, reading in read.items()},
-        "tasks": {task.name: asdict(task) for task in test.tasks},
+        "tasks": {task.name: asdict(task) for task in read[Split.TEST].tasks},
         "validation": _metrics(read[Split.VALIDATION]),
     }
 

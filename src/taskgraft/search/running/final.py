@@ -26,7 +26,7 @@ from taskgraft.search.running.networks import Networks, NetworkSizes
 from taskgraft.search.running.readings import Readings, groups_of
 from taskgraft.search.strategies.confirming import confirming_trainings
 from taskgraft.search.study.preparation import PreparedStudy
-from taskgraft.search.study.result import FinalVerdict, Retrained
+from taskgraft.search.study.result import Compressed, FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.tree import BranchTree
 
@@ -51,6 +51,7 @@ class FinalReport:
     retrained: Retrained | None
     reason: str | None
     metrics: Mapping[str, Any]
+    compressed: Compressed | None = None
     quantised: Quantised | None = None
 
 
@@ -78,8 +79,11 @@ def final_report(
     length = evidence.length.to_json() if evidence.length else None
     sizes = networks.total(delivery.parts)
     report = _report(prepared, tree, delivery, model, read, retrained, length, sizes)
-    further, quantised = report_compression(readings, delivery, sizes, model, data)
-    return replace(report, metrics={**report.metrics, **further}, quantised=quantised)
+    found = report_compression(readings, delivery, sizes, model, data)
+    if found is None:
+        return report
+    metrics = {**report.metrics, "compression": found.metrics}
+    return replace(report, metrics=metrics, compressed=found.compressed, quantised=found.quantised)
 
 
 def _retrained(readings: Readings, tree: BranchTree) -> Retrained:

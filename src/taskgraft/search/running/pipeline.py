@@ -369,6 +369,7 @@ def _result(report: FinalReport, template: Template, tasks: Sequence[Task]) -> R
         scope=report.scope,
         tasks=report.test.tasks,
         retrained=report.retrained,
+        compression=report.compressed,
     )
 
 

@@ -11,7 +11,15 @@ from sqlalchemy import ColumnElement, Row
 
 from taskgraft.errors import NotFound
 from taskgraft.search.store.tables import studies
-from taskgraft.search.study.result import FinalVerdict, Result, Retrained, RetrainedTask, TaskResult
+from taskgraft.search.study.result import (
+    Compressed,
+    EightBits,
+    FinalVerdict,
+    Result,
+    Retrained,
+    RetrainedTask,
+    TaskResult,
+)
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.study import Progress, RunningTrial, Study
 
@@ -82,8 +90,18 @@ def _to_result(plain: Mapping[str, Any], threshold: float) -> Result:
         ar_interval=(low, high),
         tasks=tuple(TaskResult(**task) for task in fields.pop("tasks", ())),
         retrained=_to_retrained(fields.pop("retrained", None)),
+        compression=_to_compressed(fields.pop("compression", None)),
         **fields,
     )
+
+
+def _to_compressed(plain: Mapping[str, Any] | None) -> Compressed | None:
+    if plain is None:
+        return None
+    found = plain["eight_bits"]
+    verdict = None if found is None or found["verdict"] is None else FinalVerdict(found["verdict"])
+    eight_bits = None if found is None else EightBits(**{**found, "verdict": verdict})
+    return Compressed(**{**plain, "steps": tuple(plain["steps"]), "eight_bits": eight_bits})
 
 
 def _to_retrained(plain: Mapping[str, Any] | None) -> Retrained | None:

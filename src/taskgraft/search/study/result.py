@@ -92,13 +92,43 @@ class Retrained:
 
 
 @dataclass(frozen=True, slots=True)
+class EightBits:
+    """The model of 8 bits, as the runtime answers with it on the test split; ``weight_bytes`` is what its numbers take.
+
+    ``verdict`` is None if no task is part of one.
+    """
+
+    weight_bytes: int
+    float_weight_bytes: int
+    ar: float
+    verdict: FinalVerdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """What a study's compression made of its tree. The ``steps`` are their names.
+
+    ``is_pruned`` is whether the pruned tree is what was delivered; ``parameters`` count what pruning has set to 0, too,
+    ``stored_bytes`` is the size of the tensors, and ``packed_bytes`` that of values and bit masks.
+    """
+
+    steps: tuple[str, ...]
+    is_pruned: bool
+    parameters: int
+    stored_bytes: int
+    packed_bytes: int
+    eight_bits: EightBits | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a finished study found, on the test split.
 
     ``verdict`` is about the weights in the bundle; ``scope`` says what they were compared with. ``verified_for`` is the
     smallest threshold that they would be verified for, None when there is none below 1. ``ar`` and its 95 % interval,
     and ``tasks``, are what it follows from. ``retrained`` says what the tree keeps on average when it is trained again;
-    None unless the study asked for that. Results from before verdicts had bounds have no tasks.
+    None unless the study asked for that. Results from before verdicts had bounds have no tasks. ``parameters`` are
+    those that are not 0; ``compression`` says what was made of the tree, None if nothing was asked for.
     """
 
     verdict: FinalVerdict
@@ -111,6 +141,7 @@ class Result:
     scope: str = ""
     tasks: tuple[TaskResult, ...] = ()
     retrained: Retrained | None = None
+    compression: Compressed | None = None
 
     @property
     def verified(self) -> bool:
