@@ -179,7 +179,7 @@ def _statistics(data: StudyData) -> tuple[float, float]:
     ("name", "width", "times"),
     [
         ("cnn8 waveform", 0.5, 3.5),
-        ("crnn", 0.25, 3.5),
+        ("crnn", 0.25, 3.0),
         ("vgg11-bn", 0.05, 3.5),
         ("alexnet", 0.05, 3.5),
         ("cnn-bilstm", 0.25, 3.5),

@@ -1,7 +1,7 @@
 """Weights that are stored in eight bits and turned back at run time: of nodes that work with floating-point numbers.
 
-These are recurrent layers, for which onnxruntime has no static quantisation, and filters over raw samples: eight bits of
-a sample are too few for quiet clips.
+These are recurrent layers, for which onnxruntime has no static quantisation, and filters over raw samples: eight bits
+of a sample are too few for quiet clips.
 """
 
 from collections.abc import Mapping
