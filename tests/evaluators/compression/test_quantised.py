@@ -178,7 +178,8 @@ def _statistics(data: StudyData) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("name", "width", "times"),
     [
-        ("crnn", 0.25, 3.5),
+        ("cnn8 waveform", 0.5, 3.5),
+        ("crnn", 0.25, 3.0),
         ("vgg11-bn", 0.05, 3.5),
         ("alexnet", 0.05, 3.5),
         ("cnn-bilstm", 0.25, 3.5),
@@ -188,7 +189,7 @@ def _statistics(data: StudyData) -> tuple[float, float]:
     ],
 )
 def test_other_encoders_in_eight_bits(name: str, width: float, times: float, tones: Path, tmp_path: Path) -> None:
-    template = get_template(name, width)
+    template = get_template(name.split(maxsplit=1)[0], width, "waveform" if "waveform" in name else None)
     data = load_tones({"tones": tones}, [("pitch", "tones", "pitch")], tmp_path, clip_seconds=0.4, template=template)
     torch.manual_seed(0)
     tree = BranchTree.flat(["pitch"], 0, template.depth)

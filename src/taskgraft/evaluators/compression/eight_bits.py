@@ -1,4 +1,4 @@
-"""A tree in eight bits: static quantisation by onnxruntime; of recurrent layers, only the weights are stored so.
+"""A tree in eight bits: static quantisation by onnxruntime; what it leaves out is only stored so (`stored_weights`).
 
 Convolutions and linear layers work with integers: weights with a scale for each output channel, numbers between layers
 with one for each tensor. Their ranges are the least and the largest number on the calibration windows, which
@@ -15,18 +15,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from taskgraft.evaluators.compression.stored_weights import is_over_samples, store_weights
 
 Floats = NDArray[np.float32]
 
 _WEIGHED = ("Conv", "Gemm", "MatMul")
 _BETWEEN = ("Relu", "MaxPool")
 """They take what a weighed node gives as it is, so that it stays in eight bits."""
-_RECURRENT = ("GRU", "LSTM")
-_RECURRENT_WEIGHTS = (1, 2)
-"""Their inputs with the weights of the input and of the state, [directions, gates, numbers]."""
 
 
 def prepared(tree: onnx.ModelProto) -> onnx.ModelProto:
@@ -60,7 +59,7 @@ def in_eight_bits(tree: onnx.ModelProto, feature_name: str, batches: Sequence[Fl
             calibrate_method=CalibrationMethod.MinMax,
         )
         model = onnx.load(written)
-    _store_recurrent_weights(model.graph)
+    store_weights(model.graph)
     del model.metadata_props[:]
     return with_used_operators(model)
 
@@ -88,38 +87,8 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
 def _nodes(tree: onnx.ModelProto) -> Iterator[str]:
     """Yield the names of the nodes that work in eight bits: those with fixed weights, and what passes these on."""
-    fixed = {one.name for one in tree.graph.initializer}
+    fixed = {one.name: one for one in tree.graph.initializer}
     for node in tree.graph.node:
-        if node.op_type in _BETWEEN or (node.op_type in _WEIGHED and node.input[1] in fixed):
+        weight = fixed.get(node.input[1]) if node.op_type in _WEIGHED else None
+        if node.op_type in _BETWEEN or (weight is not None and not is_over_samples(node, weight)):
             yield node.name
-
-
-def _store_recurrent_weights(graph: onnx.GraphProto) -> None:
-    """Store the weights of recurrent layers in eight bits; they still work with floating-point numbers.
-
-    Each row of a gate has its own scale; both directions share it.
-    """
-    weights = {one.name: one for one in graph.initializer}
-    nodes, made = list(graph.node), set[str]()
-    del graph.node[:]
-    for node in nodes:
-        for place in _RECURRENT_WEIGHTS if node.op_type in _RECURRENT else ():
-            name = node.input[place]
-            if name in weights and name not in made:
-                graph.node.append(_stored(graph, weights[name]))
-                made.add(name)
-            if name in made:
-                node.input[place] = f"{name}_dequantised"
-        graph.node.append(node)
-
-
-def _stored(graph: onnx.GraphProto, weight: onnx.TensorProto) -> onnx.NodeProto:
-    """Store a weight [directions, gates, numbers] in eight bits; return the node that gives it back."""
-    values = numpy_helper.to_array(weight)
-    scale = np.maximum(np.abs(values).max((0, 2)) / 127, np.finfo(np.float32).tiny).astype(np.float32)  # [gates]
-    steps = np.clip(np.rint(values / scale[None, :, None]), -127, 127).astype(np.int8)
-    graph.initializer.remove(weight)
-    parts = {f"{weight.name}_quantized": steps, f"{weight.name}_scale": scale}
-    graph.initializer.extend(numpy_helper.from_array(part, name) for name, part in parts.items())
-    given = f"{weight.name}_dequantised"
-    return helper.make_node("DequantizeLinear", list(parts), [given], name=given, axis=1)
