@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
+from taskgraft.api.schemas import TreeView
+from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.search.study.states import Stage, State
+from taskgraft.space.cost import tree_cost
+from taskgraft.space.document import read_tree_document, tree_document
+from taskgraft.space.tasks import Task, TaskKind
+from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
+from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api
 from tests.api.test_http_results import DECIDED
 
@@ -145,3 +153,20 @@ def test_the_state_of_the_study_decides(api: Api, state: State, status: int) -> 
     assert answer.status_code == status, answer.text
     if status == 409:
         assert state.value in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        get_template("cnn8"),
+        get_template("cnn8", 0.5, "scene"),
+        TaskAttention().template(get_template("cnn8", 0.5)),
+    ],
+)
+def test_the_view_of_a_tree_has_all_that_its_size_follows_from(template: Template) -> None:
+    tree, tasks = BranchTree.flat(["a", "b"], 5, 8), [Task(name, TaskKind.CLIP, 3) for name in "ab"]
+    shown = TreeView.model_validate(tree_document(tree, template, 0.1, tasks)).model_dump(mode="json", by_alias=True)
+    read = read_tree_document(shown)
+    assert tree_cost(read.tree, read.template, tasks) == tree_cost(tree, template, tasks)
+    if template == get_template("cnn8"):
+        assert not {"width", "front_end", "gate"} & shown.keys()

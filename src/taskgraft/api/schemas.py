@@ -405,11 +405,18 @@ class NeededView(BaseModel):
     to_verify: int = Field(description="further trainings that verify this tree, if it need not be repaired")
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class TreeView(BaseModel):
     """The tree form."""
 
     schema_: Literal["taskgraft.tree/1"] = Field(alias="schema")
     template: str
+    width: float | None = Field(None, description="of a narrower encoder", exclude_if=_is_none)
+    front_end: str | None = Field(None, description="another one than the template's", exclude_if=_is_none)
+    gate: dict[str, str] | None = Field(None, description="what lies before the heads", exclude_if=_is_none)
     ar_threshold: Fraction
     root: NodeView
     encoder_parameters: int
