@@ -43,8 +43,11 @@ def compressed_parts(
 def with_compression(
     spec: StudySpec, evidence: Evidence, tasks: Sequence[Task], decision: Ask | Settled
 ) -> Ask | Settled:
-    """Ask for the trainings that make a settled tree smaller; a part that failed is not asked for any further."""
-    if isinstance(decision, Ask):
+    """Ask for the trainings that make a settled tree smaller.
+
+    Nothing is asked for if no task learnt anything, so that there is no verdict, or once a round has failed.
+    """
+    if isinstance(decision, Ask) or not evidence.tasks_above_chance():
         return decision
     facts = evidence.facts
     rounds = [all_rounds(last) for last in compressed_parts(spec, evidence, decision.tree, tasks)]
