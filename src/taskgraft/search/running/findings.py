@@ -17,7 +17,7 @@ from taskgraft.search.study.trial import Trial
 from taskgraft.space.matrix import ReductionMatrix
 
 _MATRICES_KEPT = 8
-_PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.EXPORT})
+_PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.COMPRESSION, Stage.EXPORT})
 
 
 @functools.lru_cache(maxsize=_MATRICES_KEPT)
