@@ -7,7 +7,7 @@ import pytest
 
 from taskgraft.errors import InvalidInput
 from taskgraft.space.cost import independent_parameters
-from taskgraft.space.document import read_tree_document, tree_document
+from taskgraft.space.document import FOUND, read_tree_document, tree_document
 from taskgraft.space.synthesis import synthesize
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
@@ -90,3 +90,13 @@ def test_all_broken_keys_are_reported_at_once() -> None:
 def test_a_threshold_that_is_none_is_not_written() -> None:
     with pytest.raises(InvalidInput, match="ar_threshold"):
         tree_document(TREE, CNN8, 1.0)
+
+
+def test_the_tree_that_was_found_may_be_another_one_than_the_models() -> None:
+    columns, found = BranchTree.flat(["a", "b"], 0, 8), BranchTree.flat(["a", "b"], 5, 8)
+    document = tree_document(columns, CNN8, 0.1)
+    assert read_tree_document(document).found == columns
+    read = read_tree_document({**document, FOUND: found.to_json()})
+    assert (read.tree, read.found) == (columns, found)
+    with pytest.raises(InvalidInput):
+        read_tree_document({**document, FOUND: []})

@@ -419,6 +419,11 @@ class TreeView(BaseModel):
     gate: dict[str, str] | None = Field(None, description="what lies before the heads", exclude_if=_is_none)
     ar_threshold: Fraction
     root: NodeView
+    found_root: NodeView | None = Field(
+        None,
+        description="the tree that was found, if the model's is another one (compression: lt4rec)",
+        exclude_if=_is_none,
+    )
     encoder_parameters: int
     parameters: int | None
     independent_parameters: int | None

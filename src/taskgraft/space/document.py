@@ -16,12 +16,19 @@ from taskgraft.space.templates.imported import imported_template
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import SCHEMA, BranchTree
 
+FOUND = "found_root"
+"""The key of the root of the tree that was found, if it is another one than the model's."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeDocument:
-    """What a tree document holds, read back; sizes with heads are None where its writer did not know the tasks."""
+    """What a tree document holds, read back; sizes with heads are None where its writer did not know the tasks.
+
+    ``found`` is the tree that a search found: another one than that of the model if its tasks share weights by masks.
+    """
 
     tree: BranchTree
+    found: BranchTree
     template: Template
     ar_threshold: float
     parameters: int | None
@@ -76,8 +83,11 @@ def read_tree_document(document: object) -> TreeDocument:
     if faults := list(_faults(document)):
         raise InvalidInput(faults)
     template = replace(_template(document), gate=read_gate(document.get("gate")))
+    tree = BranchTree.from_json(document.get("root"), template.depth)
+    found = document.get(FOUND)
     return TreeDocument(
-        BranchTree.from_json(document.get("root"), template.depth),
+        tree,
+        tree if found is None else BranchTree.from_json(found, template.depth),
         template,
         float(document["ar_threshold"]),
         document.get("parameters"),

@@ -45,7 +45,7 @@ def begin_comparison(study: Study, trials: Iterable[Trial], tasks: Sequence[Task
     """
     check_is_comparable(study)
     assert study.tree is not None, "a study that succeeded has its tree"
-    tree, ended = read_tree_document(study.tree).tree, tuple(trials)
+    tree, ended = read_tree_document(study.tree).found, tuple(trials)
     evidence = Evidence(study.spec, ended)
     graph = decisive_matrix(evidence).compatibility(study.spec.ar_threshold, study.spec.decision)
     return replace(
