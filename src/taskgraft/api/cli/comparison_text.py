@@ -1,6 +1,7 @@
 """What commands print of comparisons for people."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE
@@ -52,18 +53,38 @@ def _metrics(rows: Sequence[JSON], threshold: float) -> Table:
 
 def _costs(rows: Sequence[JSON]) -> Table:
     """Return what every row weighs and took; if a model was pruned, also what is left of each."""
-    more = (("numbers left", "nominal_parameters"), ("bytes packed", "packed_bytes"))
     is_pruned = any(row["packed_bytes"] != row["stored_bytes"] for row in rows)
-    further = [named for named in more if is_pruned]
+    columns = (*_COSTS, *_LEFT) if is_pruned else _COSTS
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold")
-    for name in ("parameters", "bytes", "MACs per second", "trainings", "seconds", *(name for name, _ in further)):
-        table.add_column(name, justify="right")
+    for column in columns:
+        table.add_column(column.title, justify="right", no_wrap=True)
     for row in rows:
-        sizes = map(count, (row["parameters"], row["stored_bytes"], row["macs_per_second"], row["trainings"]))
-        left = (count(row[figure]) for _, figure in further)
-        table.add_row(escape(row["name"]), *sizes, f"{row['seconds']:,.0f}", *left)
+        table.add_row(escape(row["name"]), *(column.shown(row) for column in columns))
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A figure of a row in some unit, short enough for a narrow terminal; files have it in full."""
+
+    title: str
+    figure: str
+    unit: float = 1.0
+    digits: int = 0
+
+    def shown(self, row: JSON) -> str:
+        return f"{row[self.figure] / self.unit:,.{self.digits}f}"
+
+
+_COSTS = (
+    _Column("parameters", "parameters"),
+    _Column("kB", "stored_bytes", 1e3),
+    _Column("MACs/s, M", "macs_per_second", 1e6, 1),
+    _Column("trainings", "trainings"),
+    _Column("seconds", "seconds"),
+)
+_LEFT = (_Column("not 0", "nominal_parameters"), _Column("kB packed", "packed_bytes", 1e3))
 
 
 def _task_figures(task: JSON) -> str:
