@@ -35,8 +35,9 @@ def compressed_parts(
         base, made = evidence.best_repeat(part), step.pruning(part, spec.encoder, tasks)
         assert made  # a step that prunes prunes every part
         smaller, pruning = made
-        repeat = 0 if pruning.form is Pruned.SHARED else base.repeat
-        found.append(replace(base, tree=smaller, repeat=repeat, pruning=pruning))
+        if pruning.form is Pruned.SHARED:  # it goes on from baselines, which are no probes
+            base = replace(base, repeat=0, is_probe=False)
+        found.append(replace(base, tree=smaller, pruning=pruning))
     return tuple(found)
 
 
