@@ -186,5 +186,10 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     assert planned.document["study"] is None
     assert planned.document["comparison"]["known"] >= 3
 
+    refused = process("compare", "study.yaml", *ONE_CORE, "--nuisance", "colour", "--json", cwd=folder)
+    assert (refused.code, [error["field"] for error in refused.document["errors"]]) == (2, ["nuisance"])
+    with Store(sqlite_url(folder / DATABASE)) as store:
+        assert len(store.list_studies().items) == 2, "no comparison is left half made"
+
     shown = process("run", "study.yaml", "--json", cwd=folder)  # the study itself is still found
     assert shown.document["study"]["id"] == study.id
