@@ -46,7 +46,8 @@ def test_a_comparison_is_a_study_of_its_own(api: Api, succeeded: str) -> None:
     assert answer.headers["location"] == f"/v1/studies/{made['id']}"
     assert (made["state"], made["parent"], made["name"]) == ("queued", succeeded, "speaker-comparison")
     assert made["comparison"] == {
-        "systems": ["independent", "flat"], "seeds": 2, "group_budget": None, "groups": 1, "table": None
+        "systems": ["independent", "flat"], "seeds": 2, "group_budget": None, "groups": 1, "nuisance": None,
+        "nuisance_dataset": None, "table": None,
     }  # fmt: skip
     parent = api.http.get(f"/v1/studies/{succeeded}").json()
     assert parent["comparison"] is None
@@ -110,6 +111,12 @@ def test_a_dry_run_says_what_it_costs_and_queues_nothing(api: Api, succeeded: st
         ({"seeds": True}, "seeds"),
         ({"group_budget": 0}, "group_budget"),
         ({"epochs": 3}, "epochs"),
+        ({"nuisance": "colour"}, "nuisance"),
+        ({"nuisance": "gender"}, "nuisance"),
+        ({"nuisance": ""}, "nuisance"),
+        ({"nuisance": 3}, "nuisance"),
+        ({"nuisance": "dialect", "nuisance_dataset": "birds"}, "nuisance_dataset"),
+        ({"nuisance_dataset": "demo-speech"}, "nuisance_dataset"),
     ],
 )
 def test_a_bad_request_is_refused_by_its_field(api: Api, succeeded: str, body: dict[str, Any], field: str) -> None:
@@ -118,6 +125,26 @@ def test_a_bad_request_is_refused_by_its_field(api: Api, succeeded: str, body: d
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert len(api.store.list_studies(limit=500).items) == before
+
+
+def test_a_dry_run_refuses_a_column_that_is_not_there(api: Api, succeeded: str) -> None:
+    with Client(api.url) as client, pytest.raises(InvalidInput, match=r"nuisance: .*no label column 'colour'"):
+        client.plan_comparison(succeeded, ["adversarial"], nuisance="colour")
+
+
+def test_a_label_gives_the_row_adversarial(api: Api, succeeded: str) -> None:
+    with Client(api.url) as client:
+        (without,) = client.plan_comparison(succeeded, ["adversarial"])["systems"]
+        assert "over HTTP: nuisance" in without["refusal"]
+        label: dict[str, Any] = {"nuisance": "dialect", "nuisance_dataset": "demo-speech"}
+        (system,) = client.plan_comparison(succeeded, ["adversarial"], **label)["systems"]
+        assert (system["refusal"], system["trainings_at_least"]) == (None, 1)
+        made = client.create_comparison(succeeded, ["adversarial"], **label, idempotency_key="against dialect")
+        assert {name: made["comparison"][name] for name in label} == label
+        assert "nuisance" not in made["spec"]
+        again = client.create_comparison(succeeded, ["adversarial"], **label, idempotency_key="against dialect")
+        assert again["id"] == made["id"]
+    assert api.store.get_study(made["id"]).spec.nuisance == ("dialect", "demo-speech")
 
 
 def test_an_unknown_system_is_answered_with_those_that_there_are(api: Api, succeeded: str) -> None:
@@ -164,6 +191,7 @@ def test_a_repeated_request_with_its_key_gives_the_same_comparison(api: Api, suc
         {"systems": ["flat", "tree"]},
         {"systems": ["flat"], "seeds": 2},
         {"systems": ["flat"], "group_budget": 1},
+        {"systems": ["flat"], "nuisance": "dialect"},
     ):
         answer = post(api, succeeded, "a comparison", **other)
         assert answer.status_code == 422

@@ -51,12 +51,26 @@ class TestComparisons:
         assert store.comparisons_of(made.id) == ()
         assert store.get_study(parent.id).comparison is None
 
+    def test_a_comparison_has_the_label_that_it_trains_against_in_its_specification(self, store: Store) -> None:
+        asked, spec = Comparison(("adversarial",), nuisance=("speaker", "speech")), make_spec()
+        made, _ = store.create_study(spec.reading(asked.nuisance), idempotency_key="key", comparison=asked)
+        assert store.get_study(made.id).spec.nuisance == ("speaker", "speech")
+        again, is_new = store.create_study(spec.reading(asked.nuisance), idempotency_key="key", comparison=asked)
+        assert (again, is_new) == (made, False)
+
     def test_what_is_compared_is_a_part_of_the_body(self, store: Store) -> None:
         asked = Comparison(("flat",))
         first, _ = store.create_study(make_spec(), idempotency_key="key", comparison=asked)
         later = replace(asked, groups=2)  # what follows from the study is no part of the request
         assert store.create_study(make_spec(), idempotency_key="key", comparison=later)[0] == first
-        for other in (None, replace(asked, seeds=2), replace(asked, group_budget=1), Comparison(("tree",))):
+        assert first.spec.nuisance is None
+        for other in (
+            None,
+            Comparison(("tree",)),
+            replace(asked, seeds=2),
+            replace(asked, group_budget=1),
+            replace(asked, nuisance=("room", None)),
+        ):
             with pytest.raises(InvalidInput, match="Idempotency-Key"):
                 store.create_study(make_spec(), idempotency_key="key", comparison=other)
 

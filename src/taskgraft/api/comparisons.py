@@ -80,25 +80,38 @@ def compare_study(
         Unavailable: the folder can't be written, or its database fails.
     """
     folder, signals = folder.absolute(), tuple(pause_on)
+    if asked.nuisance and not find_finished(spec, folder):  # a bad label is refused before the study trains
+        prepare_study(spec.reading(asked.nuisance), folder, base, observer)
     outcome = run_study(spec, folder, base, machines, observer, signals)
     if outcome.state is not State.SUCCEEDED:
         return outcome
     with alone_in(folder), Store(sqlite_url(database_of(folder))) as store:
-        study = _comparison_of(store, outcome.study, asked)
-        if study.state is not State.SUCCEEDED:
-            prepare_study(spec, folder, base, observer)
-            study = work_on(store, study, folder, base, machines, observer, signals)
-        return ComparisonOutcome(study, folder)
+        found = _comparison_in(store, outcome.study, asked)
+        if found and found.state is State.SUCCEEDED:
+            return ComparisonOutcome(found, folder)
+        prepare_study(spec.reading(asked.nuisance), folder, base, observer)
+        study = found or _new_comparison(store, outcome.study, asked)
+        return ComparisonOutcome(work_on(store, study, folder, base, machines, observer, signals), folder)
 
 
-def _comparison_of(store: Store, study: Study, asked: Comparison) -> Study:
-    """Return the folder's comparison of this kind: a new one if there is none, or if it failed or was cancelled."""
-    wanted = begun(store, study, asked)
-    spec, key = comparison_spec(study.spec, study.epochs, study.device), _key(asked)
-    found = store.study_of_key(key)
-    if found and (found.state in (State.FAILED, State.CANCELLED) or (found.spec, found.parent) != (spec, study.id)):
-        store.release_key(found.id)
-    return store.create_study(spec, idempotency_key=key, parent=study.id, comparison=wanted)[0]
+def _comparison_in(store: Store, study: Study, asked: Comparison) -> Study | None:
+    """Return the folder's comparison of this kind; None if there is none, or if it failed or was cancelled."""
+    found = store.study_of_key(_key(asked))
+    if found is None or found.state in (State.FAILED, State.CANCELLED):
+        return None
+    return found if (found.spec, found.parent) == (_spec(study, asked), study.id) else None
+
+
+def _new_comparison(store: Store, study: Study, asked: Comparison) -> Study:
+    """Return a new comparison, which takes the place of the folder's one of this kind if there is any."""
+    wanted, key = begun(store, study, asked), _key(asked)
+    if before := store.study_of_key(key):
+        store.release_key(before.id)
+    return store.create_study(_spec(study, asked), idempotency_key=key, parent=study.id, comparison=wanted)[0]
+
+
+def _spec(study: Study, asked: Comparison) -> StudySpec:
+    return comparison_spec(study.spec, study.epochs, study.device, asked.nuisance)
 
 
 def begun(store: Store, study: Study, asked: Comparison) -> Comparison:
@@ -111,7 +124,10 @@ def begun(store: Store, study: Study, asked: Comparison) -> Comparison:
 
 
 def _key(asked: Comparison) -> str:
-    return f"compare {hashlib.sha256(json.dumps(asked.request).encode()).hexdigest()[:32]}"
+    """Return the Idempotency-Key of a comparison in its folder; without a nuisance, it is what it was before them."""
+    *others, nuisance = asked.request
+    request = [*others, nuisance] if nuisance else others
+    return f"compare {hashlib.sha256(json.dumps(request).encode()).hexdigest()[:32]}"
 
 
 def plan_locally(outline: StudyOutline, asked: Comparison, folder: Path) -> tuple[ComparisonPlan, Plan | None]:

@@ -126,6 +126,8 @@ class ComparisonView(BaseModel):
     seeds: int = Field(description="trainings of every model; figures are means over them")
     group_budget: int | None = Field(description="parameters that rows of groups may have; null: those of the tree")
     groups: int | None = Field(description="networks that such a row may have by that")
+    nuisance: str | None = Field(description="the label column that the row `adversarial` trains against, if chosen")
+    nuisance_dataset: str | None = Field(description="its dataset, if it was named")
     table: ComparisonTable | None = Field(description="the rows, on the test split; null until it has succeeded")
 
     @classmethod
@@ -134,8 +136,16 @@ class ComparisonView(BaseModel):
         asked = study.comparison
         if asked is None:
             return None
-        systems, seeds, budget = asked.request
-        return cls(systems=systems, seeds=seeds, group_budget=budget, groups=asked.groups, table=study.comparison_table)
+        column, dataset = asked.nuisance or (None, None)
+        return cls(
+            systems=asked.systems,
+            seeds=asked.seeds,
+            group_budget=asked.group_budget,
+            groups=asked.groups,
+            nuisance=column,
+            nuisance_dataset=dataset,
+            table=study.comparison_table,
+        )
 
 
 class ComparisonRequest(BaseModel):
@@ -150,6 +160,12 @@ class ComparisonRequest(BaseModel):
     group_budget: Annotated[int, Strict()] | None = Field(
         None, description="parameters that rows of groups may have; those of the tree by default"
     )
+    nuisance: str | None = Field(
+        None,
+        description="a label column that is no task, for the row `adversarial` to train against; no row by default",
+        examples=["dialect"],
+    )
+    nuisance_dataset: str | None = Field(None, description="the dataset of that column, if the study has several")
 
 
 class StudyView(BaseModel):

@@ -22,14 +22,17 @@ tasks:
   - {name: loud, dataset: beeps/manifest.csv, target: loud}
   - {name: shape, dataset: beeps/manifest.csv, target: shape}
 """
-SYSTEMS = "independent,flat-6,tree,splits,hoa,tag,soft,freeze-loud,mean-teacher,soft-sharing-l2,dwa"
+SYSTEMS = "independent,flat-6,tree,splits,hoa,tag,soft,freeze-loud,mean-teacher,soft-sharing-l2,adversarial,dwa"
 DATABASE = Path("taskgraft-runs/beeps/taskgraft.db")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("my comparisons")
-    write_beeps(folder / "beeps")
+    manifest = write_beeps(folder / "beeps")
+    header, *clips = manifest.read_text().splitlines()
+    rows = [f"{header},room", *(f"{clip},{'hall' if place % 2 else 'bath'}" for place, clip in enumerate(clips))]
+    write(manifest, "\n".join(rows) + "\n")
     write(folder / "study.yaml", STUDY)
     return folder
 
@@ -70,7 +73,16 @@ def test_a_dry_run_of_all_systems_has_a_line_for_each_row_and_reasons_for_others
     assert [by_name[name] for name in ("mean-teacher", "adversarial", "fixed")] == ["none"] * 3
     words = " ".join(said.out.split())
     assert "mean-teacher is for studies with a task of kind events" in words
-    assert "has to be the study's own algorithm, since nuisance can't be chosen for you" in words
+    assert "has no label to train against: choose one with --nuisance COLUMN" in words
+
+
+def test_a_dry_run_with_a_label_has_a_row_that_trains_against_it(folder: Path, tmp_path: Path) -> None:
+    options = ("--systems", "adversarial", "--nuisance", "room", "--nuisance-dataset", "beeps/manifest.csv")
+    said = taskgraft("compare", folder / "study.yaml", *options, "--out", tmp_path / "run", "--dry-run", "--json")
+    assert said.code == 0, said.err
+    (system,) = said.document["comparison"]["systems"]
+    assert (system["system"], system["refusal"], system["trainings_at_least"]) == ("adversarial", None, 1)
+    assert said.document["study"]["trials_at_least"] == 3 + 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -82,6 +94,10 @@ def test_a_dry_run_of_all_systems_has_a_line_for_each_row_and_reasons_for_others
         (("--systems", "freeze-tempo"), "systems"),
         (("--seeds", "0"), "seeds"),
         (("--group-budget", "-1"), "group_budget"),
+        (("--nuisance", "colour"), "nuisance"),
+        (("--nuisance", "loud"), "nuisance"),
+        (("--nuisance", "room", "--nuisance-dataset", "birds"), "nuisance_dataset"),
+        (("--nuisance-dataset", "beeps/manifest.csv"), "nuisance_dataset"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
@@ -111,7 +127,7 @@ def run_until_it_compares(folder: Path, arguments: list[str]) -> int:
 
 @pytest.mark.slow
 def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> None:
-    arguments = ["--systems", SYSTEMS]
+    arguments = ["--systems", SYSTEMS, "--nuisance", "room"]
     assert run_until_it_compares(folder, arguments) == 130
     with Store(sqlite_url(folder / DATABASE)) as store:
         comparison, study = store.list_studies().items
@@ -129,7 +145,8 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
 
     rows = {row["name"]: row for row in document["comparison"]["rows"]}
     assert list(rows) == [
-        "independent", "flat-6", "tree", "hoa", "tag", "soft", "freeze-loud", "soft-sharing-l2", "dwa"
+        "independent", "flat-6", "tree", "hoa", "tag", "soft", "freeze-loud", "soft-sharing-l2", "adversarial",
+        "dwa",
     ]  # fmt: skip
     assert [refusal["system"] for refusal in document["comparison"]["refusals"]] == ["splits", "mean-teacher"]
     assert "nothing is split" in document["comparison"]["refusals"][0]["reason"]
@@ -141,6 +158,12 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     assert rows["freeze-loud"]["parts"][0]["recipe"] == (
         '{"algorithm":{"name":"freeze","order":["loud","pitch","shape"]}}'
     )
+    assert rows["adversarial"]["parts"][0]["recipe"] == (
+        '{"algorithm":{"dataset":null,"name":"adversarial","nuisance":"room"}}'
+    )
+    assert rows["adversarial"]["parameters"] == rows["dwa"]["parameters"], "the label's head is not counted"
+    baselines = [trial for trial in trials if len(trial.training.tasks) == 1]
+    assert {trial.taken_over_from for trial in baselines} == {study.id}, "reading a label changes no other training"
     assert rows["freeze-loud"]["parameters"] == rows["dwa"]["parameters"] == rows["tree"]["parameters"]
     assert rows["soft-sharing-l2"]["parameters"] == rows["independent"]["parameters"]
     assert len(rows["soft-sharing-l2"]["parts"]) == 1, "columns are trained together"
@@ -162,6 +185,11 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     planned = taskgraft("compare", folder / "study.yaml", "--out", folder / DATABASE.parent, "--dry-run", "--json")
     assert planned.document["study"] is None
     assert planned.document["comparison"]["known"] >= 3
+
+    refused = process("compare", "study.yaml", *ONE_CORE, "--nuisance", "colour", "--json", cwd=folder)
+    assert (refused.code, [error["field"] for error in refused.document["errors"]]) == (2, ["nuisance"])
+    with Store(sqlite_url(folder / DATABASE)) as store:
+        assert len(store.list_studies().items) == 2, "no comparison is left half made"
 
     shown = process("run", "study.yaml", "--json", cwd=folder)  # the study itself is still found
     assert shown.document["study"]["id"] == study.id

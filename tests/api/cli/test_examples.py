@@ -35,7 +35,7 @@ def test_the_example_for_own_recordings_names_every_default() -> None:
     spec = StudySpec.parse({key: said[key] for key in ("name", "ar_threshold", "tasks")})
     assert StudySpec.parse(said) == spec
     assert spec.depths == get_template("cnn8").default_depths
-    assert set(said) == set(StudySpec.model_fields) - {"imported"}  # which nobody writes
+    assert set(said) == set(StudySpec.model_fields) - {"imported", "nuisance"}  # which nobody writes
     assert set(said["training"]) | {"algorithm", "loss_weighting"} == set(spec.to_plain()["training"])
 
 

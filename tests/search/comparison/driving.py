@@ -80,7 +80,7 @@ def drive(
 ) -> Driven:
     """Train what is asked for with workers that finish in random order; fails if anything is asked for twice."""
     order, agenda = order or random.Random(0), ComparisonAgenda(comparison)
-    spec = comparison_spec(spec)
+    spec = comparison_spec(spec, nuisance=comparison.nuisance)
     evidence, trials = Evidence(spec, before), list(before)
     under_way: list[Training] = []
     while True:

@@ -1,5 +1,6 @@
 """How a comparison begins: what is refused, what it takes from its study, and what it would cost."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.comparison.beginning import begin_comparison, check_request, count_groups
 from taskgraft.search.study.comparison import Comparison, comparison_spec
-from taskgraft.search.study.spec import Strategy
+from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.space.cost import tree_cost
@@ -41,6 +42,49 @@ def test_a_bad_request_is_refused_by_its_field(
     with pytest.raises(InvalidInput, match=message) as refused:
         check_request(make_spec(3), systems, seeds, budget)
     assert [fault.where for fault in refused.value.faults] == [field]
+
+
+@pytest.mark.parametrize(
+    ("column", "dataset", "field", "message"),
+    [
+        ("b", None, "nuisance", "is no task of the study; got b, which b is about"),
+        ("", None, "nuisance", "a text of 1 to 256 characters; got ''"),
+        ("speaker", "", "nuisance_dataset", "a text of 1 to 256 characters"),
+        ("speaker", "birds", "nuisance_dataset", "one of the datasets of the study: .*; got birds"),
+        (None, "birds", "nuisance_dataset", "is about nuisance, which is not given; got 'birds'"),
+    ],
+)
+def test_a_label_that_no_study_can_be_trained_against_is_refused(
+    column: str | None, dataset: str | None, field: str, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message) as refused:
+        check_request(make_spec(3), ["all"], nuisance=column, nuisance_dataset=dataset)
+    assert [fault.where for fault in refused.value.faults] == [field]
+
+
+def test_a_label_needs_its_dataset_if_there_are_several() -> None:
+    tasks = [{"name": name, "dataset": f"of {name}", "target": "word"} for name in "ab"]
+    spec = StudySpec.parse({"ar_threshold": 0.1, "tasks": tasks})
+    with pytest.raises(InvalidInput, match="nuisance_dataset: one of the datasets of the study: of a, of b; got none"):
+        check_request(spec, ["all"], nuisance="speaker")
+    asked = check_request(spec, ["all"], nuisance="speaker", nuisance_dataset="of b")
+    assert asked.nuisance == ("speaker", "of b")
+
+
+def test_a_study_that_trains_against_a_label_itself_takes_no_other() -> None:
+    spec = make_spec(3, training={"epochs": 3, "algorithm": {"name": "adversarial", "nuisance": "speaker"}})
+    for column in ("speaker", "room"):
+        with pytest.raises(InvalidInput, match=f"nuisance: is left out if the study's own .* got '{column}'"):
+            check_request(spec, ["all"], nuisance=column)
+
+
+def test_the_label_is_part_of_the_request_and_is_kept() -> None:
+    asked, plain = (check_request(make_spec(3), ["all"], nuisance=column) for column in ("speaker", None))
+    assert asked.request != plain.request
+    assert Comparison.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+    old = plain.to_json()
+    del old["nuisance"]
+    assert Comparison.from_json(old) == plain, "comparisons from before there were labels"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.algorithms.algorithm import Algorithm
 from taskgraft.evaluators.algorithms.registry import ALGORITHMS
 from taskgraft.evaluators.weighting import extra
@@ -14,6 +15,7 @@ from taskgraft.search.comparison.decisions import comparison_left, decide_compar
 from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.comparison.recipe_rows import _why_not
 from taskgraft.search.comparison.registry import words_of
+from taskgraft.search.comparison.systems.algorithms import Algorithms
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.strategies.strategy import Ask, Spent
 from taskgraft.search.study.comparison import comparison_spec
@@ -121,7 +123,14 @@ def test_orders_begin_with_the_named_task_and_keep_the_studys_order() -> None:
 @pytest.mark.parametrize(
     ("training", "refused"),
     [
-        ({}, {"mean-teacher": "kind events", "adversarial": "since nuisance", "fixed": "since weights"}),
+        (
+            {},
+            {
+                "mean-teacher": "kind events",
+                "adversarial": "choose one with --nuisance COLUMN",
+                "fixed": "since weights",
+            },
+        ),
         ({"start": "trunk"}, {"freeze-a": "training.start: algorithm freeze", "serial-c": "from scratch"}),
         ({"patience": 2, "schedule": "constant"}, {"freeze-b": "training.patience: algorithm freeze trains one"}),
     ],
@@ -133,6 +142,32 @@ def test_a_row_that_does_not_apply_is_refused_by_itself(training: dict[str, Any]
     for name, reason in refused.items():
         assert reason in found[name]
     assert not any("; got" in reason for reason in found.values())
+
+
+@pytest.mark.parametrize("dataset", [None, "d"])
+def test_the_row_adversarial_trains_against_the_label_that_the_user_chose(dataset: str | None) -> None:
+    spec = make_spec(3, training={"epochs": 30, "start": "trunk"})
+    driven = drive(compared(3, ["flat-8", "adversarial"], nuisance=("speaker", dataset)), spec, workers=2)
+    assert not refusals(system_states(driven.known))
+    (training,) = [one.training for one in driven.trials if one.training.recipe and not one.training.is_trunk]
+    algorithm = {"name": "adversarial", "nuisance": "speaker", "dataset": dataset}
+    assert json.loads(training.recipe or "") == {"algorithm": algorithm}
+    assert training.tree == BranchTree.flat("abc", 8, 8)
+    made = training_under(comparison_spec(spec, nuisance=("speaker", dataset)), training.recipe)
+    assert made.algorithm.nuisance_label == ("speaker", dataset)
+    with pytest.raises(InvalidInput, match="since no other is read; got speaker"):
+        training_under(comparison_spec(spec), training.recipe)
+    alone = [one.training for one in driven.trials if len(one.training.tasks) == 1]
+    assert [one.recipe for one in alone] == [None] * 3, "held against the study's own baselines"
+
+
+def test_no_other_row_changes_with_the_label() -> None:
+    spec = make_spec(3)
+    plain, chosen = (
+        {one.name: one for one in Algorithms().rows(comparison_spec(spec, nuisance=label))}
+        for label in (None, ("speaker", None))
+    )
+    assert [name for name in plain if plain[name] != chosen[name]] == ["adversarial"]
 
 
 def test_one_task_has_no_rows() -> None:

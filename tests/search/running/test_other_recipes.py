@@ -77,6 +77,28 @@ def test_a_training_of_other_fields_is_what_a_study_of_these_fields_trains(
     assert key not in {Training(PAIR).key, Training(PAIR, recipe="seed-scenes").key}
 
 
+def test_only_what_trains_against_a_label_hangs_on_it(beeps_data: StudyData) -> None:
+    against = {"algorithm": {"name": "adversarial", "nuisance": "shape", "dataset": None}}
+    own, other = (beeps_spec(training=SHORT | {"epochs": 1} | more) for more in ({}, against))
+    reading = own.reading(("shape", None))
+    shape = beeps_data.tasks["shape"]
+    nuisance = replace(shape, task=replace(shape.task, name="nuisance"))
+    data = replace(beeps_data, nuisance=nuisance)
+
+    plain = job_for(Training(PAIR), own, known(own))
+    hard = job_for(Training(PAIR, recipe=recipe_of({"algorithm": "hard"})), reading, known(own))
+    for job in (plain, hard):  # these are taken over from, and serve, studies without a nuisance
+        assert training_digest_of(job, data, reading) == training_digest_of(job, beeps_data, own)
+        assert weights(work(job, reading, data)) == weights(work(job, own, beeps_data))
+
+    asked = job_for(Training(PAIR, recipe=recipe_of(against)), reading, known(own))
+    natural = replace(job_for(Training(PAIR), other, known(other)), stopping=None)
+    assert training_digest_of(asked, data, reading) == training_digest_of(natural, data, other)
+    assert training_digest_of(asked, data, reading) != training_digest_of(asked, beeps_data, reading)
+    assert weights(work(asked, reading, data)) == weights(work(natural, other, data))
+    assert weights(work(asked, reading, data)) != weights(work(plain, own, data))
+
+
 def test_a_job_of_the_studys_own_recipe_is_trained_as_before(beeps_data: StudyData) -> None:
     spec = beeps_spec(training=SHORT)
     job = job_for(Training(ALONE), spec, Evidence(spec))

@@ -27,6 +27,12 @@ def compare(
     group_budget: Annotated[
         int | None, typer.Option(help="Parameters that a row of groups may have; those of the tree by default.")
     ] = None,
+    nuisance: Annotated[
+        str | None, typer.Option(help="A label column that is no task, for the row `adversarial` to train against.")
+    ] = None,
+    nuisance_dataset: Annotated[
+        str | None, typer.Option(help="Its dataset, as the study names it, if the study has several.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go; taskgraft-runs/NAME by default.")] = None,
     ray_address: RayAddress = None,
     cores: Cores = None,
@@ -38,11 +44,12 @@ def compare(
     Ctrl-C pauses it, the same command resumes it.
     """
     from taskgraft.api.study_files import read_study
+    from taskgraft.search.comparison.beginning import check_request
 
     with errors_as_exit_codes(as_json):
         machines = given_machines(ray_address, cores, None)
         spec = read_study(study_file)
-        asked = _asked(spec, systems, seeds, group_budget)
+        asked = check_request(spec, _words(systems), seeds, group_budget, nuisance, nuisance_dataset)
         if dry_run:
             _plan(spec, asked, study_file.parent, out, as_json)
             return
@@ -58,11 +65,8 @@ def compare(
     raise typer.Exit(EXIT_CODES.get(outcome["study"]["state"], 1))
 
 
-def _asked(spec: "StudySpec", systems: str, seeds: int | None, group_budget: int | None) -> "Comparison":
-    from taskgraft.search.comparison.beginning import check_request
-
-    words = [word.strip() for word in systems.split(",") if word.strip()]
-    return check_request(spec, words, seeds, group_budget)
+def _words(systems: str) -> list[str]:
+    return [word.strip() for word in systems.split(",") if word.strip()]
 
 
 def _plan(spec: "StudySpec", asked: "Comparison", base: Path, out: Path | None, as_json: bool) -> None:

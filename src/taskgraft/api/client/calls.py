@@ -38,17 +38,31 @@ def create_comparison(
     *,
     seeds: int | None = None,
     group_budget: int | None = None,
+    nuisance: str | None = None,
+    nuisance_dataset: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[JSON]:
-    """Queue a comparison of a study that has succeeded with other systems; it is a study of its own."""
+    """Queue a comparison of a study that has succeeded with other systems; it is a study of its own.
+
+    ``nuisance`` is the label column that the row `adversarial` trains against, and ``nuisance_dataset`` its dataset, if
+    the study has several.
+    """
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    asked = {"systems": list(systems), "seeds": seeds, "group_budget": group_budget}
+    label = {"nuisance": nuisance, "nuisance_dataset": nuisance_dataset}
+    asked = {"systems": list(systems), "seeds": seeds, "group_budget": group_budget, **label}
     return Call("POST", path("studies", study_id, "comparisons"), as_json, json=asked, headers=headers)
 
 
-def plan_comparison(study_id: str, systems: Sequence[str] = ("all",), *, seeds: int | None = None) -> Call[JSON]:
+def plan_comparison(
+    study_id: str,
+    systems: Sequence[str] = ("all",),
+    *,
+    seeds: int | None = None,
+    nuisance: str | None = None,
+    nuisance_dataset: str | None = None,
+) -> Call[JSON]:
     """Return what a comparison would cost, and which systems have no row; nothing is queued."""
-    asked = {"systems": list(systems), "seeds": seeds}
+    asked = {"systems": list(systems), "seeds": seeds, "nuisance": nuisance, "nuisance_dataset": nuisance_dataset}
     return Call("POST", path("studies", study_id, "comparisons"), as_json, {"dry_run": True}, json=asked)
 
 

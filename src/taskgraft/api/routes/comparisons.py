@@ -12,6 +12,7 @@ from taskgraft.api.schemas import ComparisonRequest, StudyList, StudyView
 from taskgraft.search.comparison.beginning import begin_comparison, check_is_comparable, check_request
 from taskgraft.search.comparison.plan import ComparisonPlan, plan_comparison
 from taskgraft.search.study.comparison import comparison_spec
+from taskgraft.search.study.nuisance import check_nuisance
 from taskgraft.search.study.preparation import tasks_from_facts
 
 router = APIRouter(prefix="/v1/studies/{study_id}/comparisons", tags=["studies"], responses=problems(404, 422, 503))
@@ -35,7 +36,7 @@ def create_comparison(
 
     It trains every system that is asked for on the same data, steps and seeds, and takes over what is trained already.
     """
-    asked = check_request(study.spec, wanted.systems, wanted.seeds, wanted.group_budget)
+    asked = check_request(study.spec, **wanted.model_dump())
     check_is_comparable(study)
     trials = store.ledger(study.id).trials()
     comparison = begin_comparison(study, trials, tasks_from_facts(study.facts) or (), asked)
@@ -45,9 +46,9 @@ def create_comparison(
         return JSONResponse(plan_comparison(outline, comparison, trials, study.epochs).to_json())
     spec = comparison_spec(study.spec, study.epochs, study.device)
     if not store.knows_key(idempotency_key):
-        catalog.check_unchanged(study, spec)
+        check_nuisance(spec.reading(asked.nuisance), catalog.check_unchanged(study, spec).reports)
     created, _ = store.create_study(
-        spec,
+        spec.reading(asked.nuisance),
         idempotency_key=idempotency_key,
         datasets=catalog.versions or study.datasets,
         parent=study.id,

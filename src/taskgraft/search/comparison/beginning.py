@@ -10,6 +10,7 @@ from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.reduction_matrix import decisive_matrix
 from taskgraft.search.evidence.trees import components
 from taskgraft.search.study.comparison import MAX_SEEDS, Comparison, SearchEffort
+from taskgraft.search.study.nuisance import check_label
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
@@ -22,19 +23,28 @@ from taskgraft.space.tree import BranchTree
 
 
 def check_request(
-    spec: StudySpec, systems: Sequence[str], seeds: int | None = None, group_budget: int | None = None
+    spec: StudySpec,
+    systems: Sequence[str],
+    seeds: int | None = None,
+    group_budget: int | None = None,
+    nuisance: str | None = None,
+    nuisance_dataset: str | None = None,
 ) -> Comparison:
     """Return what is asked for, as far as it is known before the study has ended.
 
+    ``nuisance`` is a label column for the row `adversarial`, and ``nuisance_dataset`` says of which dataset.
+
     Raises:
-        InvalidInput: an unknown system, seeds outside 1 to `MAX_SEEDS`, or a budget below 1.
+        InvalidInput: an unknown system, seeds outside 1 to `MAX_SEEDS`, a budget below 1, or a nuisance that the study
+            can't have, whatever its data are (`taskgraft.search.study.nuisance`).
     """
     checked = check_systems(systems, spec)
     if seeds is not None and not 1 <= seeds <= MAX_SEEDS:
         raise InvalidInput.at("seeds", f"a whole number from 1 to {MAX_SEEDS}; got {seeds}")
     if group_budget is not None and group_budget < 1:
         raise InvalidInput.at("group_budget", f"a number of parameters, 1 or more; got {group_budget}")
-    return Comparison(checked, seeds or spec.least_repeats, group_budget)
+    label = check_label(spec, nuisance, nuisance_dataset)
+    return Comparison(checked, seeds or spec.least_repeats, group_budget, nuisance=label)
 
 
 def begin_comparison(study: Study, trials: Iterable[Trial], tasks: Sequence[Task], asked: Comparison) -> Comparison:

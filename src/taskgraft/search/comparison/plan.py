@@ -10,6 +10,7 @@ from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.strategies.plan import corpora_of, pass_seconds, passes_of
 from taskgraft.search.study.comparison import Comparison, comparison_spec
 from taskgraft.search.study.machines import usable_cores
+from taskgraft.search.study.nuisance import check_nuisance
 from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.outline import StudyOutline
 from taskgraft.search.study.spec import StudySpec
@@ -63,8 +64,12 @@ def plan_comparison(
     """Count what a comparison would train, and estimate how long that takes.
 
     ``trials`` are those of the study, and ``epochs`` the length that it chose, if it did.
+
+    Raises:
+        InvalidInput: at ``nuisance``: its dataset has no such column, or none that can be trained against.
     """
-    spec = comparison_spec(outline.spec, epochs)
+    spec = comparison_spec(outline.spec, epochs, nuisance=comparison.nuisance)
+    check_nuisance(spec, outline.reports)
     known = Known(replace(comparison, tasks=comparison.tasks or outline.tasks), Evidence(spec))
     states = system_states(known)
     alone = dict.fromkeys(with_trunks(baselines(known), known))

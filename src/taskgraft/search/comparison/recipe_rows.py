@@ -80,12 +80,15 @@ class RecipeRows(Family):
         recipe = None if value == self._own(spec) else recipe_of({self.field: value})
         return RecipeRow(name, self.name, self._words, recipe, shares_nothing=shares_nothing)
 
-    def row_that_needs(self, name: str, options: Iterable[str], spec: StudySpec) -> RecipeRow:
-        """Return the row of what has options without a default: there is one if the study itself says them."""
+    def row_that_needs(self, name: str, options: Iterable[str], spec: StudySpec, lacks: str | None = None) -> RecipeRow:
+        """Return the row of what has options without a default: there is one if the study itself says them.
+
+        ``lacks`` is what to say if it does not, if that is not that nobody can choose them.
+        """
         own = self._own(spec)
         says = isinstance(own, dict) and own["name"] == name
-        lacks = f"has to be the study's own {self._words}, since {', '.join(options)} can't be chosen for you"
-        return RecipeRow(name, self.name, self._words, lacks="" if says else lacks)
+        rule = f"has to be the study's own {self._words}, since {', '.join(options)} can't be chosen for you"
+        return RecipeRow(name, self.name, self._words, lacks="" if says else lacks or rule)
 
     @property
     def _words(self) -> str:

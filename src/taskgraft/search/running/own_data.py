@@ -11,11 +11,17 @@ from taskgraft.space.template import Template
 from taskgraft.space.templates.registry import resized
 
 
-def data_of(training: Training, schedule: Schedule | None, data: StudyData) -> StudyData:
-    """Return the data for a training: with class weights and gates of another recipe, or of another width, if it is."""
-    if schedule:
-        data = data.weighing_classes(schedule.optimisation.class_weights)
-    return data.behind(template_for(training, schedule.algorithm if schedule else None, data.template))
+def data_of(training: Training, own: Schedule, other: Schedule | None, data: StudyData) -> StudyData:
+    """Return the data for a training of a study whose ``own`` recipe has that schedule.
+
+    Of another recipe (``other``), they have its class weights and gates, and of another width its template. They have
+    the nuisance only if the algorithm trains against it: nothing else may hang on whether the study has read one.
+    """
+    if (other or own).algorithm.nuisance_label is None:
+        data = replace(data, nuisance=None)
+    if other:
+        data = data.weighing_classes(other.optimisation.class_weights)
+    return data.behind(template_for(training, other.algorithm if other else None, data.template))
 
 
 def template_for(training: Training, algorithm: Algorithm | None, template: Template) -> Template:

@@ -315,8 +315,9 @@ class StudyRun:
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:
     """Return a digest that is the same for two trainings exactly if they give the same result."""
-    data = data_of(job.training, job.schedule, data)
-    schedule = (job.schedule or schedule_of(spec, job.epochs)).for_tasks(job.training.tasks)
+    own = schedule_of(spec, job.epochs)
+    data = data_of(job.training, own, job.schedule, data)
+    schedule = (job.schedule or own).for_tasks(job.training.tasks)
     recipe = schedule.to_plain()
     if device != CPU:
         recipe["device"] = device

@@ -45,7 +45,7 @@ class Work:
         other: Schedule | None = config["schedule"]
         self._trainer = Trainer(
             self._training.tree,
-            data_of(self._training, other, data),
+            data_of(self._training, schedule, other, data),
             other or replace(schedule, epochs=config["epochs"]),
             config["seed"],
             config["references"] or None,

@@ -4,6 +4,7 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -59,7 +60,7 @@ def no_study(study_id: str) -> NotFound:
 def to_study(row: Row[Any]) -> Study:
     """Return the study that a row of `taskgraft.search.store.tables.studies` holds."""
     spec = StudySpec.parse(row.spec)
-    return Study(
+    study = Study(
         id=row.id,
         spec=spec,
         state=row.state,
@@ -74,6 +75,8 @@ def to_study(row: Row[Any]) -> Study:
         facts=MappingProxyType(row.facts or {}),
         parent=row.parent,
     )
+    comparison = study.comparison
+    return replace(study, spec=spec.reading(comparison.nuisance)) if comparison else study
 
 
 def _to_result(plain: Mapping[str, Any], threshold: float) -> Result:

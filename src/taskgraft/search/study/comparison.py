@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
-from taskgraft.search.study.fields import AUTO
+from taskgraft.search.study.fields import AUTO, NuisanceLabel
 from taskgraft.search.study.preparation import tasks_from_facts, to_facts
 from taskgraft.search.study.spec import BudgetSpec, Strategy, StudySpec
 from taskgraft.space.matrix import Pair
@@ -35,6 +35,7 @@ class Comparison:
     ``tree`` is the tree that the study delivers, None while it is not known; ``weights`` are how deep each pair may
     share at the study's threshold. ``groups`` is how many networks a row of groups may have at most, as the size of the
     tree (or ``group_budget``, in parameters) allows. ``tasks`` are those of the study, from which sizes follow.
+    ``nuisance`` is the label that the row `adversarial` trains against, if the user has chosen one.
     """
 
     systems: tuple[str, ...]
@@ -45,11 +46,12 @@ class Comparison:
     weights: Mapping[Pair, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     effort: SearchEffort = SearchEffort()
     tasks: tuple[Task, ...] = ()
+    nuisance: NuisanceLabel | None = None
 
     @property
-    def request(self) -> tuple[tuple[str, ...], int, int | None]:
+    def request(self) -> tuple[tuple[str, ...], int, int | None, NuisanceLabel | None]:
         """What the user asked for; everything else follows from the study."""
-        return self.systems, self.seeds, self.group_budget
+        return self.systems, self.seeds, self.group_budget, self.nuisance
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -66,12 +68,13 @@ class Comparison:
                 "known": sorted(self.effort.known),
             },
             "tasks": to_facts(self.tasks),
+            "nuisance": None if self.nuisance is None else list(self.nuisance),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        effort = value["effort"]
+        """Read what `to_json` wrote; comparisons from before there was a nuisance have none."""
+        effort, nuisance = value["effort"], value.get("nuisance")
         return cls(
             systems=tuple(value["systems"]),
             seeds=value["seeds"],
@@ -81,14 +84,17 @@ class Comparison:
             weights=MappingProxyType({(first, second): depth for first, second, depth in value["weights"]}),
             effort=SearchEffort(effort["trainings"], effort["seconds"], frozenset(effort["known"])),
             tasks=tasks_from_facts(value) or (),
+            nuisance=None if nuisance is None else (nuisance[0], nuisance[1]),
         )
 
 
-def comparison_spec(spec: StudySpec, epochs: int | None = None, device: str | None = None) -> StudySpec:
+def comparison_spec(
+    spec: StudySpec, epochs: int | None = None, device: str | None = None, nuisance: NuisanceLabel | None = None
+) -> StudySpec:
     """Return the study that a comparison is: data, steps and first seed of ``spec``, whose every training is whole.
 
     ``epochs`` are what ``spec`` chose, if it leaves its training length open, and ``device`` is what it trained on.
-    There is no budget of a search.
+    ``nuisance`` is a label that the comparison trains against. There is no budget of a search.
     """
     training = spec.training.lasting(epochs) if epochs and spec.training.epochs == AUTO else spec.training
     training = training.model_copy(update={"device": device or training.device})
@@ -99,5 +105,6 @@ def comparison_spec(spec: StudySpec, epochs: int | None = None, device: str | No
         "confirm": 0,
         "compression": (),
         "training": training,
+        "nuisance": nuisance,
     }
     return spec.model_copy(update=changed)

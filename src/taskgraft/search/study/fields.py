@@ -6,6 +6,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 AUTO: Final = "auto"
+NuisanceLabel = tuple[str, str | None]
+"""A label column that models are trained against, and its dataset; None if the study has one dataset only."""
 
 
 class Value(BaseModel):

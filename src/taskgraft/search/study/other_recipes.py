@@ -56,7 +56,7 @@ def _fields(recipe: str) -> Mapping[str, Any]:
 
 def _check_nuisance(made: TrainingSpec, spec: StudySpec) -> None:
     """Refuse to train against a label that the study has not read."""
-    label, own = made.algorithm.nuisance_label, spec.training.algorithm.nuisance_label
-    if label not in (None, own):
-        rule = "is a label that the study's own algorithm trains against, since no other is read"
+    label = made.algorithm.nuisance_label
+    if label not in (None, spec.training.algorithm.nuisance_label, spec.nuisance):
+        rule = "is a label that the study's own algorithm, or its comparison, trains against, since no other is read"
         raise InvalidInput.at("training.algorithm.nuisance", f"{rule}; got {label[0] if label else None}")

@@ -10,12 +10,11 @@ from taskgraft.evaluators.datasets.faultlog import FaultLog
 from taskgraft.evaluators.datasets.registry import KNOWN, find_manifest
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
-from taskgraft.evaluators.kinds.nuisance import outline_nuisance
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.weighting.extra import check_installed
 from taskgraft.search.study.compression_spec import check_sizes
 from taskgraft.search.study.device import check_device
-from taskgraft.search.study.nuisance import at_nuisance, nuisance_of
+from taskgraft.search.study.nuisance import check_nuisance
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.space.tasks import Task
@@ -77,7 +76,10 @@ def outline_study(spec: StudySpec, find: FindReport) -> StudyOutline:
                 outlines.append(_outline(task, report))
             except InvalidInput as error:
                 faults.include(within(where, error))
-    _check_nuisance(spec, reports, faults)
+    try:
+        check_nuisance(spec, reports)
+    except InvalidInput as error:
+        faults.include(error)
     faults.raise_if_any()
     if len(outlines) == len(spec.tasks):
         check_sizes(spec.compression, spec.encoder, [outline.task for outline in outlines])
@@ -104,16 +106,6 @@ def within(where: str, error: InvalidInput) -> InvalidInput:
     """Return the error with its faults placed below the field ``where``."""
     faults = [Fault(f"{where}.{fault.where}" if fault.where else where, fault.message) for fault in error.faults]
     return InvalidInput(faults, error.more)
-
-
-def _check_nuisance(spec: StudySpec, reports: Mapping[str, CheckReport | None], faults: FaultLog) -> None:
-    try:
-        task = nuisance_of(spec)
-        report = reports.get(task.dataset) if task else None
-        if task and report is not None and report.ok:
-            outline_nuisance(task.dataset, str(task.target), report)
-    except InvalidInput as error:
-        faults.include(at_nuisance(error))
 
 
 def _found(dataset: str, find: FindReport, where: str, faults: FaultLog) -> CheckReport | None:

@@ -137,7 +137,7 @@ def _nuisance(spec: StudySpec, corpora: Mapping[str, Corpus], faults: FaultLog) 
             return None
         targets = read_nuisance(corpora[task.dataset], str(task.target))
     except InvalidInput as error:
-        faults.include(at_nuisance(error))
+        faults.include(at_nuisance(error, spec))
         return None
     return LabelledTask(task.to_task(len(targets.label_set)), task.dataset, task.metric, targets)
 

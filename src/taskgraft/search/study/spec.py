@@ -22,7 +22,7 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.metrics import lower_is_better
 from taskgraft.search.study.compression_spec import CompressionSteps, Steps
 from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
-from taskgraft.search.study.fields import AUTO, Number, Value, Whole, WholeOrAuto, fault_at
+from taskgraft.search.study.fields import AUTO, NuisanceLabel, Number, Value, Whole, WholeOrAuto, fault_at
 from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
@@ -149,6 +149,8 @@ class StudySpec(Value):
         exclude_if=lambda steps: not steps,
     )
     budget: BudgetSpec = BudgetSpec()
+    nuisance: Annotated[SkipJsonSchema[NuisanceLabel | None], Field(exclude=True)] = None
+    """A label that rows of a comparison train against. `Comparison` keeps it: it is neither read nor written here."""
 
     @field_validator("name")
     @classmethod
@@ -179,6 +181,13 @@ class StudySpec(Value):
         if imported is not None and not (info.context or {}).get(_MAY_IMPORT):
             raise ValueError(OWN_ENCODER)
         return imported
+
+    @field_validator("nuisance", mode="before")
+    @classmethod
+    def _is_not_said_here(cls, label: object) -> object:
+        if label is not None:
+            raise ValueError("is said in training.algorithm, or when a comparison is asked for")
+        return label
 
     @field_validator("template")
     @classmethod
@@ -361,6 +370,10 @@ class StudySpec(Value):
         training = self.training.lasting(epochs) if epochs and self.training.epochs == AUTO else self.training
         changed = {"ar_threshold": ar_threshold, "name": name, "training": training.model_dump(mode="json")}
         return self.parse({**self.to_plain(), **changed})
+
+    def reading(self, label: NuisanceLabel | None) -> Self:
+        """Return the same study, but that its data have this label beside those that it asks for itself."""
+        return self if label == self.nuisance else self.model_copy(update={"nuisance": label})
 
     @property
     def stops_early(self) -> bool:
