@@ -45,10 +45,9 @@ def test_a_dry_run_says_what_it_would_take_and_makes_nothing(folder: Path, tmp_p
     assert plan["needs_study"]
     assert plan["baselines"] == 6
     by_name = {system["system"]: system for system in plan["systems"]}
-    assert list(by_name) == ["independent", "flat", "tree", "splits", "hoa", "tag", "distil"]
+    assert list(by_name) == ["independent", "flat", "tree", "splits", "hoa", "tag"]
     assert by_name["flat"]["trainings_at_least"] == 4
     assert (by_name["hoa"]["trainings_at_least"], by_name["hoa"]["trainings_at_most"]) == (3, 3 + 2 * 3)
-    assert (by_name["distil"]["trainings_at_least"], by_name["distil"]["trainings_at_most"]) == (0, 2)
     assert plan["trainings_at_least"] == 6 + 4 + 3  # tag's joint training is flat sharing of all blocks
     assert said.document["study"]["trials_at_least"] == 3 + 3 + 1
     assert list(tmp_path.iterdir()) == []
