@@ -17,6 +17,10 @@ from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import SCHEMA, BranchTree
 
 
+FOUND = "found_root"
+"""What a document has beside ``root`` if compression made other blocks of the tree: the root of the one it found."""
+
+
 @dataclass(frozen=True, slots=True)
 class TreeDocument:
     """What a tree document holds, read back; sizes with heads are None where its writer did not know the tasks."""

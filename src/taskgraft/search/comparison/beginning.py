@@ -15,7 +15,7 @@ from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
 from taskgraft.space.cost import tree_cost
-from taskgraft.space.document import read_tree_document
+from taskgraft.space.document import FOUND, read_tree_document
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 from taskgraft.space.tree import BranchTree
@@ -45,7 +45,8 @@ def begin_comparison(study: Study, trials: Iterable[Trial], tasks: Sequence[Task
     """
     check_is_comparable(study)
     assert study.tree is not None, "a study that succeeded has its tree"
-    tree, ended = read_tree_document(study.tree).tree, tuple(trials)
+    found = {**study.tree, "root": study.tree.get(FOUND, study.tree.get("root"))}  # not what compression made of it
+    tree, ended = read_tree_document(found).tree, tuple(trials)
     evidence = Evidence(study.spec, ended)
     graph = decisive_matrix(evidence).compatibility(study.spec.ar_threshold, study.spec.decision)
     return replace(

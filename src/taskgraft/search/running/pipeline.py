@@ -50,7 +50,7 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters
-from taskgraft.space.document import tree_document
+from taskgraft.space.document import FOUND, tree_document
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
@@ -174,7 +174,8 @@ class StudyRun:
         made = tree_document(report.tree, spec.encoder, spec.ar_threshold, tasks)
         parameters = report.sizes.nominal_parameters
         heads = sum(weight.numel() for weight in report.model.heads.parameters())  # nothing is pruned of these
-        return {**found, **made, "parameters": parameters, "encoder_parameters": parameters - heads}
+        columns = {} if report.tree == report.found else {FOUND: report.found.to_json()}
+        return {**found, **made, **columns, "parameters": parameters, "encoder_parameters": parameters - heads}
 
     def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
         """End a comparison with its table."""
