@@ -16,7 +16,6 @@ from taskgraft.space.templates.imported import imported_template
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import SCHEMA, BranchTree
 
-
 FOUND = "found_root"
 """What a document has beside ``root`` if compression made other blocks of the tree: the root of the one it found."""
 

@@ -18,9 +18,6 @@ from taskgraft.search.study.compression_spec import (
     COMPRESSIONS,
     Compression,
     Int8,
-    Lt4rec,
-    Lth,
-    Prune,
     check_sizes,
     is_quantised,
     prunes,
@@ -43,6 +40,10 @@ CNN8 = get_template("cnn8")
 TASKS = tuple(Task(name, TaskKind.CLIP, 5) for name in "abc")
 
 
+def step(name: str, **options: float) -> Compression:
+    return COMPRESSIONS[name].model_validate({"name": name, **options})
+
+
 def steps(given: object, **more: Any) -> tuple[Compression, ...]:
     return make_spec(3, compression=given, **more).compression
 
@@ -56,23 +57,23 @@ def faults(given: object, **more: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("said", "read"),
     [
-        ("lth", (Lth(),)),
-        ("lt4rec", (Lt4rec(),)),
-        ("prune", (Prune(),)),
+        ("lth", (step("lth"),)),
+        ("lt4rec", (step("lt4rec"),)),
+        ("prune", (step("prune"),)),
         ("int8", (Int8(),)),
         ([], ()),
-        (["prune"], (Prune(),)),
-        ({"name": "lth", "size": 0.25, "rewind": 0.01}, (Lth(size=0.25, rewind=0.01),)),
+        (["prune"], (step("prune"),)),
+        ({"name": "lth", "size": 0.25, "rewind": 0.01}, (step("lth", size=0.25, rewind=0.01),)),
         ({"name": "int8"}, (Int8(),)),
-        (["lth", "int8"], (Lth(), Int8())),
-        ([{"name": "lt4rec", "size": 0.75}, {"name": "int8"}], (Lt4rec(size=0.75), Int8())),
-        ([{"name": "prune", "size": 0.5}, "int8"], (Prune(), Int8())),
+        (["lth", "int8"], (step("lth"), Int8())),
+        ([{"name": "lt4rec", "size": 0.75}, {"name": "int8"}], (step("lt4rec", size=0.75), Int8())),
+        ([{"name": "prune", "size": 0.5}, "int8"], (step("prune"), Int8())),
     ],
 )
 def test_steps_are_read_written_and_read_back(said: object, read: tuple[Compression, ...]) -> None:
     spec = make_spec(3, compression=said)
     assert spec.compression == read
-    assert [type(step) for step in spec.compression] == [type(step) for step in read]
+    assert [*map(type, spec.compression)] == [*map(type, read)]
     plain = json.loads(json.dumps(spec.to_plain()))
     assert StudySpec.parse(plain) == spec
     assert hash(StudySpec.parse(plain)) == hash(spec), "studies are keys of caches"
@@ -177,11 +178,11 @@ def outlined(spec: StudySpec, base: Path) -> StudyOutline:
     return outline_study(spec, lambda name: find_local_report(name, base, check_manifest))
 
 
-@pytest.mark.parametrize(("step", "why"), BELOW)
+@pytest.mark.parametrize(("said", "why"), BELOW)
 def test_a_size_below_what_is_never_pruned_is_refused_before_any_training(
-    step: dict[str, Any], why: str, beeps: Path
+    said: dict[str, Any], why: str, beeps: Path
 ) -> None:
-    spec = beeps_spec(compression=step)
+    spec = beeps_spec(compression=said)
     checks: list[Callable[[], object]] = [
         lambda: outlined(spec, beeps),
         lambda: plan_study(spec, outlined(spec, beeps)),
@@ -220,13 +221,13 @@ def test_what_is_checked_holds_for_every_tree(
     if name == "prune" and template == "transformer-s":
         return
     tasks = [Task(task, TaskKind.CLIP, classes) for task, classes in zip("abc", outputs, strict=True)]
-    step = COMPRESSIONS[name].model_validate({"name": name, "size": size})
+    asked = step(name, size=size)
     try:
-        check_sizes((step, Int8()), known, tasks)
+        check_sizes((asked, Int8()), known, tasks)
     except InvalidInput:
         return
     part = cut_to(tree, known.depth)
-    made = step.pruning(part, known, tasks)
+    made = asked.pruning(part, known, tasks)
     assert made
     smaller, pruning = made
     whole = tree_cost(part, known, tasks).parameters or 0
@@ -277,7 +278,7 @@ def test_the_schema_takes_what_is_read() -> None:
             {"speed": 1},
         )
     ]
-    several = [[], *([step] for step in one), ["int8", "lth"], ["lth", "prune"], ["lth", "int8"], ["int8", "int8"]]
+    several = [[], *([said] for said in one), ["int8", "lth"], ["lth", "prune"], ["lth", "int8"], ["int8", "int8"]]
     several += [[{"name": "prune", "size": 0.1}, {"name": "int8"}], ["lth", "int8", "int8"], ["prune", "prune"]]
     for said in [*one, *several]:
         try:

@@ -361,7 +361,7 @@ def test_a_training_under_another_recipe_is_as_long_as_the_studys_own() -> None:
     other = own.under("seed-emotion")
     assert (other.epochs, other.masking, other.batch_size) == (40, 0.1, 32)
     assert other.optimisation == PRESETS[RecipeName.SEED_EMOTION].optimisation
-    with pytest.raises(InvalidInput, match="recipe: there is default, seed-scenes, seed-emotion, distil; got 'fast'"):
+    with pytest.raises(InvalidInput, match="recipe: there is default, seed-scenes, seed-emotion; got 'fast'"):
         own.under("fast")
 
 

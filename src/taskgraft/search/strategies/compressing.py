@@ -63,9 +63,7 @@ def with_compression(
     return Ask(Stage.COMPRESSION, ready, len(missing)) if missing else decision
 
 
-def left_with_compression(
-    spec: StudySpec, evidence: Evidence, tasks: tuple[Task, ...], decision: Ask
-) -> Left:
+def left_with_compression(spec: StudySpec, evidence: Evidence, tasks: tuple[Task, ...], decision: Ask) -> Left:
     """Count what may still be asked for, as of a decision of `with_compression`."""
     if decision.stage is Stage.COMPRESSION:
         count = decision.at_least

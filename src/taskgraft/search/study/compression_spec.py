@@ -9,7 +9,7 @@ from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.compression.rounds import rounds
-from taskgraft.search.study.fields import Number, Value, fault_at
+from taskgraft.search.study.fields import Number, Value, fault_again, fault_at
 from taskgraft.search.study.pruning import Pruned, Pruning
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.narrowing import check_channels, one_channel_each
@@ -124,9 +124,7 @@ class Prune(_Sized):
         """Return the same tree and how many parameters stay."""
         left, least = self.left(part, template, tasks), one_channel_each(part, template, tasks)
         if left < least:
-            raise InvalidInput.at(
-                "size", f"one channel per convolution leaves {least:,} parameters; got {left:,}"
-            )
+            raise InvalidInput.at("size", f"one channel per convolution leaves {least:,} parameters; got {left:,}")
         return part, Pruning(Pruned.CHANNELS, (left,))
 
 
@@ -158,7 +156,9 @@ def read_steps(given: object) -> Steps:
             found.append(_read(step))
         except ValueError as error:
             inner = error.errors() if isinstance(error, ValidationError) else None
-            faults += [fault_at(where, str(error), step)] if inner is None else [_moved(one, where) for one in inner]
+            faults += (
+                [fault_at(where, str(error), step)] if inner is None else [fault_again(one, where) for one in inner]
+            )
     if faults:
         raise ValidationError.from_exception_data("compression", faults)
     names = [step.name for step in found]
@@ -167,12 +167,6 @@ def read_steps(given: object) -> Steps:
     if any(step.prunes for step in found[1:]):
         raise ValueError(f"int8 comes last, since it is not trained any more; got {', '.join(names)}")
     return tuple(found)
-
-
-def _moved(error: Any, where: tuple[int, ...]) -> InitErrorDetails:
-    return InitErrorDetails(
-        type=error["type"], loc=(*where, *error["loc"]), input=error["input"], ctx=error.get("ctx", {})
-    )
 
 
 def _read(given: object) -> Compression:
@@ -197,15 +191,15 @@ def _to_plain(steps: Steps) -> list[Any]:
 
 
 def _schema() -> dict[str, Any]:
-    steps = [_schema_of(kind) for kind in COMPRESSIONS.values()]
-    first = {"anyOf": [_schema_of(kind) for kind in COMPRESSIONS.values() if kind().prunes]}
-    two = {"type": "array", "prefixItems": [first, _schema_of(Int8)], "minItems": 2, "maxItems": 2}
-    return {"anyOf": [*steps, {"type": "array", "items": {"anyOf": steps}, "maxItems": 1}, two]}
+    steps = {name: _schema_of(name, kind) for name, kind in COMPRESSIONS.items()}
+    first = {"anyOf": [step for name, step in steps.items() if COMPRESSIONS[name] is not Int8]}
+    two = {"type": "array", "prefixItems": [first, steps["int8"]], "minItems": 2, "maxItems": 2}
+    one = {"type": "array", "items": {"anyOf": [*steps.values()]}, "maxItems": 1}
+    return {"anyOf": [*steps.values(), one, two]}
 
 
-def _schema_of(kind: type[Compression]) -> dict[str, Any]:
-    name = {"type": "string", "const": kind().name}
-    return {"anyOf": [name, kind.model_json_schema() | {"required": ["name"]}]}
+def _schema_of(name: str, kind: type[Compression]) -> dict[str, Any]:
+    return {"anyOf": [{"type": "string", "const": name}, kind.model_json_schema() | {"required": ["name"]}]}
 
 
 CompressionSteps = Annotated[Steps, PlainValidator(read_steps), PlainSerializer(_to_plain), WithJsonSchema(_schema())]
