@@ -53,7 +53,7 @@ class Pruning:
     def earlier(self) -> "Pruning | None":
         """The round before it, of the same tree, or of each task alone if they share; None if there is none."""
         before = self.keeps[:-1]
-        if self.form is Pruned.CHANNELS or not (before or self.width):
+        if self.form is Pruned.CHANNELS or not self.keeps or not (before or self.width):
             return None
         return Pruning(Pruned.WEIGHTS, before, self.width, self.rewind if before else 0.0)
 
