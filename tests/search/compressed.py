@@ -49,9 +49,10 @@ def search(
     fails: Callable[[Training], bool] = lambda training: False,
     limit: int = 10_000,
     measure: Callable[[Training], Measurement] | None = None,
+    tasks: tuple[Task, ...] = (),
 ) -> Searched:
     """Drive a study; fails if anything is asked for twice, too early, or forgotten while it is under way."""
-    agenda, order = SearchAgenda(spec, tasks_of(spec)), order or random.Random(0)
+    agenda, order = SearchAgenda(spec, tasks or tasks_of(spec)), order or random.Random(0)
     found = Searched(Evidence(spec, known, LENGTHS), list(known))
     under_way: list[Training] = []
     while len(found.trials) < limit:

@@ -233,8 +233,8 @@ def test_channels_are_pruned_of_what_began_with_a_trunk() -> None:
 
 
 def test_without_steps_that_prune_nothing_is_asked_beside_the_search() -> None:
-    for compression in ([], "int8"):
-        spec = make_spec(3, compression=compression)
+    for steps in (["int8"], list[str]()):
+        spec = make_spec(3, compression=steps)
         agenda, bare = SearchAgenda(spec, tasks_of(spec)), SearchAgenda(spec)
         assert compressing_trainings(spec, tasks_of(spec)) == (0, 0)
         evidence = Evidence(spec)

@@ -44,7 +44,7 @@ def test_plain_data_is_equal_for_equal_rounds_only(one: Pruning, other: Pruning)
     ],
 )
 def test_there_is_no_round_that_means_nothing(form: Pruned, keeps: tuple[int, ...], more: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="got|says what it leaves"):
+    with pytest.raises(ValueError, match=r"got|says what it leaves"):
         Pruning(form, keeps, **more)
 
 
