@@ -71,6 +71,12 @@ class Wide:
             return Training(self.flat, pruning=Pruning(Pruned.WEIGHTS, (), self.width))
         return Training(columns, pruning=Pruning(Pruned.SHARED, (*alone, alone[-1]), self.width))
 
+    @property
+    def most_rounds(self) -> int:
+        """The trainings of a row that prunes each task down to one weight: no row has more."""
+        alone = rounds(kernel_weights(self.flat, self.template), 1)
+        return len(self.comparison.tasks) * (1 + len(alone)) + 1
+
     def _rounds(self, tree: BranchTree) -> tuple[int, ...]:
         """Return what the rounds of one encoder leave, until a tree has the size."""
         left = weights_within(tree, self.template, self.comparison.tasks, self.parameters)

@@ -71,10 +71,16 @@ class PrunedWide(_Row):
         return (Model(self.name, (Part(training, training.tasks),), note),)
 
     def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
-        """Return the rounds down to the size of one network, the smallest tree that there can be."""
+        """Return the rounds down to the size of one network, the smallest tree that there can be.
+
+        If that is below what is never pruned, they are those down to one weight.
+        """
         if comparison.tree or not comparison.tasks:
             return 0
-        return len(all_rounds(network_of(spec, comparison, self.network)))
+        try:
+            return len(all_rounds(network_of(spec, comparison, self.network)))
+        except InvalidInput:
+            return Wide.of(spec, comparison).most_rounds
 
 
 @dataclass(frozen=True)
