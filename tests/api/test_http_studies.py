@@ -224,3 +224,29 @@ def test_a_running_study_is_not_deleted(api: Api) -> None:
     api.run(study_id, Stage.PAIRS)
     assert api.http.delete(f"/v1/studies/{study_id}").status_code == 409
     assert folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("zip", "compression"),
+        ({"name": "lth", "size": 2}, "compression.size"),
+        ([{"name": "prune", "rewind": 0.1}], "compression.0.rewind"),
+        (["int8", "lth"], "compression"),
+        ({"name": "lth", "size": 0.01}, "compression"),
+        ({"name": "prune", "size": 0.01}, "compression"),
+    ],
+)
+def test_compression_that_makes_no_sense_is_refused(given: object, field: str, api: Api) -> None:
+    for path in ("/v1/studies", "/v1/studies/plan"):
+        answer = api.http.post(path, json=body(compression=given))
+        assert answer.status_code == 422, answer.text
+        assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+    assert not api.http.get("/v1/studies").json()["items"]
+
+
+def test_compression_is_kept_as_it_was_asked_for(api: Api) -> None:
+    answer = api.http.post("/v1/studies", json=body(compression=["lth", "int8"]))
+    assert answer.status_code == 202, answer.text
+    study = api.http.get(answer.headers["location"]).json()
+    assert study["spec"]["compression"] == [{"name": "lth", "size": 0.5, "rewind": 0.0}, "int8"]

@@ -149,6 +149,11 @@ def own_encoder() -> dict[str, Any]:
             {"tree": BranchTree.flat("abcd", 7, 7)},
             {"tree-prune": "no channels can be"},
         ),
+        (
+            {"template": "cnn-bilstm", "depths": [5]},
+            {"tree": BranchTree.flat("abcd", 5, 5)},
+            {"tree-prune": "one channel per convolution leaves 2,1"},
+        ),
         ({}, {"tree": BranchTree.flat("abcd", 0, 8)}, {"tree-distil": "found nothing to share"}),
         (
             own_encoder(),
