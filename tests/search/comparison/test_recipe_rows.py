@@ -26,7 +26,8 @@ from tests.search.worlds import make_spec
 
 ALGORITHM_WORDS = (
     "soft", "hard", "cross-soft", "cross-hard", "freeze-a", "freeze-b", "freeze-c", "serial-a", "serial-b", "serial-c",
-    "mean-teacher", "soft-sharing-l2", "soft-sharing-orthogonal", "adversarial",
+    "mean-teacher", "soft-sharing-l2", "soft-sharing-orthogonal", "adversarial", "distil", "task-attention-step",
+    "task-attention-channels",
 )  # fmt: skip
 WEIGHTING_WORDS = (
     "sum", "mean", "fixed", "uncertainty", "uncertainty-half", "uncertainty-positive", "loss-proportional",
@@ -49,7 +50,12 @@ def reasons(spec: StudySpec, *words: str) -> dict[str, str]:
 
 def test_there_is_a_word_for_each_row_of_the_registries() -> None:
     words = words_of(make_spec(3, depths=[8]))
-    assert words[words.index("algorithms") :] == ("algorithms", *ALGORITHM_WORDS, "weightings", *WEIGHTING_WORDS)
+    assert words[words.index("algorithms") : words.index("compression")] == (
+        "algorithms",
+        *ALGORITHM_WORDS,
+        "weightings",
+        *WEIGHTING_WORDS,
+    )
     for name in (*ALGORITHMS, *WEIGHTINGS):
         assert any(word == name or word.startswith(f"{name}-") for word in words)
 
