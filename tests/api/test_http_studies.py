@@ -101,7 +101,7 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     assert (study["progress"]["trials_done"], study["progress"]["trials_planned"]) == (3, 9)
     assert study["trainings"] == {"trained": 1, "taken_over": 2}
     shown = {"tasks": ["gender", "word"], "shared": 4, "repeat": 0, "fraction": 0.25, "seconds": 3.0}
-    assert study["running"] == [shown | {"worker": "worker-1", "ahead": True, "trunk": False}]
+    assert study["running"] == [shown | {"worker": "worker-1", "ahead": True, "trunk": False, "recipe": None}]
 
 
 def test_a_finished_study_shows_its_result(api: Api) -> None:
@@ -224,3 +224,28 @@ def test_a_running_study_is_not_deleted(api: Api) -> None:
     api.run(study_id, Stage.PAIRS)
     assert api.http.delete(f"/v1/studies/{study_id}").status_code == 409
     assert folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("zip", "compression"),
+        ({"name": "lth", "size": 2}, "compression.size"),
+        ([{"name": "prune", "rewind": 0.1}], "compression.0.rewind"),
+        (["int8", "lth"], "compression"),
+        ({"name": "lth", "size": 0.01}, "compression"),
+        ({"name": "prune", "size": 0.01}, "compression"),
+    ],
+)
+def test_compression_that_makes_no_sense_is_refused(given: object, field: str, api: Api) -> None:
+    for path in ("/v1/studies", "/v1/studies?dry_run=true"):
+        answer = api.http.post(path, json=body(compression=given))
+        assert answer.status_code == 422, answer.text
+        assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+
+
+def test_compression_is_kept_as_it_was_asked_for(api: Api) -> None:
+    answer = api.http.post("/v1/studies", json=body(compression=["lth", "int8"]))
+    assert answer.status_code == 202, answer.text
+    study = api.http.get(answer.headers["location"]).json()
+    assert study["spec"]["compression"] == [{"name": "lth", "size": 0.5, "rewind": 0.0}, "int8"]

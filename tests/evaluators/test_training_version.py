@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "ff20b14a12d5b46c15d3ac35944cdcf7a0feee3fdfaa019e89aa3bfd45d790fa")
+PINNED = (2, "e3449ad501b79ffdf4c17b7784bf6750f104dbc84c99e4e3541cf31ba017e08d")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

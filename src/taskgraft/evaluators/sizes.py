@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from taskgraft.evaluators.compression.kernel_masks import is_kernel
+
 _BYTES_OF_VALUE = 4
 """A number that pruning has left, as float32."""
 
@@ -28,9 +30,9 @@ class Sizes:
     def of(cls, tensors: Mapping[str, NDArray[Any]], *, is_pruned: bool = False) -> Self:
         """Return the sizes of tensors; with ``is_pruned``, zeros in kernels and matrices are what pruning has left.
 
-        Other tensors (biases, statistics, of one axis or none) are never pruned, and may have zeros of their own.
+        Names are those of a `TreeModel`. What is no kernel of a block is never pruned, and may have zeros of its own.
         """
-        sizes = [_of_one(tensor, is_pruned=is_pruned) for tensor in tensors.values()]
+        sizes = [_of_one(tensor, is_pruned=is_pruned and is_kernel(name, tensor)) for name, tensor in tensors.items()]
         return cls(*(sum(figures) for figures in zip(*sizes, strict=True))) if sizes else cls(0, 0)
 
     @classmethod
@@ -43,7 +45,7 @@ class Sizes:
         kernels: dict[str, list[NDArray[Any]]] = {}
         others = {}
         for name, tensor in tensors.items():
-            if name.startswith("nodes.") and tensor.ndim > 1:
+            if is_kernel(name, tensor):
                 kernels.setdefault(name.split(".", 2)[2], []).append(tensor)
             else:
                 others[name] = tensor
@@ -59,6 +61,6 @@ class Sizes:
 
 def _of_one(tensor: NDArray[Any], *, is_pruned: bool) -> tuple[int, int, int]:
     """Return bytes as stored, bytes packed, and numbers that are gone."""
-    gone = tensor.size - int(np.count_nonzero(tensor)) if is_pruned and tensor.ndim > 1 else 0
+    gone = tensor.size - int(np.count_nonzero(tensor)) if is_pruned else 0
     packed = _BYTES_OF_VALUE * (tensor.size - gone) + -(-tensor.size // 8) if gone else tensor.nbytes
     return tensor.nbytes, packed, gone

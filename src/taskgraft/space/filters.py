@@ -27,9 +27,14 @@ class SampleFilters(Layer):
         return before, self.window - self.hop - before
 
     @property
-    def parameters(self) -> int:
+    def kernels(self) -> int:
         """One weight for each sample of the window of each filter."""
         return self.window * self.filters
+
+    @property
+    def parameters(self) -> int:
+        """The weights: there is no bias."""
+        return self.kernels
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return a channel for each filter, a single band, and as many frames.

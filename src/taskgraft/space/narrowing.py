@@ -4,7 +4,7 @@ A channel can be taken out if all that reads it can do without: then the smaller
 when that channel is 0 everywhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
@@ -13,7 +13,9 @@ from taskgraft.space import filters, layers
 from taskgraft.space.gates import NO_GATE
 from taskgraft.space.layers import Convolution, Layer, Shape
 from taskgraft.space.node_blocks import NodeBlocks
+from taskgraft.space.tasks import Task
 from taskgraft.space.template import Block, Template
+from taskgraft.space.tree import BranchTree
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,6 +105,16 @@ def narrowed(blocks: NodeBlocks, channels: Mapping[LayerPlace, int]) -> NodeBloc
         ends.append(shape)
         found.append(tuple(narrow))
     return NodeBlocks(blocks.tree, blocks.template, tuple(found))
+
+
+def one_channel_each(tree: BranchTree, template: Template, tasks: Sequence[Task]) -> int:
+    """Return how many parameters a tree has with one channel per convolution: no fewer can be left of it.
+
+    Raises:
+        InvalidInput: at ``template``: it has a layer that can't do without a channel.
+    """
+    blocks, own = NodeBlocks.of(tree, template), {task.name: task for task in tasks}
+    return narrowed(blocks, dict.fromkeys(convolutions(blocks), 1)).parameters([own[name] for name in tree.tasks])
 
 
 def _narrowed_block(block: Block, shape: Shape, kept: Mapping[int, int | None]) -> Block:

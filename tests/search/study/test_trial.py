@@ -7,11 +7,20 @@ from hypothesis import strategies as st
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.branches import branch_trees
+from tests.search.prunings import prunings
 
 TREE = BranchTree.flat("ab", 6, 8)
 LENGTHS = st.none() | st.integers(1, 10_000)
 RECIPES = st.none() | st.text(min_size=1, max_size=8) | st.sampled_from(["probe", "trunk", "recipe", "20"])
-MODELS = st.builds(Training, branch_trees(3), st.integers(0, 120), st.booleans(), LENGTHS, recipe=RECIPES)
+MODELS = st.builds(
+    Training,
+    branch_trees(3),
+    st.integers(0, 120),
+    st.booleans(),
+    LENGTHS,
+    recipe=RECIPES,
+    pruning=st.none() | prunings(),
+)
 TRUNKS = st.builds(
     Training, branch_trees(3), st.integers(0, 120), epochs=LENGTHS, is_trunk=st.just(True), recipe=RECIPES
 )

@@ -1,8 +1,10 @@
 """Masks of single weights: which of the kernels and matrices of the encoder's blocks stay."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from taskgraft.evaluators.compression.masks import Mask
@@ -16,7 +18,7 @@ def kernels(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in weights.items() if is_kernel(name, tensor)}
 
 
-def is_kernel(name: str, tensor: Tensor) -> bool:
+def is_kernel(name: str, tensor: Tensor | NDArray[Any]) -> bool:
     """Return whether a tensor of a model is a kernel or a matrix of a block."""
     return name.startswith("nodes.") and "weight" in name.rpartition(".")[2] and tensor.ndim > 1
 

@@ -71,6 +71,12 @@ class Wide:
             return Training(self.flat, pruning=Pruning(Pruned.WEIGHTS, (), self.width))
         return Training(columns, pruning=Pruning(Pruned.SHARED, (*alone, alone[-1]), self.width))
 
+    @property
+    def most_rounds(self) -> int:
+        """The trainings of a row that prunes each task down to one weight: no row has more."""
+        alone = rounds(kernel_weights(self.flat, self.template), 1)
+        return len(self.comparison.tasks) * (1 + len(alone)) + 1
+
     def _rounds(self, tree: BranchTree) -> tuple[int, ...]:
         """Return what the rounds of one encoder leave, until a tree has the size."""
         left = weights_within(tree, self.template, self.comparison.tasks, self.parameters)
@@ -109,8 +115,13 @@ def why_not(spec: StudySpec, comparison: Comparison, network: Network) -> str | 
 
 def half_of(part: BranchTree, known: Known) -> Part:
     """Return a part of the delivered tree without the channels that make half of it."""
-    size = tree_cost(part, known.spec.encoder, known.comparison.tasks).parameters or 0
-    return Part(Training(part, pruning=Pruning(Pruned.CHANNELS, (max(1, round(LEFT * size)),))), part.tasks)
+    pruning = Pruning(Pruned.CHANNELS, (half_size(part, known.spec, known.comparison),))
+    return Part(Training(part, pruning=pruning), part.tasks)
+
+
+def half_size(part: BranchTree, spec: StudySpec, comparison: Comparison) -> int:
+    """Return how many parameters are left of a part of the delivered tree when whole channels are pruned."""
+    return max(1, round(LEFT * (tree_cost(part, spec.encoder, comparison.tasks).parameters or 0)))
 
 
 def parts_of_tree(known: Known) -> tuple[BranchTree, ...]:

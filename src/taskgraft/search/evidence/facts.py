@@ -71,9 +71,8 @@ class Facts:
     @property
     def trained(self) -> int:
         """How many of the trainings that have ended were trained by this study's search: what its budget counts."""
-        trunks = sum(not _is_apart(trunk) for trunk in self._trunks)
-        ended = len(self._known) + trunks + len(self._failures)
-        return ended - (self._taken_over - self._apart_taken_over)
+        others = sum(not _is_apart(training) for training in (*self._trunks, *self._failures))
+        return len(self._known) + others - (self._taken_over - self._apart_taken_over)
 
     @property
     def measurements(self) -> Iterable[Measurement]:

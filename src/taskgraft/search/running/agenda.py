@@ -9,12 +9,11 @@ from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.comparison.registry import systems_of
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
-from taskgraft.search.strategies.compressing import compression_left, with_compression
-from taskgraft.search.strategies.remaining import Left, trainings_left
+from taskgraft.search.strategies.compressing import left_with_compression, with_compression
+from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent, decide
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tasks import Task
 
@@ -57,13 +56,11 @@ class SearchAgenda:
         """See `Agenda`."""
         of_search = frozenset(training for training in spent.under_way if not training.pruning)
         found = decide(self.spec, evidence, replace(spent, under_way=of_search))
-        return with_compression(self.spec, evidence, self.tasks, found)
+        return with_compression(self.spec, evidence, self.tasks, spent, found)
 
     def left(self, evidence: Evidence, decision: Ask) -> Left:
         """See `Agenda`."""
-        if decision.stage is Stage.COMPRESSION:
-            return compression_left(decision)
-        return trainings_left(self.spec, evidence, decision)
+        return left_with_compression(self.spec, evidence, self.tasks, decision)
 
     def job(self, training: Training, evidence: Evidence) -> Job:
         """See `Agenda`."""

@@ -3,14 +3,16 @@
 These trainings come after the search is over, and no decision of it looks at them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.pruned import all_rounds, earlier_rounds
 from taskgraft.search.evidence.trees import components
-from taskgraft.search.strategies.remaining import Left
-from taskgraft.search.strategies.strategy import Ask, Settled
+from taskgraft.search.strategies.compression_effort import compressing_trainings
+from taskgraft.search.strategies.remaining import Left, trainings_left
+from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.compression_spec import prunes
 from taskgraft.search.study.pruning import Pruned
 from taskgraft.search.study.spec import StudySpec
@@ -35,31 +37,41 @@ def compressed_parts(
         base, made = evidence.best_repeat(part), step.pruning(part, spec.encoder, tasks)
         assert made  # a step that prunes prunes every part
         smaller, pruning = made
-        if pruning.form is Pruned.SHARED:  # it goes on from baselines, which are no probes
-            base = replace(base, repeat=0, is_probe=False)
+        if pruning.form is Pruned.SHARED:
+            base = evidence.training(smaller)
         found.append(replace(base, tree=smaller, pruning=pruning))
     return tuple(found)
 
 
 def with_compression(
-    spec: StudySpec, evidence: Evidence, tasks: Sequence[Task], decision: Ask | Settled
+    spec: StudySpec, evidence: Evidence, tasks: tuple[Task, ...], spent: Spent, decision: Ask | Settled
 ) -> Ask | Settled:
-    """Ask for the trainings that make a settled tree smaller.
+    """Ask for the trainings that make a settled tree smaller. They are no part of the budget of the search.
 
     Nothing is asked for if no task learnt anything, so that there is no verdict, or once a round has failed.
     """
-    if isinstance(decision, Ask) or not evidence.tasks_above_chance():
+    if isinstance(decision, Ask):
+        return replace(decision, at_least=decision.at_least + compressing_trainings(spec, tasks)[0])
+    if not evidence.tasks_above_chance():
         return decision
     facts = evidence.facts
     rounds = [all_rounds(last) for last in compressed_parts(spec, evidence, decision.tree, tasks)]
     if any(training in facts.failures for one in rounds for training in one):
-        return decision
+        # What is under way has become pointless: it is waited for, so that no result is lost.
+        waiting = tuple(sorted((one for one in spent.under_way if one.pruning), key=lambda training: training.key))
+        return Ask(Stage.COMPRESSION, waiting, len(waiting)) if waiting else decision
     missing = dict.fromkeys(training for one in rounds for training in one if not facts.of(training))
     ready = tuple(one for one in missing if all(facts.of(before) for before in earlier_rounds(one)))
     return Ask(Stage.COMPRESSION, ready, len(missing)) if missing else decision
 
 
-def compression_left(decision: Ask) -> Left:
-    """Return what is left of a tree's compression: rounds that follow one another."""
-    longest = max((len(one.pruning.keeps) for one in decision.trainings if one.pruning), default=1)
-    return Left(decision.at_least, 0, (decision.at_least, decision.at_least), longest, (0, 0))
+def left_with_compression(spec: StudySpec, evidence: Evidence, tasks: tuple[Task, ...], decision: Ask) -> Left:
+    """Count what may still be asked for, as of a decision of `with_compression`."""
+    if decision.stage is Stage.COMPRESSION:
+        count = decision.at_least
+        in_turn = math.ceil(count / len(decision.trainings))  # chains of rounds are about as long as each other
+        return Left(count, 0, (count, count), in_turn, (0, 0))
+    fewest, most = compressing_trainings(spec, tasks)
+    left = trainings_left(spec, evidence, replace(decision, at_least=decision.at_least - fewest))
+    trees = (left.verifications[0] + fewest, left.verifications[1] + most)
+    return replace(left, at_most=left.at_most + most, verifications=trees)

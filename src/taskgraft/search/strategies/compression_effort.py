@@ -1,32 +1,45 @@
 """How many trainings make a study's tree smaller, before the tree is known."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from taskgraft.search.evidence.pruned import all_rounds
 from taskgraft.search.evidence.trees import flat_tree
 from taskgraft.search.study.compression_spec import prunes
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
+from taskgraft.space.cost import independent_parameters
 from taskgraft.space.tasks import Task
 from taskgraft.space.tree import BranchTree
 
 
-def compressing_trainings(spec: StudySpec, tasks: Sequence[Task]) -> tuple[int, int]:
+@lru_cache(maxsize=16)  # every decision asks for it, and it never changes
+def compressing_trainings(spec: StudySpec, tasks: tuple[Task, ...]) -> tuple[int, int]:
     """Return how many trainings make a tree smaller, at least and at most.
 
-    The one in which all tasks share all blocks takes the fewest, the one in which all are alone the most.
+    What is never pruned is the smallest share of a tree whose tasks share the first block only, so that it takes the
+    fewest rounds. Of the parts of a tree, those that share all blocks take the most, with the largest heads.
     """
-    step = prunes(spec.compression)
-    if step is None or not tasks:
+    if prunes(spec.compression) is None or not tasks:
         return 0, 0
-    depth, names = spec.encoder.depth, tuple(task.name for task in tasks)
-    flat, alone = flat_tree(names, depth, depth), [flat_tree((name,), depth, depth) for name in names]
-    counts = [len(_new(spec, part, tasks)) for part in (flat, *alone)]
-    return min(counts[0], sum(counts[1:])), max(counts[0], sum(counts[1:]))
+    depth = spec.encoder.depth
+    fewest = _count(spec, flat_tree(_names(tasks), 1 if len(tasks) > 1 else depth, depth), tasks)
+    by_head = sorted(tasks, key=lambda task: independent_parameters(spec.encoder, [task]), reverse=True)
+    of_parts = [
+        _count(spec, flat_tree(_names(by_head[:size]), depth, depth), tasks) for size in range(1, len(tasks) + 1)
+    ]
+    most = [0]
+    for count in range(1, len(tasks) + 1):
+        most.append(max(of_parts[size - 1] + most[count - size] for size in range(1, count + 1)))
+    return fewest, most[-1]
 
 
-def _new(spec: StudySpec, part: BranchTree, tasks: Sequence[Task]) -> list[Training]:
-    """Return the trainings of a part that the search does not make anyway."""
+def _names(tasks: Sequence[Task]) -> tuple[str, ...]:
+    return tuple(task.name for task in tasks)
+
+
+def _count(spec: StudySpec, part: BranchTree, tasks: Sequence[Task]) -> int:
+    """Return how many trainings of a part the search does not make anyway."""
     step = prunes(spec.compression)
     made = step.pruning(part, spec.encoder, tasks) if step else None
-    return [one for one in all_rounds(Training(made[0], pruning=made[1])) if one.pruning] if made else []
+    return sum(one.pruning is not None for one in all_rounds(Training(made[0], pruning=made[1]))) if made else 0

@@ -9,10 +9,10 @@ from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.compression.rounds import rounds
-from taskgraft.search.study.fields import Number, Value, fault_at
+from taskgraft.search.study.fields import Number, Value, fault_again, fault_at
 from taskgraft.search.study.pruning import Pruned, Pruning
 from taskgraft.space.cost import tree_cost
-from taskgraft.space.narrowing import check_channels
+from taskgraft.space.narrowing import check_channels, one_channel_each
 from taskgraft.space.pruning import kernel_weights, weights_within
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
@@ -122,7 +122,10 @@ class Prune(_Sized):
 
     def pruning(self, part: BranchTree, template: Template, tasks: Sequence[Task]) -> tuple[BranchTree, Pruning] | None:
         """Return the same tree and how many parameters stay."""
-        return part, Pruning(Pruned.CHANNELS, (self.left(part, template, tasks),))
+        left, least = self.left(part, template, tasks), one_channel_each(part, template, tasks)
+        if left < least:
+            raise InvalidInput.at("size", f"one channel per convolution leaves {least:,} parameters; got {left:,}")
+        return part, Pruning(Pruned.CHANNELS, (left,))
 
 
 class Int8(Compression):
@@ -141,7 +144,7 @@ def read_steps(given: object) -> Steps:
     """Return the steps that a study names.
 
     Raises:
-        ValueError: they are none, or more than one of them prunes, or one comes behind ``int8``.
+        ValueError: more than one of them prunes, or one comes behind ``int8``.
         ValidationError: with every fault of a step at its place.
     """
     steps = given if isinstance(given, list | tuple) else [given]
@@ -153,7 +156,9 @@ def read_steps(given: object) -> Steps:
             found.append(_read(step))
         except ValueError as error:
             inner = error.errors() if isinstance(error, ValidationError) else None
-            faults += [fault_at(where, str(error), step)] if inner is None else [_moved(one, where) for one in inner]
+            faults += (
+                [fault_at(where, str(error), step)] if inner is None else [fault_again(one, where) for one in inner]
+            )
     if faults:
         raise ValidationError.from_exception_data("compression", faults)
     names = [step.name for step in found]
@@ -162,12 +167,6 @@ def read_steps(given: object) -> Steps:
     if any(step.prunes for step in found[1:]):
         raise ValueError(f"int8 comes last, since it is not trained any more; got {', '.join(names)}")
     return tuple(found)
-
-
-def _moved(error: Any, where: tuple[int, ...]) -> InitErrorDetails:
-    return InitErrorDetails(
-        type=error["type"], loc=(*where, *error["loc"]), input=error["input"], ctx=error.get("ctx", {})
-    )
 
 
 def _read(given: object) -> Compression:
@@ -192,9 +191,15 @@ def _to_plain(steps: Steps) -> list[Any]:
 
 
 def _schema() -> dict[str, Any]:
-    objects = [kind.model_json_schema() | {"required": ["name"]} for kind in COMPRESSIONS.values()]
-    step = {"anyOf": [{"type": "string", "enum": list(COMPRESSIONS)}, *objects]}
-    return {"anyOf": [*step["anyOf"], {"type": "array", "items": step, "maxItems": 2}]}
+    steps = {name: _schema_of(name, kind) for name, kind in COMPRESSIONS.items()}
+    first = {"anyOf": [step for name, step in steps.items() if COMPRESSIONS[name] is not Int8]}
+    two = {"type": "array", "prefixItems": [first, steps["int8"]], "minItems": 2, "maxItems": 2}
+    one = {"type": "array", "items": {"anyOf": [*steps.values()]}, "maxItems": 1}
+    return {"anyOf": [*steps.values(), one, two]}
+
+
+def _schema_of(name: str, kind: type[Compression]) -> dict[str, Any]:
+    return {"anyOf": [{"type": "string", "const": name}, kind.model_json_schema() | {"required": ["name"]}]}
 
 
 CompressionSteps = Annotated[Steps, PlainValidator(read_steps), PlainSerializer(_to_plain), WithJsonSchema(_schema())]
@@ -204,19 +209,22 @@ CompressionSteps = Annotated[Steps, PlainValidator(read_steps), PlainSerializer(
 def check_sizes(steps: Steps, template: Template, tasks: Sequence[Task]) -> None:
     """Check that every tree that a study may deliver can be made as small as asked for.
 
-    Heads, biases and normalisations are the largest share of the tree in which all tasks share all blocks.
+    What is never pruned is a share of sums over blocks. It is largest if all tasks share the blocks up to some place
+    and none behind it, or for a task alone.
 
     Raises:
         InvalidInput: at ``compression``: what is never pruned is larger than that.
     """
-    flat = BranchTree.flat([task.name for task in tasks], template.depth, template.depth)
-    for step in steps:
-        try:
-            step.pruning(flat, template, tasks)
-        except InvalidInput as error:
-            why = "; ".join(fault.message for fault in error.faults)
-            rule = f"if all tasks share all blocks, {step.name} can't leave so little: {why}"
-            raise InvalidInput.at("compression", rule) from None
+    names, depth = [task.name for task in tasks], template.depth
+    parts = {f"if all tasks share {shared} blocks": BranchTree.flat(names, shared, depth) for shared in range(1, depth)}
+    parts |= {f"if {name} is alone": BranchTree.flat([name], depth, depth) for name in names}
+    for when, part in ({"if all tasks share all blocks": BranchTree.flat(names, depth, depth)} | parts).items():
+        for step in steps:
+            try:
+                step.pruning(part, template, tasks)
+            except InvalidInput as error:
+                why = "; ".join(fault.message for fault in error.faults)
+                raise InvalidInput.at("compression", f"{when}, {step.name} can't leave so little: {why}") from None
 
 
 def prunes(steps: Steps) -> Compression | None:

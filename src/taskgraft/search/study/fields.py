@@ -1,5 +1,6 @@
 """Kinds of fields that the parts of a study have, read strictly: a text is no number."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict
@@ -80,3 +81,11 @@ def fault_at(where: tuple[int | str, ...], message: str, value: object) -> InitE
     return InitErrorDetails(
         type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
     )
+
+
+def fault_again(error: Mapping[str, Any], where: tuple[int | str, ...] = ()) -> InitErrorDetails:
+    """Return an error that pydantic reported in the form that can be raised, at its place below ``where``."""
+    place, context = (*where, *error["loc"]), error.get("ctx", {})
+    if error["type"] == "value_error" and "error" not in context:  # one of `fault_at`
+        return fault_at(place, error["msg"], error["input"])
+    return InitErrorDetails(type=error["type"], loc=place, input=error["input"], ctx=context)

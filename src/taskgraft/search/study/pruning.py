@@ -36,11 +36,13 @@ class Pruning:
     rewind: float = 0.0
 
     def __post_init__(self) -> None:
-        before = self.keeps[:-1] if self.form is Pruned.SHARED else self.keeps
-        if any(later >= earlier for earlier, later in pairwise(before)) or min(before, default=1) < 1:
-            raise ValueError(f"every round leaves fewer weights than the one before it; got {self.keeps}")
+        alone = self.keeps[:-1] if self.form is Pruned.SHARED else self.keeps
+        if any(later >= earlier for earlier, later in pairwise(alone)) or min(self.keeps, default=1) < 1:
+            raise ValueError(f"every round leaves weights, and fewer than the one before it; got {self.keeps}")
         if not self.keeps and (self.form is not Pruned.WEIGHTS or self.width is None):
             raise ValueError(f"a round of {self.form.value} says what it leaves")
+        if self.form is Pruned.CHANNELS and (len(self.keeps) > 1 or self.width is not None):
+            raise ValueError(f"channels are pruned once, at the study's width; got {self.keeps}, {self.width}")
 
     @property
     def keep(self) -> int:
@@ -51,7 +53,7 @@ class Pruning:
     def earlier(self) -> "Pruning | None":
         """The round before it, of the same tree, or of each task alone if they share; None if there is none."""
         before = self.keeps[:-1]
-        if self.form is Pruned.CHANNELS or not (before or self.width):
+        if self.form is Pruned.CHANNELS or not self.keeps or not (before or self.width):
             return None
         return Pruning(Pruned.WEIGHTS, before, self.width, self.rewind if before else 0.0)
 

@@ -22,7 +22,16 @@ from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.metrics import lower_is_better
 from taskgraft.search.study.compression_spec import CompressionSteps, Steps
 from taskgraft.search.study.encoder import OWN_ENCODER, check_heads, template_of
-from taskgraft.search.study.fields import AUTO, NuisanceLabel, Number, Value, Whole, WholeOrAuto, fault_at
+from taskgraft.search.study.fields import (
+    AUTO,
+    NuisanceLabel,
+    Number,
+    Value,
+    Whole,
+    WholeOrAuto,
+    fault_again,
+    fault_at,
+)
 from taskgraft.search.study.task_spec import TaskSpec
 from taskgraft.search.study.training_spec import TrainingSpec
 from taskgraft.space.exact import MAX_EXACT_TASKS
@@ -169,7 +178,7 @@ class StudySpec(Value):
         try:
             tasks: tuple[TaskSpec, ...] = read(given)
         except ValidationError as error:
-            faults += map(_again, error.errors())
+            faults += map(fault_again, error.errors())
         if faults:
             raise ValidationError.from_exception_data("tasks", faults)
         return tasks
@@ -437,11 +446,6 @@ class StudySpec(Value):
     def to_plain(self) -> dict[str, Any]:
         """Return plain data that `parse` reads back."""
         return self.model_dump(mode="json")
-
-
-def _again(error: Mapping[str, Any]) -> InitErrorDetails:
-    """Return an error that pydantic reported, in the form that can be raised."""
-    return InitErrorDetails(type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {}))
 
 
 def _repeated_names(tasks: Iterable[Any]) -> list[InitErrorDetails]:

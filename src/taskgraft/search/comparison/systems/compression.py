@@ -5,14 +5,24 @@ from dataclasses import dataclass, replace
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.algorithms.distil import Distil
-from taskgraft.search.comparison.compressed_rows import LEFT, Network, Wide, half_of, network_of, parts_of_tree, why_not
+from taskgraft.search.comparison.compressed_rows import (
+    LEFT,
+    Network,
+    Wide,
+    half_of,
+    half_size,
+    network_of,
+    parts_of_tree,
+    why_not,
+)
 from taskgraft.search.comparison.protocol import Family, Known, Model, Part, System
 from taskgraft.search.comparison.refusals import too_few_tasks
 from taskgraft.search.evidence.pruned import all_rounds
+from taskgraft.search.evidence.trees import components
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.recipe_text import recipe_of
 from taskgraft.search.study.spec import StudySpec
-from taskgraft.space.narrowing import check_channels
+from taskgraft.space.narrowing import check_channels, one_channel_each
 from taskgraft.space.tree import BranchTree
 
 _DISTIL = recipe_of({"algorithm": Distil().to_plain()})
@@ -71,10 +81,16 @@ class PrunedWide(_Row):
         return (Model(self.name, (Part(training, training.tasks),), note),)
 
     def most_to_come(self, spec: StudySpec, comparison: Comparison) -> int:
-        """Return the rounds down to the size of one network, the smallest tree that there can be."""
+        """Return the rounds down to the size of one network, the smallest tree that there can be.
+
+        If that is below what is never pruned, they are those down to one weight.
+        """
         if comparison.tree or not comparison.tasks:
             return 0
-        return len(all_rounds(network_of(spec, comparison, self.network)))
+        try:
+            return len(all_rounds(network_of(spec, comparison, self.network)))
+        except InvalidInput:
+            return Wide.of(spec, comparison).most_rounds
 
 
 @dataclass(frozen=True)
@@ -82,11 +98,11 @@ class OfTree(_Row):
     """The delivered tree in another form: each of its parts is one network."""
 
     part: Callable[[BranchTree, Known], Part]
-    lacks: Callable[[StudySpec, BranchTree | None], str | None] = lambda _, __: None
+    lacks: Callable[[StudySpec, Comparison], str | None] = lambda _, __: None
 
     def refusal(self, spec: StudySpec, comparison: Comparison) -> str | None:
         """Refuse a single task, and templates that it can't do."""
-        return too_few_tasks(spec, 2) or self.lacks(spec, comparison.tree)
+        return too_few_tasks(spec, 2) or self.lacks(spec, comparison)
 
     def models(self, known: Known) -> Sequence[Model]:
         """Return the tree; nothing before it is known."""
@@ -107,10 +123,10 @@ def _distilled(part: BranchTree, _: Known) -> Part:
     return Part.whole(part, _DISTIL if len(part.tasks) > 1 else None)
 
 
-def _has_no_teachers(spec: StudySpec, tree: BranchTree | None) -> str | None:
+def _has_no_teachers(spec: StudySpec, comparison: Comparison) -> str | None:
     if spec.training.algorithm.taught(spec.task_names):
         return "the study's own algorithm has teachers, so that its tree is the row tree"
-    if tree and not tree.is_shared:
+    if comparison.tree and not comparison.tree.is_shared:
         return "the study found nothing to share, and baselines teach models of several tasks"
     return None
 
@@ -119,11 +135,15 @@ def _quantised(part: BranchTree, _: Known) -> Part:
     return replace(Part.whole(part), is_quantised=True)
 
 
-def _needs_channels(spec: StudySpec, _: BranchTree | None) -> str | None:
+def _needs_channels(spec: StudySpec, comparison: Comparison) -> str | None:
     try:
         check_channels(spec.encoder)
     except InvalidInput as error:
         return error.faults[0].message
+    for part in components(comparison.tree) if comparison.tree and comparison.tasks else ():
+        left, least = half_size(part, spec, comparison), one_channel_each(part, spec.encoder, comparison.tasks)
+        if left < least:
+            return f"one channel per convolution leaves {least:,} parameters of {'+'.join(part.tasks)}; got {left:,}"
     return None
 
 
