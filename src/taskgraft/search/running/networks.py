@@ -1,13 +1,13 @@
 """Trained networks as they are deployed: what they say, and what they weigh."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 from safetensors.numpy import load as load_tensors
 
 from taskgraft.evaluators.assembly import assemble_model
 from taskgraft.evaluators.compression.channels import without_zeros
-from taskgraft.evaluators.compression.quantised import evaluate_quantised, quantise
+from taskgraft.evaluators.compression.quantised import Quantised, evaluate_quantised, quantise
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.evaluation import evaluate
 from taskgraft.evaluators.measurement import Outcomes
@@ -54,6 +54,7 @@ class Networks:
     prepared: PreparedStudy
     data: StudyData
     checkpoints: Checkpoints
+    _quantised: dict[Training, Quantised] = field(default_factory=dict)
 
     def model(self, training: Training) -> TreeModel:
         """Return the trained model, without the channels that were taken out of it.
@@ -90,8 +91,15 @@ class Networks:
         """
         model, data = self.model(part.training), self._data(part.training)
         if part.is_quantised:
-            return evaluate_quantised(quantise(DeviceModel(model, data), data), data, split)
+            return evaluate_quantised(self._in_eight_bits(part.training, model), data, split)
         return evaluate(model, data, split)
+
+    def _in_eight_bits(self, training: Training, model: TreeModel) -> Quantised:
+        """Return the model of a training in 8 bits; it is made once."""
+        if training not in self._quantised:
+            data = self._data(training)
+            self._quantised[training] = quantise(DeviceModel(model, data), data)
+        return self._quantised[training]
 
     def sizes(self, part: Part) -> NetworkSizes:
         """Return what a network weighs without the heads and blocks that answer nothing.
@@ -127,8 +135,7 @@ class Networks:
         model = self.model(part.training)
         cost = blocks_cost(model.blocks, model.tasks)
         if part.is_quantised:
-            data = self._data(part.training)
-            stored = quantise(DeviceModel(model, data), data).weight_bytes
+            stored = self._in_eight_bits(part.training, model).weight_bytes
         else:
             stored = sum(tensor.nbytes for tensor in model.state_dict().values())
         parameters = cost.parameters or 0
