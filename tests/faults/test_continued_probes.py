@@ -16,6 +16,8 @@ from tests.evaluators.test_training_state import forge
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 PROBE = 4
 """The number of the training that is a probe: three baselines come before it, and the whole training of it after."""
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json", "study.yaml")

@@ -18,6 +18,8 @@ from taskgraft.search.study.trial import Trial
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 
 @pytest.fixture(scope="module")
 def undisturbed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

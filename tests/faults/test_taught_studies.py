@@ -17,6 +17,8 @@ from taskgraft.search.study.states import State
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json")
 TREE = 3 + 2
 """The number of the whole tree: the baselines and its probe come before it."""
