@@ -93,7 +93,7 @@ def assert_went_on(trials: list[Trial]) -> None:
     assert 0 < whole.own_seconds < whole.seconds
 
 
-@pytest.mark.slow
+@pytest.mark.slow(35)
 def test_an_undisturbed_study_trains_its_probe_on_and_ends_the_same(
     tmp_path: Path, from_scratch: dict[str, bytes]
 ) -> None:

@@ -53,7 +53,7 @@ def compared(store: Store, folder: Path, study_id: str) -> dict[str, Row]:
     return {row.name: row for row in ended.comparison_table.rows}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(45)
 def test_a_taught_search_goes_on_where_it_was_killed_and_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def finish(store: Store, folder: Path, study_id: str) -> int:
     return ended.progress.taken_over
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_a_search_over_trees_goes_on_from_its_trunk_and_another_takes_it_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
