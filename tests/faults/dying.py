@@ -1,16 +1,21 @@
-"""A runner that is killed at a chosen moment: ``python -m tests.faults.dying FOLDER STUDY MOMENT``.
+"""Runners that are killed at a chosen moment: ``python -m tests.faults.dying``, which forks one for each line of input.
+
+A line is a JSON list of log file, folder, study and moment. When its runner is gone, its process number and exit code
+are printed.
 
 ``record:N``: the N-th training of the study has ended, and is not recorded yet. ``recorded:N``: it is recorded, and no
 other training has started since. ``export``: a part of the bundle is written. ``table``: a part of a comparison is.
 """
 
+import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from taskgraft.evaluators.memory import without_collector
+from taskgraft.evaluators.memory import keep_for_good, without_collector
 
 with without_collector():
     from taskgraft.search.running import pipeline
@@ -83,5 +88,29 @@ def main(folder: Path, study_id: str, moment: str) -> None:
         pipeline.StudyRun(store, study, OWNER, folder, base=folder, machines=Machines(cores=1)).run()
 
 
+def become_runner(log: str, folder: str, study_id: str, moment: str) -> NoReturn:
+    """Be a runner, in a session of its own, which all that it starts belongs to."""
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream, target in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
+        os.dup2(target, stream)
+    try:
+        main(Path(folder), study_id, moment)
+    except BaseException:
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)  # it was to be killed
+
+
+def start_runners() -> None:
+    keep_for_good()
+    for line in sys.stdin:
+        runner = os.fork()
+        if not runner:
+            become_runner(*json.loads(line))
+        _, status = os.waitpid(runner, 0)
+        print(json.dumps([runner, os.waitstatus_to_exitcode(status)]), flush=True)  # noqa: T201
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    start_runners()

@@ -1,10 +1,13 @@
 """Runners that are killed without warning: `tests.faults.dying` in a process of its own."""
 
+import atexit
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -14,16 +17,27 @@ ROOT = Path(__file__).parents[2]
 
 def run_until_killed(folder: Path, study_id: str, moment: str) -> None:
     """Start a runner that dies at a moment, and wait until it and all that it started are gone."""
-    command = [sys.executable, "-m", "tests.faults.dying", str(folder), study_id, moment]
     log = folder / "dying.log"
-    with log.open("w") as output:
-        # In a session of its own, which all that it starts belongs to.
-        runner = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
-        assert runner.wait() == -signal.SIGKILL, log.read_text()
+    starter = _starter()
+    assert starter.stdin
+    assert starter.stdout
+    starter.stdin.write(json.dumps([str(log), str(folder), study_id, moment]) + "\n")
+    starter.stdin.flush()
+    runner, code = json.loads(starter.stdout.readline())
+    assert code == -signal.SIGKILL, log.read_text()
     deadline = time.monotonic() + 60
-    while left := members(runner.pid):
+    while left := members(runner):
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.2)
+
+
+@cache
+def _starter() -> "subprocess.Popen[str]":
+    """Start the process that forks the runners, once: it has imported what each of them would take seconds for."""
+    command = [sys.executable, "-m", "tests.faults.dying"]
+    starter = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(starter.communicate)  # its input ends, and so does it
+    return starter
 
 
 def members(session: int) -> list[str]:

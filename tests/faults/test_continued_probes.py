@@ -16,6 +16,8 @@ from tests.evaluators.test_training_state import forge
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 PROBE = 4
 """The number of the training that is a probe: three baselines come before it, and the whole training of it after."""
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json", "study.yaml")
@@ -91,7 +93,7 @@ def assert_went_on(trials: list[Trial]) -> None:
     assert 0 < whole.own_seconds < whole.seconds
 
 
-@pytest.mark.slow
+@pytest.mark.slow(35)
 def test_an_undisturbed_study_trains_its_probe_on_and_ends_the_same(
     tmp_path: Path, from_scratch: dict[str, bytes]
 ) -> None:

@@ -18,7 +18,7 @@ from taskgraft.search.study.study import Study
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow(20), pytest.mark.usefixtures("one_ray")]
 
 SYSTEMS = ("independent", "flat", "tree", "tag")
 TRIALS = 3 + 2

@@ -53,7 +53,7 @@ def weights(checkpoints: Checkpoints, training: Training) -> bytes | None:
         return None
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.parametrize("strategy", ["trees", "groups"])
 def test_a_study_that_does_not_wait_for_baselines_finds_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str

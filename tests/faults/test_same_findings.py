@@ -18,6 +18,8 @@ from taskgraft.search.study.trial import Trial
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 
 @pytest.fixture(scope="module")
 def undisturbed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,7 +45,7 @@ def metrics(trial: Trial) -> object:
     return trial.measurement and dict(trial.measurement.metrics)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_a_study_survives_a_kill_in_each_of_its_stages(tmp_path: Path, undisturbed: tuple[str, Any, Any]) -> None:
     """A kill costs the training at hand, and nothing else."""
     folder = new_folder(tmp_path / "my data")
@@ -85,7 +87,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_a_full_disk_pauses_the_study_and_it_goes_on_when_there_is_room(
     small_disk: Path, undisturbed: tuple[str, Any, Any]
 ) -> None:

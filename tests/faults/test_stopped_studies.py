@@ -42,7 +42,7 @@ def begin(store: Store, folder: Path) -> Study:
     return run.run()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(18)
 def test_a_study_that_is_paused_or_cancelled_while_it_trains_stops(folder: Path, store: Store) -> None:
     study = store.create_study(lenient_spec(training=LONG))[0]
 

@@ -17,6 +17,8 @@ from taskgraft.search.study.states import State
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json")
 TREE = 3 + 2
 """The number of the whole tree: the baselines and its probe come before it."""
@@ -51,7 +53,7 @@ def compared(store: Store, folder: Path, study_id: str) -> dict[str, Row]:
     return {row.name: row for row in ended.comparison_table.rows}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(45)
 def test_a_taught_search_goes_on_where_it_was_killed_and_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

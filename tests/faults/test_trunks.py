@@ -12,6 +12,8 @@ from taskgraft.search.study.states import State
 from tests.faults.killing import run_until_killed
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 FILES = ("model.safetensors", "model.onnx", "tree.json", "metrics.json")
 TREE = 1 + 3 + 1
 """The number of the candidate tree: the trunk and the baselines come before it."""
@@ -39,7 +41,7 @@ def finish(store: Store, folder: Path, study_id: str) -> int:
     return ended.progress.taken_over
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_a_search_over_trees_goes_on_from_its_trunk_and_another_takes_it_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

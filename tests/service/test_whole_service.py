@@ -15,7 +15,7 @@ from tests.postgres import postgres_server
 from tests.service.flow import check_a_study_from_request_to_model, upload, write_demo_speech
 from tests.service.processes import read_json, running
 
-pytestmark = [needs_synthesizer, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [needs_synthesizer, pytest.mark.slow(50), pytest.mark.timeout(900)]
 
 TASKGRAFT = (sys.executable, "-m", "taskgraft")
 RAY_AUTH = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a token that only this test knows: 8f1d0b8a"}

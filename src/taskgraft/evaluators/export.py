@@ -5,8 +5,10 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,8 @@ PARITY_LIMIT = 1e-4
 """Largest difference between two forms of a model that is taken for rounding: in any probability, or as a share of the
 largest number."""
 _BATCH_SIZES = (1, 2, 5)
+_REGISTRY = "ONNXRegistry"
+"""torch's class of lists of the operators that can be exported."""
 _LAYER = "one_layer_rnn"
 """torch's function for the decomposition of one layer of a recurrent network."""
 
@@ -149,7 +153,7 @@ def exporting() -> Iterator[None]:
         TrainingFailed: they raise anything.
     """
     try:
-        with _quiet(), _shapes_of_recurrence_alone(), without_collector():
+        with _quiet(), _shapes_of_recurrence_alone(), _one_registry(), without_collector():
             yield
     except Exception as error:  # the exporters raise whatever their passes raise
         raise TrainingFailed(f"the trained model can't be exported: {type(error).__name__}: {error}") from error
@@ -177,6 +181,27 @@ def _shapes_of_recurrence_alone() -> AbstractContextManager[None]:
     it; a version of torch without this function takes its time.
     """
     return replaced(decompositions, _LAYER, _like_outputs)
+
+
+def _one_registry() -> AbstractContextManager[None]:
+    """Let the exporter take its list of operators from the last time: it makes a new one, the same, for each model.
+
+    That is half a second of each export. There is no setting for it; a version of torch without this class takes its
+    time.
+    """
+    try:
+        from torch.onnx._internal.exporter import _registration  # noqa: PLC0415  # a second, which only exports need
+    except ImportError:
+        return nullcontext()
+    kept = _kept_registry(_registration) if hasattr(_registration, _REGISTRY) else None
+    return replaced(_registration, _REGISTRY, kept)
+
+
+@cache
+def _kept_registry(module: ModuleType) -> type:
+    """Return a class with one list of operators for each version of them, to stand in for torch's; none are added."""
+    make = getattr(module, _REGISTRY).from_torchlib
+    return type(_REGISTRY, (), {"from_torchlib": staticmethod(cache(make))})
 
 
 def _like_outputs(steps: Tensor, hidden: Tensor, *parameters: Any, **options: Any) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from taskgraft.search.study.trial import Trial
 from tests.api.cli.commands import ONE_CORE, PROGRAM, process, wait_for_trials, write
 from tests.evaluators.tones import write_tones
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(80)
 
 DATABASE = "taskgraft-runs/tones/taskgraft.db"
 STUDY = """

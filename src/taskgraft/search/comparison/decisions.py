@@ -8,10 +8,12 @@ from functools import cached_property
 from taskgraft.errors import TrainingFailed
 from taskgraft.search.comparison.protocol import Known, Model, System
 from taskgraft.search.comparison.registry import systems_of
+from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.pruned import all_rounds, earlier_rounds
 from taskgraft.search.evidence.trunks import missing_trunks, trunk_of
 from taskgraft.search.strategies.remaining import Left
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
+from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.comparison_table import Refusal
 from taskgraft.search.study.other_recipes import training_under
 from taskgraft.search.study.recipe_text import recipe_words
@@ -94,8 +96,28 @@ def baselines(known: Known) -> tuple[Training, ...]:
     return tuple(Training(tree, repeat) for repeat in repeats for tree in trees)
 
 
-def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
+class LastStates:
+    """How far each system is, found anew only if a training has ended since: what is under way changes nothing."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._last: tuple[Evidence, int, tuple[Known, list[SystemState]]] | None = None
+
+    def of(self, evidence: Evidence) -> tuple[Known, list[SystemState]]:
+        """Return what is known, and how far each system is."""
+        last, ended = self._last, evidence.facts.count
+        if last and last[0] is evidence and last[1] == ended:
+            return last[2]
+        known = Known(self._comparison, evidence)
+        found = known, system_states(known)
+        self._last = evidence, ended, found
+        return found
+
+
+def decide_comparison(known: Known, spent: Spent, states: Sequence[SystemState] | None = None) -> Ask | Settled:
     """Return what to train next; a failed training costs its system the row, a failed baseline everything.
+
+    ``states`` are those of `system_states`, if they are there already.
 
     Raises:
         TrainingFailed: a baseline, or a trunk that baselines start from, has failed.
@@ -103,7 +125,7 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
     facts = known.evidence.facts
     alone = baselines(known)
     _check_failures((*alone, *missing_trunks(alone, known.evidence)), facts.failures)
-    states = system_states(known)
+    states = system_states(known) if states is None else states
     wanted = dict.fromkeys(alone) | dict.fromkeys(
         training for state in states if not state.refusal for training in state.trainings
     )
@@ -120,9 +142,12 @@ def decide_comparison(known: Known, spent: Spent) -> Ask | Settled:
     return Ask(stage, ready, len(missing) + len(missing_trunks(missing, known.evidence)), trunks)
 
 
-def comparison_left(known: Known, decision: Ask) -> Left:
-    """Return what is left to train: all of it side by side, but for networks that follow from others."""
-    states = system_states(known)
+def comparison_left(known: Known, decision: Ask, states: Sequence[SystemState] | None = None) -> Left:
+    """Return what is left to train: all of it side by side, but for networks that follow from others.
+
+    ``states`` are those of `system_states`, if they are there already.
+    """
+    states = system_states(known) if states is None else states
     to_come = sum(state.to_come for state in states)
     alone = sum(map(_is_baseline, decision.trainings)) + len(decision.trunks)
     lengths = {training: _length(training, known) for training in _missing(states, known)}

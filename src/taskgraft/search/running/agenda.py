@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from taskgraft.search.comparison.decisions import comparison_left, decide_comparison
+from taskgraft.search.comparison.decisions import LastStates, comparison_left, decide_comparison
 from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.comparison.registry import systems_of
 from taskgraft.search.evidence.evidence import Evidence
@@ -71,19 +71,22 @@ class SearchAgenda:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
 class ComparisonAgenda:
     """Trains what the rows of a comparison need. Implements `Agenda`."""
 
-    comparison: Comparison
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self._states = LastStates(comparison)
 
     def decide(self, evidence: Evidence, spent: Spent) -> Ask | Settled:
         """See `Agenda`."""
-        return decide_comparison(Known(self.comparison, evidence), spent)
+        known, states = self._states.of(evidence)
+        return decide_comparison(known, spent, states)
 
     def left(self, evidence: Evidence, decision: Ask) -> Left:
         """See `Agenda`."""
-        return comparison_left(Known(self.comparison, evidence), decision)
+        known, states = self._states.of(evidence)
+        return comparison_left(known, decision, states)
 
     def job(self, training: Training, evidence: Evidence) -> Job:
         """See `Agenda`."""
