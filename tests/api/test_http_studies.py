@@ -137,6 +137,7 @@ def test_a_finished_study_shows_its_result(api: Api) -> None:
         "parameters": 40_000,
         "independent_parameters": 100_000,
         "macs_per_second": 5_000_000,
+        "compression": None,
     }
 
 
