@@ -1,6 +1,6 @@
 """POST, GET and DELETE of studies; cancel, pause, resume."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from taskgraft.search.evidence.resolution import TestSize, resolve, warnings
 from taskgraft.search.running.artifacts import Checkpoints, study_dir
 from taskgraft.search.study import device
+from taskgraft.search.study.result import Compressed, EightBits, FinalVerdict
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
@@ -138,6 +139,25 @@ def test_a_finished_study_shows_its_result(api: Api) -> None:
         "independent_parameters": 100_000,
         "macs_per_second": 5_000_000,
         "compression": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "eight_bits", [None, EightBits(30, 100, 0.02, FinalVerdict.VERIFIED), EightBits(3, 9, 0.0, None)]
+)
+def test_a_result_says_what_was_made_of_its_tree(api: Api, eight_bits: EightBits | None) -> None:
+    made = replace(RESULT, compression=Compressed(("prune", "int8"), True, 100, 400, 300, eight_bits))
+    study_id = api.post()
+    api.run(study_id, Stage.EXPORT)
+    api.store.finish(study_id, "runner", State.SUCCEEDED, result=made)
+    assert api.store.get_study(study_id).result == made
+    assert api.http.get(f"/v1/studies/{study_id}").json()["result"]["compression"] == {
+        "steps": ["prune", "int8"],
+        "is_pruned": True,
+        "parameters": 100,
+        "stored_bytes": 400,
+        "packed_bytes": 300,
+        "eight_bits": eight_bits and asdict(eight_bits),
     }
 
 
