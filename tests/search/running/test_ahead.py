@@ -150,8 +150,10 @@ class Workers:
         for trial in self.store.ledger(self.study).trials():
             assert trial.measurement
             weights = None
+            # A probe that only answers may leave weights of later steps, if it was killed between the two.
+            is_answer = trial.training.is_probe and trial.measurement.is_censored and not self.spec.budget.is_limited
             with suppress(Unavailable):
-                weights = checkpoints.load(trial.training)
+                weights = None if is_answer else checkpoints.load(trial.training)
             found[trial.training] = trial.measurement.to_json(), weights
         return found
 
