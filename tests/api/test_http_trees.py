@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from taskgraft.api.schemas import TreeView
+from taskgraft.api.tree_schemas import TreeView
 from taskgraft.evaluators.algorithms.task_attention import TaskAttention
 from taskgraft.search.study.states import Stage, State
 from taskgraft.space.cost import tree_cost

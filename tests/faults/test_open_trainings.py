@@ -70,7 +70,8 @@ def test_a_study_that_does_not_wait_for_baselines_finds_the_same(
     alone = run(tmp_path / "alone", Machines(cores=1), **more)
     assert told == []
     together = run(tmp_path / "together", Machines(cores=2), **more)
-    assert 3 in {len(training.tasks) for training in told}  # on a busy machine a pair may begin as early
+    assert len(told[0].tasks) == 3
+    assert all(len(training.tasks) > 1 for training in told)  # on a busy machine, a pair may begin as early
     assert together[0] == alone[0]
     assert together[1].keys() >= alone[1].keys()
     for training, found in alone[1].items():

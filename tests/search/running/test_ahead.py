@@ -150,15 +150,24 @@ class Workers:
         for trial in self.store.ledger(self.study).trials():
             assert trial.measurement
             weights = None
-            # A probe that only answers may leave weights of later steps, if it was killed between the two.
-            is_answer = trial.training.is_probe and trial.measurement.is_censored and not self.spec.budget.is_limited
             with suppress(Unavailable):
-                weights = None if is_answer else checkpoints.load(trial.training)
+                weights = checkpoints.load(trial.training)
             found[trial.training] = trial.measurement.to_json(), weights
         return found
 
     def ledger(self) -> list[Training]:
         return [trial.training for trial in self.store.ledger(self.study).trials()]
+
+
+def are_of_the_whole(training: Training, found: bytes | None, expected: bytes | None) -> bool:
+    """Whether a probe has the weights of a later step of the very same training.
+
+    If that was trained to its end ahead, it answers for the probe, which needs no weights: it is never delivered.
+    """
+    if not training.is_probe or found is None or expected is None:
+        return False
+    (mine, step), (theirs, earlier) = found.rsplit(b" ", 1), expected.rsplit(b" ", 1)
+    return mine == theirs and int(step) > int(earlier)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -188,7 +197,8 @@ def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
     assert ahead.run(world, order, kill) == settled
     found = ahead.measured()
     for training, measured in alone.measured().items():
-        assert found[training] == measured
+        assert found[training][0] == measured[0]
+        assert found[training][1] == measured[1] or are_of_the_whole(training, found[training][1], measured[1])
     assert set(ahead.ledger()) >= set(alone.ledger())
     if more["strategy"] != "groups":  # the order of answers may decide which groups are tried beside each other
         assert sorted(one.key for one in ahead.ledger()) == sorted(one.key for one in alone.ledger())

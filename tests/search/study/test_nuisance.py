@@ -15,6 +15,7 @@ from taskgraft.search.study.outline import find_local_report, outline_study
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from tests.search.corpora import beeps_spec
+from tests.search.study.checked import said_before_training
 
 
 def study(nuisance: str, **task: Any) -> StudySpec:
@@ -45,28 +46,11 @@ def of_pitch_and_loud(nuisance: str, dataset: str | None = None) -> StudySpec:
     return comparison_spec(spec.model_copy(update={"tasks": spec.tasks[:2]}), nuisance=(nuisance, dataset))
 
 
-def faults_of(spec: StudySpec, folder: Path) -> dict[str, str]:
-    """What the outline of a comparison and its start say about its nuisance: the same."""
-    found: list[dict[str, str]] = []
-    for check in (
-        lambda: outline_study(spec, lambda name: find_local_report(name, folder, check_manifest)),
-        lambda: prepare(spec, data_dir=folder, base=folder),
-    ):
-        try:
-            check()
-        except InvalidInput as error:
-            found.append({fault.where: fault.message for fault in error.faults})
-        else:
-            found.append({})
-    assert found[0] == found[1]
-    return found[0]
-
-
 def test_the_label_of_a_comparison_is_read_and_refused_at_the_fields_of_its_request(beeps: Path) -> None:
-    assert faults_of(of_pitch_and_loud("shape"), beeps) == {}
-    assert "no label column 'colour'" in faults_of(of_pitch_and_loud("colour"), beeps)["nuisance"]
-    assert "which loud is about" in faults_of(of_pitch_and_loud("loud"), beeps)["nuisance"]
-    assert "got birds" in faults_of(of_pitch_and_loud("shape", "birds"), beeps)["nuisance_dataset"]
+    assert said_before_training(of_pitch_and_loud("shape"), beeps) == {}
+    assert "no label column 'colour'" in said_before_training(of_pitch_and_loud("colour"), beeps)["nuisance"]
+    assert "which loud is about" in said_before_training(of_pitch_and_loud("loud"), beeps)["nuisance"]
+    assert "got birds" in said_before_training(of_pitch_and_loud("shape", "birds"), beeps)["nuisance_dataset"]
     prepared = prepare(of_pitch_and_loud("shape"), data_dir=beeps, base=beeps)
     assert prepared.nuisance is not None
     assert prepared.nuisance.targets.label_set == ("sine", "square")

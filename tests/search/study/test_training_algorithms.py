@@ -8,12 +8,11 @@ import pytest
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.algorithms.hard import Hard
-from taskgraft.evaluators.datasets.check import check_manifest
-from taskgraft.search.study.outline import find_local_report, outline_study
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.gates import NO_GATE, Over, TaskGate
 from tests.search.corpora import beeps_spec, write_beeps
+from tests.search.study.checked import said_before_training
 from tests.search.worlds import make_spec
 
 ORDER = ["t0", "t1"]
@@ -98,19 +97,7 @@ def adversarial(folder: Path, tasks: int = 2, **options: str) -> dict[str, str]:
     plain = beeps_spec().to_plain()
     training = {**plain["training"], "algorithm": {"name": "adversarial", **options}}
     spec = StudySpec.parse({**plain, "tasks": plain["tasks"][:tasks], "training": training})
-    found: list[dict[str, str]] = []
-    for check in (
-        lambda: outline_study(spec, lambda name: find_local_report(name, folder, check_manifest)),
-        lambda: prepare(spec, data_dir=folder, base=folder),
-    ):
-        try:
-            check()
-        except InvalidInput as error:
-            found.append({fault.where: fault.message for fault in error.faults})
-        else:
-            found.append({})
-    assert found[0] == found[1]
-    return found[0]
+    return said_before_training(spec, folder)
 
 
 def test_a_nuisance_is_a_column_that_is_no_task(beeps: Path) -> None:

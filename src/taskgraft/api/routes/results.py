@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Response
 
 from taskgraft.api.context import StoreDep, StudyDep, problems
 from taskgraft.api.drawing import draw_tree
-from taskgraft.api.schemas import MatrixView, TreeView, TrialList
+from taskgraft.api.schemas import MatrixView, TrialList
+from taskgraft.api.tree_schemas import TreeView
 from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.findings import find_matrix, find_tree
 

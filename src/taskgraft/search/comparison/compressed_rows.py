@@ -9,6 +9,7 @@ from taskgraft.evaluators.compression.rounds import rounds
 from taskgraft.search.comparison.protocol import Known, Part
 from taskgraft.search.evidence.trees import components, flat_tree
 from taskgraft.search.study.comparison import Comparison
+from taskgraft.search.study.compression_spec import Prune
 from taskgraft.search.study.pruning import Pruned, Pruning
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
@@ -115,13 +116,14 @@ def why_not(spec: StudySpec, comparison: Comparison, network: Network) -> str | 
 
 def half_of(part: BranchTree, known: Known) -> Part:
     """Return a part of the delivered tree without the channels that make half of it."""
-    pruning = Pruning(Pruned.CHANNELS, (half_size(part, known.spec, known.comparison),))
-    return Part(Training(part, pruning=pruning), part.tasks)
+    made = Prune(size=LEFT).pruning(part, known.spec.encoder, known.comparison.tasks)
+    assert made  # a step that prunes prunes every part
+    return Part(Training(part, pruning=made[1]), part.tasks)
 
 
 def half_size(part: BranchTree, spec: StudySpec, comparison: Comparison) -> int:
     """Return how many parameters are left of a part of the delivered tree when whole channels are pruned."""
-    return max(1, round(LEFT * (tree_cost(part, spec.encoder, comparison.tasks).parameters or 0)))
+    return Prune(size=LEFT).left(part, spec.encoder, comparison.tasks)
 
 
 def parts_of_tree(known: Known) -> tuple[BranchTree, ...]:

@@ -9,7 +9,7 @@ from pydantic_core import InitErrorDetails
 
 from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.compression.rounds import rounds
-from taskgraft.search.study.fields import Number, Value, fault_again, fault_at
+from taskgraft.search.study.fields import Number, Value, fault_again, fault_at, name_and_options
 from taskgraft.search.study.pruning import Pruned, Pruning
 from taskgraft.space.cost import tree_cost
 from taskgraft.space.narrowing import check_channels, one_channel_each
@@ -172,10 +172,7 @@ def read_steps(given: object) -> Steps:
 def _read(given: object) -> Compression:
     if isinstance(given, Compression):
         return given
-    said: Mapping[Any, Any] = given if isinstance(given, Mapping) else {"name": given}
-    name = said.get("name")
-    if not isinstance(name, str) or name not in COMPRESSIONS:
-        raise ValueError(f"a name, or an object with name and options; there is {', '.join(COMPRESSIONS)}")
+    name, said = name_and_options(given, COMPRESSIONS)
     kind = COMPRESSIONS[name]
     if foreign := [str(option) for option in said if option not in kind.model_fields]:
         options = ", ".join(kind.options())

@@ -1,6 +1,6 @@
 """Kinds of fields that the parts of a study have, read strictly: a text is no number."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict
@@ -81,6 +81,19 @@ def fault_at(where: tuple[int | str, ...], message: str, value: object) -> InitE
     return InitErrorDetails(
         type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=where, input=value
     )
+
+
+def name_and_options(given: object, known: Collection[str]) -> tuple[str, Mapping[Any, Any]]:
+    """Return what a field names, and all that is said of it: ``NAME``, or ``{name: NAME, ...}`` with options.
+
+    Raises:
+        ValueError: it is none of the ``known`` names.
+    """
+    said: Mapping[Any, Any] = given if isinstance(given, Mapping) else {"name": given}
+    name = said.get("name")
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"a name, or an object with name and options; there is {', '.join(known)}")
+    return name, said
 
 
 def fault_again(error: Mapping[str, Any], where: tuple[int | str, ...] = ()) -> InitErrorDetails:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
-from pydantic_core import InitErrorDetails
 
 from taskgraft.evaluators.weighting.protocol import LossWeighting
 from taskgraft.evaluators.weighting.registry import WEIGHTINGS, owner_of
-from taskgraft.search.study.fields import fault_at
+from taskgraft.search.study.fields import fault_again, fault_at, name_and_options
 
 
 def read_weighting(given: object) -> LossWeighting:
@@ -20,10 +19,7 @@ def read_weighting(given: object) -> LossWeighting:
     """
     if isinstance(given, LossWeighting):
         return given
-    said: Mapping[Any, Any] = given if isinstance(given, Mapping) else {"name": given}
-    name = said.get("name")
-    if not isinstance(name, str) or name not in WEIGHTINGS:
-        raise ValueError(f"a name, or an object with name and options; there is {', '.join(WEIGHTINGS)}")
+    name, said = name_and_options(given, WEIGHTINGS)
     return _read(WEIGHTINGS[name], name, said)
 
 
@@ -33,10 +29,7 @@ def _read(kind: type[LossWeighting], name: str, said: Mapping[Any, Any]) -> Loss
     try:
         found = kind.model_validate({option: value for option, value in said.items() if option not in foreign})
     except ValidationError as error:
-        faults += [
-            InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
-            for one in error.errors()
-        ]
+        faults += map(fault_again, error.errors())
     if faults:
         raise ValidationError.from_exception_data("loss_weighting", faults)
     return found

@@ -1,0 +1,73 @@
+"""What the API shows of trees."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from taskgraft.api.schemas import Fraction, UnknownView
+from taskgraft.space.branching import Reason
+
+
+class NodeView(BaseModel):
+    """A node: the half-open range of blocks that its tasks share, and what branches off behind them."""
+
+    tasks: list[str]
+    blocks: tuple[int, int]
+    children: list["NodeView"]
+
+
+class CauseView(BaseModel):
+    """One reason why tasks do not share more."""
+
+    reason: Reason
+    tasks: list[str] = Field(description="trained together; for `chance`, the tasks at chance")
+    depth: int = Field(description="how many blocks they shared in that training")
+    ar: float | None = Field(description="of that training, on validation; null if there was none")
+    at_most: bool = Field(description="ar is an upper bound")
+    upper_end: float | None = Field(None, description="of its interval, if that decides (`decision: confident`)")
+
+
+class BranchingView(BaseModel):
+    """Tasks that share so many blocks and then part."""
+
+    tasks: list[str]
+    blocks: int
+    parts: list[list[str]]
+    because: list[CauseView]
+
+
+class NeededView(BaseModel):
+    """How many trainings answer what is unknown; `POST /v1/studies/{id}/trees` runs them."""
+
+    at_least: int
+    at_most: int
+    to_verify: int = Field(description="further trainings that verify this tree, if it need not be repaired")
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class TreeView(BaseModel):
+    """The tree form."""
+
+    schema_: Literal["taskgraft.tree/1"] = Field(alias="schema")
+    template: str
+    width: float | None = Field(None, description="of a narrower encoder", exclude_if=_is_none)
+    front_end: str | None = Field(None, description="another one than the template's", exclude_if=_is_none)
+    gate: dict[str, str] | None = Field(None, description="what lies before the heads", exclude_if=_is_none)
+    ar_threshold: Fraction
+    root: NodeView
+    found_root: NodeView | None = Field(
+        None,
+        description="the tree that was found, if the model's is another one (compression: lt4rec)",
+        exclude_if=_is_none,
+    )
+    encoder_parameters: int
+    parameters: int | None
+    independent_parameters: int | None
+    branchings: list[BranchingView] = Field([], description="where tasks part, and what forced it")
+    unknown: list[UnknownView] = Field(
+        [], description="cells that were not asked about and could let a pair share more"
+    )
+    trainings_needed: NeededView | None = Field(None, description="trainings that would answer what is unknown")
