@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,30 @@ def main() -> None:
     options = _options()
     parts = options.only or (PARTS if options.full else MADE_BY_DEFAULT)
     started = time.monotonic()
-    found = cpu_seconds_ratios([])
-    if {REFERENCE, *OURS, KNOWN, PLAIN} & set(parts):
-        studies = _studies(options, parts)
-        found = cpu_seconds_ratios(studies.values())
-        found["studies"] = {name: rows.to_json() for name, rows in studies.items()}
-    if LOOP in parts:
-        found |= _loop()
-    if SYNTHESIS in parts:
-        found |= _synthesis(options.largest, options.patience)
+    found: dict[str, Any] = {}
+    for figures in _figures(options, parts):  # shown as they come: a part that fails costs none of those before it
+        _show(figures)
+        found |= figures
     found["wall_seconds"] = round(time.monotonic() - started)
-    _show(found)
+    _show({"wall_seconds": found["wall_seconds"]})
     if options.json:
         print(json.dumps(found))
+
+
+def _figures(options: argparse.Namespace, parts: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each part."""
+    if {REFERENCE, *OURS, KNOWN, PLAIN} & set(parts):
+        studies = _studies(options, parts)
+        yield {
+            **cpu_seconds_ratios(studies.values()),
+            "studies": {name: rows.to_json() for name, rows in studies.items()},
+        }
+    else:
+        yield cpu_seconds_ratios([])
+    if LOOP in parts:
+        yield _loop()
+    if SYNTHESIS in parts:
+        yield _synthesis(options.largest, options.patience)
 
 
 def _options() -> argparse.Namespace:
@@ -117,13 +128,13 @@ def _synthesis(largest: int, patience: float) -> dict[str, Any]:
 
 
 def _show(found: Mapping[str, Any], indent: int = 0) -> None:
-    """Return names and figures, one per line."""
+    """Print names and figures, one per line."""
     for name, value in found.items():
         if isinstance(value, Mapping):
             print(f"{'  ' * indent}{name}")
             _show(value, indent + 1)
         else:
-            print(f"{'  ' * indent}{name}: {f'{value:.4g}' if isinstance(value, float) else value}")
+            print(f"{'  ' * indent}{name}: {f'{value:.4g}' if isinstance(value, float) else value}", flush=True)
 
 
 if __name__ == "__main__":

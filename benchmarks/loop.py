@@ -174,7 +174,7 @@ def _simulated_task(name: str, kind: TaskKind, targets: int, splits: Mapping[Spl
 
 
 def _train_and_watch(packed: bytes, arrays: Sequence[Path]) -> int:
-    data: StudyData = pickle.loads(packed, buffers=[np.memmap(array, mode="r") for array in arrays])
+    data: StudyData = pickle.loads(packed, buffers=[_mapped(array) for array in arrays])
     peak, over = 0, threading.Event()
 
     def watch() -> None:
@@ -188,6 +188,11 @@ def _train_and_watch(packed: bytes, arrays: Sequence[Path]) -> int:
     over.set()
     watcher.join()
     return peak
+
+
+def _mapped(array: Path) -> NDArray[np.uint8]:
+    """Return the bytes of a file, mapped; an empty file can't be mapped."""
+    return np.memmap(array, mode="r") if array.stat().st_size else np.empty(0, np.uint8)
 
 
 def anonymous_memory() -> int:
