@@ -5,6 +5,7 @@
     │   └── MalformedInput  it could not even be read (broken JSON, CSV, YAML): HTTP 400, exit 2
     ├── NotFound            no such study, dataset, artifact: HTTP 404, exit 2
     ├── Conflict            not allowed in this state: HTTP 409, exit 2
+    │   └── LeaseLost       another runner has taken the study: HTTP 409, exit 2
     ├── Unavailable         a database, a port, a disk or a service that does not answer: HTTP 503, exit 1
     └── TrainingFailed      a training ended without a measurement: the study fails, exit 1
 
@@ -72,6 +73,10 @@ class NotFound(TaskgraftError):
 
 class Conflict(TaskgraftError):
     """The request is sound, but the present state does not allow it."""
+
+
+class LeaseLost(Conflict):
+    """The lease under which a study was to be changed is not its present one: another runner may have taken it."""
 
 
 class Unavailable(TaskgraftError):

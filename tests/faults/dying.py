@@ -83,9 +83,9 @@ def main(folder: Path, study_id: str, moment: str) -> None:
     else:
         die_in_export()
     with Store(sqlite_url(folder / DATABASE)) as store:
-        study = store.acquire_study(study_id, OWNER, LEASE_SECONDS)
+        held = store.acquire_study(study_id, OWNER, LEASE_SECONDS)
         # One worker: a second one costs seconds to start, and may have trained something ahead when the runner dies.
-        pipeline.StudyRun(store, study, OWNER, folder, base=folder, machines=Machines(cores=1)).run()
+        pipeline.StudyRun(store, held, folder, base=folder, machines=Machines(cores=1)).run()
 
 
 def become_runner(log: str, folder: str, study_id: str, moment: str) -> NoReturn:

@@ -39,7 +39,7 @@ def open_store(folder: Path) -> Store:
 def take(store: Store, study: Study, folder: Path) -> StudyRun:
     """Take the lease, from a runner that was killed too. One worker: a second one costs seconds to start."""
     held = store.acquire_study(study.id, OWNER, LEASE_SECONDS)
-    return StudyRun(store, held, OWNER, folder, base=folder, machines=Machines(cores=1))
+    return StudyRun(store, held, folder, base=folder, machines=Machines(cores=1))
 
 
 def findings(store: Store, study: Study) -> tuple[str, Any, Any]:

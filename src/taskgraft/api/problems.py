@@ -12,6 +12,7 @@ from taskgraft.errors import (
     Conflict,
     Fault,
     InvalidInput,
+    LeaseLost,
     MalformedInput,
     NotFound,
     TaskgraftError,
@@ -59,6 +60,7 @@ KINDS: Mapping[type[TaskgraftError], _Kind] = MappingProxyType(
         MalformedInput: _Kind(HTTPStatus.BAD_REQUEST, "malformed-input", "Malformed input"),
         NotFound: _Kind(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
         Conflict: _Kind(HTTPStatus.CONFLICT, "conflict", "Not allowed in this state"),
+        LeaseLost: _Kind(HTTPStatus.CONFLICT, "lease-lost", "Another runner has taken the study"),
         Unavailable: _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Not available"),
         TrainingFailed: _Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "training-failed", "The training failed"),
     }

@@ -275,8 +275,8 @@ def work_on(
     with without_collector():
         from taskgraft.search.running.pipeline import StudyRun
 
-    study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
-    work = StudyRun(store, study, _OWNER, folder, base=base, machines=machines)
+    held = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
+    work = StudyRun(store, held, folder, base=base, machines=machines)
 
     def pause() -> None:
         observer.pausing()

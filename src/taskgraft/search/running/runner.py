@@ -72,13 +72,13 @@ class Runner:
         self._checker.join()
 
     def _work_once(self) -> bool:
-        study = self._store.acquire(self.owner, LEASE_SECONDS)
-        if study is None:
+        held = self._store.acquire(self.owner, LEASE_SECONDS)
+        if held is None:
             return False
         from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415  # see `run`
 
-        _log.info("study %s (%s) starts", study.id, study.spec.name)
-        self._run = StudyRun(self._store, study, self.owner, self._data_dir, machines=self._machines)
+        _log.info("study %s (%s) starts", held.study.id, held.study.spec.name)
+        self._run = StudyRun(self._store, held, self._data_dir, machines=self._machines)
         if self._stopping.is_set():
             self._run.lease.stop()
         ended = self._run.run()

@@ -1,6 +1,5 @@
 """Datasets in the database: versions of a name, and the lease of the runner that checks one."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.evaluators.datasets.report import CheckReport
+from taskgraft.search.store.clock import now
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.tables import datasets, studies, study_datasets
 from taskgraft.search.study.dataset import Dataset, DatasetState, Source, source_from_json
@@ -125,10 +125,9 @@ class DatasetTable:
 
         A version whose runner is gone (its lease ran out) waits again.
         """
-        now = time.time()
         waits = and_(
             datasets.c.state == DatasetState.CHECKING,
-            or_(datasets.c.lease_until.is_(None), datasets.c.lease_until < now),
+            or_(datasets.c.lease_until.is_(None), datasets.c.lease_until < now()),
         )
         order = (datasets.c.created_at, datasets.c.name, datasets.c.version)
         oldest = select(datasets.c.name, datasets.c.version).where(waits).order_by(*order).limit(1)
@@ -136,7 +135,7 @@ class DatasetTable:
             found = connection.execute(oldest.with_for_update(skip_locked=True)).one_or_none()
             if found is None:
                 return None
-            taken = {"owner": owner, "lease_until": now + lease_seconds}
+            taken = {"owner": owner, "lease_until": now() + lease_seconds}
             change = update(datasets).where(_is(*found), waits).values(taken).returning(*datasets.c)
             row = connection.execute(change).one_or_none()
         return None if row is None else _to_dataset(row)
@@ -147,7 +146,7 @@ class DatasetTable:
         Raises:
             Conflict: the lease was lost to another runner, or the dataset was deleted.
         """
-        self._as_owner(dataset, owner, {"lease_until": time.time() + lease_seconds, "progress": progress})
+        self._as_owner(dataset, owner, {"lease_until": now() + lease_seconds, "progress": progress})
 
     def release(self, dataset: Dataset, owner: str) -> None:
         """Let go of a check, for another runner.

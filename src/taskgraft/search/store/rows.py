@@ -8,9 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row
+from sqlalchemy import ColumnElement, Row, case, null
 
 from taskgraft.errors import NotFound
+from taskgraft.search.store.clock import now
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study.result import (
     Compressed,
@@ -27,6 +28,11 @@ from taskgraft.search.study.study import Progress, RunningTrial, Study
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5
 ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
+
+_RUNNING = case((studies.c.lease_until < now(), null()), else_=studies.c.running).label("running")
+"""What trains, which a runner that died can't say any more."""
+SHOWN: tuple[ColumnElement[Any], ...] = (*(column for column in studies.c if column.name != "running"), _RUNNING)
+"""What `to_study` needs of a row."""
 
 
 def new_id() -> str:
@@ -58,7 +64,7 @@ def no_study(study_id: str) -> NotFound:
 
 
 def to_study(row: Row[Any]) -> Study:
-    """Return the study that a row of `taskgraft.search.store.tables.studies` holds."""
+    """Return the study that a row of the columns `SHOWN` holds."""
     spec = StudySpec.parse(row.spec)
     study = Study(
         id=row.id,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
-from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
+from taskgraft.search.store.rows import SHOWN, has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
@@ -77,14 +77,12 @@ class StudyTable:
             "parent": parent,
         }
         insert = _insert(self._database.dialect).values(values)
-        statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
+        statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*SHOWN)
         with self._database.begin() as connection:
             if row := connection.execute(statement).one_or_none():
                 use(connection, row.id, datasets)
                 return to_study(row), True
-            first = connection.execute(
-                select(studies).where(studies.c.idempotency_key == idempotency_key)
-            ).one_or_none()
+            first = connection.execute(select(*SHOWN).where(studies.c.idempotency_key == idempotency_key)).one_or_none()
         if first is None:
             raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
         study = to_study(first)
@@ -109,14 +107,14 @@ class StudyTable:
             NotFound: no study has this id.
         """
         with self._database.begin() as connection:
-            row = connection.execute(select(studies).where(has_id(study_id))).one_or_none()
+            row = connection.execute(select(*SHOWN).where(has_id(study_id))).one_or_none()
         if row is None:
             raise no_study(study_id)
         return to_study(row)
 
     def study_of_key(self, idempotency_key: str) -> Study | None:
         """Return the study that was created with this key; None if there is none."""
-        query = select(studies).where(studies.c.idempotency_key == idempotency_key)
+        query = select(*SHOWN).where(studies.c.idempotency_key == idempotency_key)
         with self._database.begin() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else to_study(row)
@@ -140,7 +138,7 @@ class StudyTable:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
-        query = select(studies).order_by(studies.c.id.desc()).limit(limit + 1)
+        query = select(*SHOWN).order_by(studies.c.id.desc()).limit(limit + 1)
         if state is not None:
             query = query.where(studies.c.state == state)
         if cursor is not None:
@@ -157,7 +155,7 @@ class StudyTable:
             NotFound: no study can have this id.
         """
         has_id(study_id)
-        query = select(studies).where(studies.c.parent == study_id).order_by(studies.c.id)
+        query = select(*SHOWN).where(studies.c.parent == study_id).order_by(studies.c.id)
         with self._database.begin() as connection:
             found = map(to_study, connection.execute(query))
             return tuple(study for study in found if study.comparison)
@@ -211,13 +209,18 @@ class StudyTable:
         return self._change(study_id, studies.c.state.in_(moves), values, rule)
 
     def _change(self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str) -> Study:
+        return to_study(self._change_row(study_id, condition, values, rule))
+
+    def _change_row(
+        self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str
+    ) -> Row[Any]:
         """Set all ``values`` if the ``condition`` holds; otherwise raise `Conflict` with the ``rule``."""
-        statement = update(studies).where(has_id(study_id), condition).values(values).returning(*studies.c)
+        statement = update(studies).where(has_id(study_id), condition).values(values).returning(*SHOWN)
         with self._database.begin() as connection:
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise Conflict(f"study {study_id} is {self.get_study(study_id).state}: {rule}")
-        return to_study(row)
+        return row
 
 
 def _facts(datasets: Mapping[str, int], comparison: Comparison | None) -> dict[str, Any] | None:

@@ -72,6 +72,8 @@ studies = Table(
     Column("tree", _PLAIN),
     Column("facts", _PLAIN),
     Column("owner", String(255)),
+    # How often it was taken: what is written under an earlier epoch is refused.
+    Column("epoch", Integer, nullable=False, default=0, server_default="0"),
     # Seconds since 1970 and not points in time: both databases can compute with them.
     Column("lease_until", Float(53)),
     Column("renewed_at", Float(53)),
@@ -80,6 +82,15 @@ studies = Table(
     Column("parent", _ID),
     Index("taskgraft_studies_by_state", "state", "id"),
 )
+
+trials = Table(
+    "taskgraft_trials",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+)
+"""Which trainings a study has recorded, by SHA-256 of their keys. The trials are in Optuna's tables, which would take
+the same training twice. Trials from before there was this table are not in it."""
 
 trainings = Table(
     "taskgraft_trainings",
