@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from taskgraft.errors import InvalidInput
 from taskgraft.search.store.database import Database
@@ -50,7 +50,7 @@ class Standing:
     reason: str | None
 
 
-_COLUMNS = (
+_COLUMNS: tuple[ColumnElement[Any], ...] = (
     studies.c.id,
     studies.c.state,
     studies.c.stage,
