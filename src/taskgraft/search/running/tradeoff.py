@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from taskgraft.errors import TaskgraftError
@@ -63,10 +63,12 @@ def keep_tradeoff(store: Store, study: Study, is_stopping: Callable[[], bool]) -
 
 def _changes(study: Study, trials: tuple[Trial, ...], should_stop: Callable[[], bool]) -> Iterator[TradeoffPoint]:
     before: Mapping[str, Any] | None = None
-    for threshold in critical_thresholds(study.spec, trials):
+    evidence = Evidence(study.spec, trials)
+    known = evidence if is_stepwise(study.spec) else None
+    for threshold in critical_thresholds(evidence):
         if should_stop():
             raise OutOfTime
-        document = tree_at(study, trials, threshold)
+        document = tree_at(study, trials, threshold, known)
         said = {name: value for name, value in document.items() if name != "ar_threshold"}
         if said != before:
             yield _point(threshold, document)
@@ -78,10 +80,11 @@ def _point(threshold: float, document: Mapping[str, Any]) -> TradeoffPoint:
     return TradeoffPoint(threshold, digest, document["encoder_parameters"], document["parameters"], document)
 
 
-def critical_thresholds(spec: StudySpec, trials: Sequence[Trial]) -> list[float]:
+def critical_thresholds(evidence: Evidence) -> list[float]:
     """Return 0 and every figure of the reduction matrix that a threshold is compared with, in ascending order."""
-    matrix = matrix_of(Evidence(spec, trials), with_intervals=spec.decision is Decision.CONFIDENT)
-    figures = (cell.deciding(spec.decision) for by_depth in matrix.cells.values() for cell in by_depth.values())
+    decision = evidence.spec.decision
+    matrix = matrix_of(evidence, with_intervals=decision is Decision.CONFIDENT)
+    figures = (cell.deciding(decision) for by_depth in matrix.cells.values() for cell in by_depth.values())
     return sorted({0.0, *(figure for figure in figures if figure < 1)})
 
 
