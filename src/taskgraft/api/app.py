@@ -1,13 +1,17 @@
 """The HTTP application: routes, problem details and the store put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from taskgraft.api import docs, handlers
+from taskgraft.api.computing import Computations
 from taskgraft.api.context import problems
-from taskgraft.api.routes import comparisons, datasets, files, results, service, studies
+from taskgraft.api.events import Streams
+from taskgraft.api.matrices import Matrices
+from taskgraft.api.routes import comparisons, datasets, events, files, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
 from taskgraft.evaluators.datasets.registry import KNOWN
@@ -21,10 +25,17 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Store(settings.database_url) as store:
             app.state.store = store
+            app.state.closing = asyncio.Event()
+            app.state.computations = Computations(settings.database_url)
+            app.state.matrices = Matrices(store, app.state.computations)
+            app.state.streams = Streams(store, app.state.closing)
             sweep(settings.data_dir, store)
             for known in KNOWN.values():
                 known.report()  # from now on it is known; five first requests at once would each work it out
-            yield
+            try:
+                yield
+            finally:
+                end_waits(app)
 
     app = FastAPI(
         title="Taskgraft",
@@ -39,7 +50,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     handlers.install(app, settings.upload_bytes)
-    for router in (studies.router, comparisons.router, results.router, files.router, datasets.router, service.router):
-        app.include_router(router)
+    for module in (studies, comparisons, results, events, files, datasets, service):
+        app.include_router(module.router)
     docs.install(app)
     return app
+
+
+def end_waits(app: FastAPI) -> None:
+    """End event streams, and whatever requests wait for: the service is about to stop."""
+    app.state.closing.set()
+    app.state.computations.close()

@@ -1,10 +1,13 @@
-"""What routes are given: the settings, the store, the study that a path names."""
+"""What routes are given: the settings, the store, the study that a path names, and what the service shares."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from taskgraft.api.computing import Computations
+from taskgraft.api.events import Streams
+from taskgraft.api.matrices import Matrices
 from taskgraft.api.problems import Problem
 from taskgraft.api.settings import Settings
 from taskgraft.search.running.artifacts import artifacts_dir
@@ -31,6 +34,26 @@ def _study(study_id: str, store: StoreDep) -> Study:
 
 
 StudyDep = Annotated[Study, Depends(_study)]
+
+
+async def _computations(request: Request) -> Computations:
+    computations: Computations = request.app.state.computations
+    return computations
+
+
+async def _matrices(request: Request) -> Matrices:
+    matrices: Matrices = request.app.state.matrices
+    return matrices
+
+
+async def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
+ComputationsDep = Annotated[Computations, Depends(_computations)]
+MatricesDep = Annotated[Matrices, Depends(_matrices)]
+StreamsDep = Annotated[Streams, Depends(_streams)]
 
 
 async def _files(study: StudyDep, settings: SettingsDep) -> Path:

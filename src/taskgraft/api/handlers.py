@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskgraft.api.busy import Busy
 from taskgraft.api.problems import MEDIA_TYPE, Problem, plain_problem, problem_of
 from taskgraft.errors import Fault, InvalidInput, MalformedInput, TaskgraftError
 from taskgraft.search.study.spec import as_fault
@@ -66,7 +67,8 @@ def install(app: FastAPI, upload_bytes: int = MAX_BODY) -> None:
 
 async def _on_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, TaskgraftError)
-    return _respond(problem_of(error))
+    headers = {"Retry-After": str(error.retry_seconds)} if isinstance(error, Busy) else {}
+    return _respond(problem_of(error), headers)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:

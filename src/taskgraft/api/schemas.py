@@ -1,20 +1,20 @@
 """What the answers look like: typed, so that the OpenAPI document is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
+from taskgraft.search.evidence.compared import ComparedTrial
 from taskgraft.search.evidence.length import Finding
 from taskgraft.search.study.comparison_table import ComparisonTable
 from taskgraft.search.study.result import Compressed, FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial, Study
-from taskgraft.search.study.trial import Trial, TrialState
+from taskgraft.search.study.trial import TrialState
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
@@ -242,10 +242,30 @@ class TreeRequest(BaseModel):
     )
 
 
+class SummaryView(BaseModel):
+    """A study in a list; the study itself says the rest."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    state: State
+    stage: Stage | None = Field(description="null before it first starts")
+    progress: Progress
+    reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
+    result: ResultView | None = Field(description="null until the study has succeeded")
+    parent: str | None = Field(
+        description="the study whose tree this one makes for another threshold, or that it compares, if any"
+    )
+    is_comparison: bool = Field(description="whether it compares a tree; otherwise it searches for one")
+    created_at: datetime
+    updated_at: datetime
+
+
 class StudyPage(BaseModel):
     """Some of the studies, newest first."""
 
-    items: list[StudyView]
+    items: list[SummaryView]
     next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
@@ -310,15 +330,11 @@ class TrialView(BaseModel):
         )
 
 
-class TrialList(BaseModel):
-    """Every training of a study, in the order they ended."""
+class TrialListPage(BaseModel):
+    """Some of the trainings of a study, in the order in which they ended."""
 
     items: list[TrialView]
-
-    @classmethod
-    def of(cls, trials: Sequence[Trial], spec: StudySpec) -> Self:
-        """Return what the API shows of ``trials``, each compared with the baselines of its repeat and length."""
-        return cls(items=[TrialView.of(compared) for compared in compare_trials(trials, spec.errors)])
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
 class UnknownView(BaseModel):
@@ -348,9 +364,10 @@ class MatrixView(BaseModel):
     tasks: tuple[str, ...]
     cells: list[CellView]
     not_asked: list[UnknownView] = Field([], description="depths of the study at which a pair has no cell")
+    trials: int | None = Field(None, description="how many trainings it rests on; further ones may have ended since")
 
     @classmethod
-    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = ()) -> Self:
+    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = (), trials: int | None = None) -> Self:
         """Return what the API shows of ``matrix``, whose pairs might have a cell at each of ``depths``."""
         cells = [
             CellView(
@@ -369,7 +386,7 @@ class MatrixView(BaseModel):
             for first, second in matrix.pairs()
         }
         not_asked = [UnknownView(task_a=a, task_b=b, depths=there) for (a, b), there in missing.items() if there]
-        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked)
+        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked, trials=trials)
 
     def to_matrix(self) -> ReductionMatrix:
         """Return the matrix that `of` shows.

@@ -58,6 +58,16 @@ class Client(Operations, BlockingSender):
             if cursor is None:
                 return
 
+    def trials(self, study_id: str) -> list[JSON]:
+        """Return every training that ended, read page by page; each is a flat enough record for a table."""
+        found: list[JSON] = []
+        cursor: str | None = None
+        while True:
+            items, cursor = self.send(calls.trial_page(study_id, cursor))
+            found += items
+            if cursor is None:
+                return found
+
     def datasets(self) -> Iterator[JSON]:
         """Yield all datasets by name, each in its newest version, page by page."""
         cursor: str | None = None

@@ -59,6 +59,16 @@ class AsyncClient(Operations, AsyncSender):
             if cursor is None:
                 return
 
+    async def trials(self, study_id: str) -> list[JSON]:
+        """Return every training that ended, read page by page; each is a flat enough record for a table."""
+        found: list[JSON] = []
+        cursor: str | None = None
+        while True:
+            items, cursor = await self.send(calls.trial_page(study_id, cursor))
+            found += items
+            if cursor is None:
+                return found
+
     async def datasets(self) -> AsyncIterator[JSON]:
         """Yield all datasets by name, each in its newest version, page by page."""
         cursor: str | None = None

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 
 from taskgraft.api.catalog import Catalog
 from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
-from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
+from taskgraft.api.schemas import StudyPage, StudyView, SummaryView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.strategies.plan import Plan, plan_study
@@ -54,12 +54,12 @@ def create_study(
 def list_studies(
     store: StoreDep,
     state: State | None = None,
-    limit: Annotated[int, Query(description="studies a page")] = 50,
-    cursor: str | None = None,
+    limit: Annotated[int, Query(description="studies a page: 1 to 500")] = 50,
+    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before")] = None,
 ) -> StudyPage:
-    """List studies, newest first."""
-    page = store.list_studies(state=state, limit=limit, cursor=cursor)
-    return StudyPage(items=[StudyView.of(study) for study in page.items], next_cursor=page.next_cursor)
+    """List studies, newest first: in short, `GET /v1/studies/{id}` says all about one."""
+    page = store.summaries.page(state=state, limit=limit, cursor=cursor)
+    return StudyPage(items=[SummaryView.model_validate(item) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{study_id}", responses=problems(404))

@@ -1,7 +1,7 @@
 """The steps of a study from its datasets to its bundle, in order; it may be stopped and resumed anywhere."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from taskgraft.search.running.fence import LeaseFence
 from taskgraft.search.running.final import FinalReport, final_report
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.lease import LEASE_SECONDS, LeaseKeeper
+from taskgraft.search.running.matrix_keeper import MatrixKeeper
 from taskgraft.search.running.outlook import Outlook
 from taskgraft.search.running.own_data import data_of
 from taskgraft.search.running.ray_session import count_gpus, ray_session
@@ -59,6 +60,7 @@ from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters
 from taskgraft.space.document import FOUND, tree_document
+from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
@@ -176,7 +178,9 @@ class StudyRun:
         )
         device = self._device()
         data = self._load(prepared, sources)
-        driver = self._search(prepared, data, device)
+        keeper = MatrixKeeper(self._study.spec, self._store.ledger(self._study.id).trials, self._keep_matrix)
+        with keeper:
+            driver = self._search(prepared, data, device, keeper.notice)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -275,14 +279,22 @@ class StudyRun:
         self._insist(lambda: self._store.set_facts(self._held_under, facts))
         self._facts = facts
 
-    def _search(self, prepared: PreparedStudy, data: StudyData, device: str) -> StudyDriver:
-        """Train until the tree is settled or the work is to stop."""
+    def _keep_matrix(self, matrix: ReductionMatrix, trials: int) -> None:
+        self._store.findings.keep_matrix(self._study.id, matrix, trials, self._held_under)
+
+    def _search(self, prepared: PreparedStudy, data: StudyData, device: str, notice: Callable[[], None]) -> StudyDriver:
+        """Train until the tree is settled or the work is to stop; ``notice`` is called when a training has ended."""
         spec, stop = self._study.spec, self.lease.should_stop
         busy = self._insist(lambda: self._store.busy_seconds(self._study.id))
         records = Records(self._store, self._held_under, self.lease.patience)
         outlook = Outlook(prepared, self._keep_facts)
         checkpoints, lengths = self._checkpoints, study_lengths(spec, data.epoch_clips)
         workers = Workers(device, spec.training.models_per_gpu)
+
+        def on_trial(evidence: Evidence) -> None:
+            outlook.update(evidence)
+            notice()
+
         driver = StudyDriver(
             spec,
             records,
@@ -291,7 +303,7 @@ class StudyRun:
             stop,
             Reuse(spec, records, checkpoints),
             partial(training_digest_of, data=data, spec=spec, device=device),
-            outlook.update,
+            on_trial,
             lengths,
             self._train_ahead(workers),
             self._agenda(prepared),

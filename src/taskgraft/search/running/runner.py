@@ -75,7 +75,9 @@ class Runner:
         held = self._store.acquire(self.owner, LEASE_SECONDS)
         if held is None:
             return False
-        from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415  # see `run`
+        # See `run`.
+        from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415
+        from taskgraft.search.running.tradeoff import keep_tradeoff  # noqa: PLC0415
 
         _log.info("study %s (%s) starts", held.study.id, held.study.spec.name)
         self._run = StudyRun(self._store, held, self._data_dir, machines=self._machines)
@@ -84,6 +86,7 @@ class Runner:
         ended = self._run.run()
         self._run = None
         _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
+        keep_tradeoff(self._store, ended, self._stopping.is_set)
         return True
 
     def _send_heartbeats(self) -> None:

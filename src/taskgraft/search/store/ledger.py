@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,10 +14,12 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.store.database import Database, optuna_within
-from taskgraft.search.store.entries import from_entry, to_entry
+from taskgraft.search.store.entries import to_entry
 from taskgraft.search.store.holding import hold
+from taskgraft.search.store.optuna_tables import optuna_name
 from taskgraft.search.store.rows import no_study
 from taskgraft.search.store.tables import trials as notes
+from taskgraft.search.store.trial_rows import read_after
 from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
@@ -38,7 +40,7 @@ class Ledger:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._known: dict[str, Trial] = {}
-        self._next_number = 0
+        self._last_row = -1
 
     def record(
         self,
@@ -101,9 +103,9 @@ class Ledger:
     def _number_within(self, joined: RDBStorage) -> int:
         """Return the number of Optuna's study, which is created with the first trial."""
         try:
-            return joined.get_study_id_from_name(_name(self._study_id))
+            return joined.get_study_id_from_name(optuna_name(self._study_id))
         except KeyError:
-            return joined.create_new_study([StudyDirection.MINIMIZE], _name(self._study_id))
+            return joined.create_new_study([StudyDirection.MINIMIZE], optuna_name(self._study_id))
 
     def _read(self) -> Mapping[str, Trial]:
         """Return all trials by key. Known ones are not read again, since a recorded trial never changes."""
@@ -112,20 +114,11 @@ class Ledger:
             number = _find(self._database, self._study_id)
             if number is None:
                 return {}
-            for entry in self._unread(number):
-                trial = from_entry(entry)
-                self._known.setdefault(trial.training.key, trial)
-                self._next_number = trial.number + 1
+            with self._database.begin() as connection:
+                for row, trial in read_after(connection, number, self._last_row):
+                    self._known.setdefault(trial.training.key, trial)
+                    self._last_row = row
             return dict(self._known)
-
-    def _unread(self, study_number: int) -> Iterator[FrozenTrial]:
-        optuna = self._database.optuna
-        if self._next_number == 0:
-            yield from optuna.get_all_trials(study_number, deepcopy=False)
-            return
-        with suppress(KeyError):  # which says that there is no trial of that number
-            while True:
-                yield optuna.get_trial(optuna.get_trial_id_from_study_id_trial_number(study_number, self._next_number))
 
 
 def delete_ledger(database: Database, study_id: str) -> bool:
@@ -138,14 +131,10 @@ def delete_ledger(database: Database, study_id: str) -> bool:
     return True
 
 
-def _name(study_id: str) -> str:
-    return f"taskgraft/{study_id}"
-
-
 def _find(database: Database, study_id: str) -> int | None:
     """Return the number of Optuna's study; None if nothing was recorded yet."""
     with database.errors():
         try:
-            return database.optuna.get_study_id_from_name(_name(study_id))
+            return database.optuna.get_study_id_from_name(optuna_name(study_id))
         except KeyError:
             return None

@@ -76,7 +76,7 @@ def to_study(row: Row[Any]) -> Study:
         progress=Progress(**row.progress) if row.progress else Progress(),
         running=tuple(RunningTrial(**{**one, "tasks": tuple(one["tasks"])}) for one in row.running or ()),
         reason=row.reason,
-        result=_to_result(row.result, spec.ar_threshold) if row.result else None,
+        result=to_result(row.result, spec.ar_threshold) if row.result else None,
         tree=row.tree,
         facts=MappingProxyType(row.facts or {}),
         parent=row.parent,
@@ -85,7 +85,7 @@ def to_study(row: Row[Any]) -> Study:
     return replace(study, spec=spec.reading(comparison.nuisance)) if comparison else study
 
 
-def _to_result(plain: Mapping[str, Any], threshold: float) -> Result:
+def to_result(plain: Mapping[str, Any], threshold: float) -> Result:
     """Return a result as it was kept.
 
     Those from before there were three verdicts called a point estimate verified; now its interval has to keep Q, too.

@@ -8,9 +8,12 @@ from sqlalchemy import text
 
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import DatasetTable
+from taskgraft.search.store.findings import FindingTable
 from taskgraft.search.store.ledger import Ledger
 from taskgraft.search.store.runners import RunnerTable
+from taskgraft.search.store.summaries import SummaryTable
 from taskgraft.search.store.trainings import TrainingIndex
+from taskgraft.search.store.trials import TrialTable
 
 _LEDGERS_KEPT = 8
 
@@ -30,6 +33,9 @@ class Store(RunnerTable):
         super().__init__(Database(url))
         self.trainings = TrainingIndex(self._database)
         self.datasets = DatasetTable(self._database)
+        self.findings = FindingTable(self._database)
+        self.summaries = SummaryTable(self._database)
+        self.trials = TrialTable(self._database)
         self._ledgers: dict[str, Ledger] = {}
         self._ledgers_change = threading.Lock()
 

@@ -142,11 +142,11 @@ class StudyTable:
         if state is not None:
             query = query.where(studies.c.state == state)
         if cursor is not None:
-            query = query.where(studies.c.id < _from_cursor(cursor))
+            query = query.where(studies.c.id < from_cursor(cursor))
         with self._database.begin() as connection:
             found = tuple(map(to_study, connection.execute(query)))
         more = len(found) > limit
-        return Page(found[:limit], _to_cursor(found[limit - 1].id) if more else None)
+        return Page(found[:limit], to_cursor(found[limit - 1].id) if more else None)
 
     def comparisons_of(self, study_id: str) -> tuple[Study, ...]:
         """Return the comparisons of a study, oldest first, also of one that was deleted.
@@ -247,11 +247,17 @@ def _check_key(key: str | None) -> None:
         raise InvalidInput.at("Idempotency-Key", f"1 to 255 printable characters; got {key!r:.80}")
 
 
-def _to_cursor(study_id: str) -> str:
+def to_cursor(study_id: str) -> str:
+    """Return the cursor of the page behind a study."""
     return base64.urlsafe_b64encode(study_id.encode()).decode().rstrip("=")
 
 
-def _from_cursor(cursor: str) -> str:
+def from_cursor(cursor: str) -> str:
+    """Return the study that a cursor's page comes behind.
+
+    Raises:
+        InvalidInput: no page gave it.
+    """
     try:
         study_id = base64.b64decode(cursor + "==", altchars=b"-_", validate=True).decode()
     except ValueError:  # not base 64, or not text

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -138,3 +139,25 @@ study_datasets = Table(
     Index("taskgraft_study_datasets_by_name", "name", "version"),
 )
 """Which versions a study uses. A study's facts say the same; here the database can search for it."""
+
+matrices = Table(
+    "taskgraft_matrices",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("trials", Integer, nullable=False),
+    Column("matrix", LargeBinary, nullable=False),
+)
+"""The reduction matrix of each study, after so many trials."""
+
+tradeoffs = Table(
+    "taskgraft_tradeoffs",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("ar_threshold", Float(53), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("encoder_parameters", BigInteger, nullable=False),
+    Column("parameters", BigInteger),
+    Column("document", LargeBinary, nullable=False),
+)
+"""The trees of a finished study by threshold, in ascending order; all of them are written at once."""
