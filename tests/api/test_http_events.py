@@ -17,6 +17,7 @@ from taskgraft.search.study.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, measurement, serving
 from tests.api.test_http_results import DECIDED
+from tests.search.store.samples import lease_of
 
 Event = tuple[str, str, Any]
 
@@ -49,7 +50,9 @@ def events_of(lines: Iterator[str]) -> Iterator[Event]:
 
 def record(api: Api, study_id: str, repeat: int) -> None:
     training = Training(BranchTree.flat(["gender"], DEPTH, DEPTH), repeat)
-    api.store.ledger(study_id).record(training, 7, TrialState.COMPLETE, measurement({"gender": 80}), value=0.0)
+    api.store.ledger(study_id).record(
+        lease_of(api.store, study_id), training, 7, TrialState.COMPLETE, measurement({"gender": 80}), value=0.0
+    )
 
 
 def test_what_has_happened_comes_first_then_what_happens_until_the_end(api: Api) -> None:
@@ -69,7 +72,7 @@ def test_what_has_happened_comes_first_then_what_happens_until_the_end(api: Api)
         name, position, trial = next(events)
         assert (name, position, trial["repeat"]) == ("trial", "1.running.pairs", 1)
         assert trial == api.http.get(f"/v1/studies/{study_id}/trials").json()["items"][1]
-        api.store.finish(study_id, "runner", State.FAILED, reason="no luck")
+        api.store.finish(lease_of(api.store, study_id), State.FAILED, reason="no luck")
         assert [(name, data["state"], data["reason"]) for name, _, data in events] == [("study", "failed", "no luck")]
 
 
@@ -81,7 +84,7 @@ def test_a_stream_that_breaks_anywhere_goes_on_without_loss_or_repetition(api: A
     def work() -> None:
         for repeat in range(60):
             record(api, study_id, repeat)
-        api.store.finish(study_id, "runner", State.SUCCEEDED)
+        api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED)
 
     runner = threading.Thread(target=work)
     other = create_app(settings)

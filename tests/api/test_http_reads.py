@@ -18,6 +18,7 @@ from taskgraft.space.tree import BranchTree
 from tests.api.conftest import CLIPS, DEPTH, Api
 from tests.api.test_http_results import DECIDED
 from tests.search.results import RESULT
+from tests.search.store.samples import lease_of
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def ended(api: Api, **changes: Any) -> str:
     api.run(study_id, Stage.EXPORT)
     api.record_pairs(study_id, DECIDED)
     tree = api.http.get(f"/v1/studies/{study_id}/tree").json()
-    api.store.finish(study_id, "runner", State.SUCCEEDED, result=RESULT, tree=tree)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, result=RESULT, tree=tree)
     return study_id
 
 
@@ -140,12 +141,12 @@ def test_a_kept_matrix_is_read_and_not_worked_out(api: Api, asked: _Asked) -> No
     api.record_pairs(study_id, DECIDED)
     trials = api.store.ledger(study_id).trials()
     matrix = reduction_matrix(study.spec, trials[:5])
-    api.store.findings.keep_matrix(study_id, matrix, 5, "runner")
+    api.store.findings.keep_matrix(study_id, matrix, 5, lease_of(api.store, study_id))
     shown = api.http.get(f"/v1/studies/{study_id}/matrix").json()
     assert (shown["trials"], len(shown["cells"])) == (5, 2), "the runner will bring it up to date"
     assert api.http.get(f"/v1/studies/{study_id}/matrix", params={"format": "csv"}).text == matrix.to_csv()
     assert asked.questions == []
-    api.store.release(study_id, "runner")
+    api.store.release(lease_of(api.store, study_id))
     assert len(api.http.get(f"/v1/studies/{study_id}/matrix").json()["cells"]) == len(DECIDED)
     assert asked.questions == [MatrixQuestion(study_id, 8)], "no runner holds it any more"
 

@@ -1,13 +1,16 @@
 """Findings that were worked out beforehand, on every database: who may write them, and what is read back."""
 
+from dataclasses import replace
+
 import pytest
 
-from taskgraft.errors import Conflict, NotFound
+from taskgraft.errors import Conflict, LeaseLost, NotFound
 from taskgraft.search.store import Store
 from taskgraft.search.store.findings import TradeoffPoint
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.states import State
 from taskgraft.space.matrix import Cell, ReductionMatrix
-from tests.search.store.samples import LONG, ME, OTHER, TASKS, make_study, study_in
+from tests.search.store.samples import LONG, OTHER, TASKS, lease_of, make_study, study_in
 
 MATRIX = ReductionMatrix(
     TASKS,
@@ -26,7 +29,7 @@ POINTS = (
 def test_a_matrix_is_read_back_bit_by_bit(url: str, store: Store) -> None:
     study = study_in(store, State.RUNNING)
     assert (store.findings.matrix(study.id), store.findings.matrix_trials(study.id)) == (None, None)
-    store.findings.keep_matrix(study.id, MATRIX, 7, ME)
+    store.findings.keep_matrix(study.id, MATRIX, 7, lease_of(store, study.id))
     with Store(url) as other:
         assert other.findings.matrix_trials(study.id) == 7
         found = other.findings.matrix(study.id)
@@ -37,22 +40,23 @@ def test_a_matrix_is_read_back_bit_by_bit(url: str, store: Store) -> None:
 
 def test_a_matrix_of_fewer_trials_replaces_none_of_more(store: Store) -> None:
     study = study_in(store, State.RUNNING)
-    store.findings.keep_matrix(study.id, MATRIX, 7, ME)
-    store.findings.keep_matrix(study.id, SMALL, 6, ME)
+    store.findings.keep_matrix(study.id, MATRIX, 7, lease_of(store, study.id))
+    store.findings.keep_matrix(study.id, SMALL, 6, lease_of(store, study.id))
     assert store.findings.matrix(study.id) == (MATRIX, 7)
-    store.findings.keep_matrix(study.id, SMALL, 8, ME)
+    store.findings.keep_matrix(study.id, SMALL, 8, lease_of(store, study.id))
     assert store.findings.matrix(study.id) == (SMALL, 8)
 
 
 def test_only_who_holds_a_study_writes_its_matrix(store: Store) -> None:
     study = study_in(store, State.RUNNING)
-    for stranger in (OTHER, None):
+    lease = lease_of(store, study.id)
+    for stranger in (Lease(study.id, OTHER, lease.epoch), replace(lease, epoch=lease.epoch + 1), None):
         with pytest.raises(Conflict):
             store.findings.keep_matrix(study.id, MATRIX, 7, stranger)
-    store.release(study.id, ME)
+    store.release(lease)
     store.acquire_study(study.id, OTHER, LONG)
-    with pytest.raises(Conflict):
-        store.findings.keep_matrix(study.id, MATRIX, 7, ME)
+    with pytest.raises(LeaseLost):
+        store.findings.keep_matrix(study.id, MATRIX, 7, lease)
     assert store.findings.matrix(study.id) is None
 
 

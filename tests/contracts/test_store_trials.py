@@ -10,12 +10,14 @@ from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.search.store import Store
 from taskgraft.search.store.urls import parse_url
 from taskgraft.search.study.trial import Training, Trial, TrialState
-from tests.search.store.samples import make_measurement, make_study, make_training
+from tests.search.store.samples import lease_of, make_measurement, make_study, make_training
 
 
 def record(store: Store, study_id: str, training: Training) -> Trial:
     measured = make_measurement(training.tasks)
-    return store.ledger(study_id).record(training, 7, TrialState.COMPLETE, measured, value=0.0)
+    return store.ledger(study_id).record(
+        lease_of(store, study_id), training, 7, TrialState.COMPLETE, measured, value=0.0
+    )
 
 
 def pages(store: Store, study_id: str, limit: int) -> list[int]:
@@ -37,9 +39,11 @@ def test_a_page_says_what_the_ledger_says_but_for_outcomes(url: str, store: Stor
     study = make_study(store)
     ledger = store.ledger(study.id)
     record(store, study.id, make_training())
-    ledger.record(make_training(1), 2**53 - 1, TrialState.FAILED, error="why \x00 \ud800")
+    ledger.record(lease_of(store, study.id), make_training(1), 2**53 - 1, TrialState.FAILED, error="why \x00 \ud800")
     probe = Training(make_training().tree, 2, is_probe=True, epochs=5)
-    ledger.record(probe, 3, TrialState.COMPLETE, make_measurement(), taken_over_from="another")
+    ledger.record(
+        lease_of(store, study.id), probe, 3, TrialState.COMPLETE, make_measurement(), taken_over_from="another"
+    )
     with Store(url) as other:
         found, expected = store.trials.page(study.id).items, other.ledger(study.id).trials()
     assert len(found) == 3

@@ -3,7 +3,6 @@
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from optuna.storages import RDBStorage
