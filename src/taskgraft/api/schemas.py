@@ -191,6 +191,7 @@ class StudyView(BaseModel):
         description="the study whose tree this one makes for another threshold, or that it compares, if any"
     )
     comparison: ComparisonView | None = Field(description="what it compares; null if it searches for a tree")
+    made_by: str | None = Field(None, description="the id of the token that made it; null if the service was open")
     created_at: datetime
     updated_at: datetime
 
@@ -215,6 +216,7 @@ class StudyView(BaseModel):
             spec=study.spec,
             parent=study.parent,
             comparison=ComparisonView.of(study),
+            made_by=study.made_by,
             created_at=study.created_at,
             updated_at=study.updated_at,
         )

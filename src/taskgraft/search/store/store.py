@@ -10,6 +10,7 @@ from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import DatasetTable
 from taskgraft.search.store.ledger import Ledger
 from taskgraft.search.store.runners import RunnerTable
+from taskgraft.search.store.tokens import TokenTable
 from taskgraft.search.store.trainings import TrainingIndex
 
 _LEDGERS_KEPT = 8
@@ -30,6 +31,7 @@ class Store(RunnerTable):
         super().__init__(Database(url))
         self.trainings = TrainingIndex(self._database)
         self.datasets = DatasetTable(self._database)
+        self.tokens = TokenTable(self._database)
         self._ledgers: dict[str, Ledger] = {}
         self._ledgers_change = threading.Lock()
 
