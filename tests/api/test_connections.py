@@ -1,11 +1,13 @@
 """Connections that say nothing, too little, or are too many: they end, and the service goes on answering."""
 
+import asyncio
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,21 +20,42 @@ from taskgraft.api.connections import BoundedProtocol, raise_file_limit, server_
 from taskgraft.api.middleware import bodies
 from taskgraft.api.settings import Settings
 from tests.api.conftest import serving
+from tests.api.datasets import wait_until
 
 SHORT = 0.3
+CONNECTIONS = 8
 PATIENCE = 20.0
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost:%d\r\n"
 
 
+@dataclass
+class Held:
+    """Requests that are answered when the test wants it."""
+
+    count: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
+
+
 @pytest.fixture(scope="module")
-def url(settings: Settings) -> Iterator[str]:
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings, held: Held) -> Iterator[str]:
     """A service for few connections and impatient ones."""
-    short = replace(settings, connections=8, head_seconds=SHORT, body_seconds=SHORT, answer_seconds=SHORT)
+    short = replace(settings, connections=CONNECTIONS, head_seconds=SHORT, body_seconds=SHORT, answer_seconds=SHORT)
     app = create_app(short)
 
     @app.get("/large")
     def large() -> str:
         return "x" * 30_000_000
+
+    @app.get("/held")
+    async def hold() -> None:
+        held.count += 1
+        while not held.released.is_set():
+            await asyncio.sleep(0.01)
 
     with serving(app) as url:
         yield url
@@ -128,7 +151,6 @@ def test_the_rest_of_a_body_that_nobody_reads_does_not_hold_the_connection(url: 
 
 def test_a_client_that_does_not_take_its_answer_is_left(url: str) -> None:
     with connection(url) as raw:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         raw.sendall(head(url).replace(b"/healthz", b"/large") + b"\r\n")
         time.sleep(5 * SHORT)
         assert len(read_all(raw)) < 30_000_000
@@ -152,20 +174,19 @@ def test_idle_connections_make_room_for_new_ones(url: str) -> None:
         assert all(read_all(raw) == b"" for raw in idle)
 
 
-def test_a_service_whose_connections_are_all_busy_says_so(url: str) -> None:
+def test_a_service_whose_connections_are_all_busy_says_so(url: str, held: Held) -> None:
     with ExitStack() as stack:
-        for _ in range(8):
+        for _ in range(CONNECTIONS):
             raw = stack.enter_context(connection(url))
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            raw.sendall(head(url).replace(b"/healthz", b"/large") + b"\r\n")
-            assert raw.recv(1).startswith(b"H")
+            raw.sendall(head(url).replace(b"/healthz", b"/held") + b"\r\n")
+        wait_until(lambda: held.count == CONNECTIONS)
         answer = httpx.get(f"{url}/healthz")
         assert answer.status_code == 503
         assert answer.json()["detail"] == "too many connections; try again later"
         assert answer.headers["connection"] == "close"
-    deadline = time.monotonic() + PATIENCE
-    while httpx.get(f"{url}/healthz").status_code != 200:
-        assert time.monotonic() < deadline
+        held.released.set()
+        assert read_all(raw).startswith(b"HTTP/1.1 200 ")
+    assert httpx.get(f"{url}/healthz").status_code == 200
 
 
 def test_the_limit_of_open_files_is_raised_as_far_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
