@@ -132,7 +132,8 @@ def write_corpus(data_dir: Path) -> None:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The URL of ``app``, served by a thread on a free port."""
-    server = uvicorn.Server(server_config(app, app.state.settings, port=0, log_level="critical"))
+    settings = getattr(app.state, "settings", Settings())
+    server = uvicorn.Server(server_config(app, settings, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

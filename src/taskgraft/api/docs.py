@@ -15,7 +15,7 @@ from taskgraft.api.context import problems
 from taskgraft.api.examples import example_of
 from taskgraft.api.middleware.headers import NOTHING
 from taskgraft.api.middleware.tokens import OPEN
-from taskgraft.api.problems import MEDIA_TYPE
+from taskgraft.api.problems import MEDIA_TYPE, problem_example
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1b2733 }
@@ -73,11 +73,12 @@ def _with_examples(document: dict[str, Any]) -> dict[str, Any]:
 
 def _as_problems(document: dict[str, Any]) -> dict[str, Any]:
     """Describe errors as problem details: FastAPI describes them in a form of its own."""
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    schema = {"$ref": "#/components/schemas/Problem"}
     for _, _, operation in _operations(document):
         for status, response in operation["responses"].items():
             if status >= "400":
-                response["content"] = problem
+                example = problem_example(int(status), response["description"])
+                response["content"] = {MEDIA_TYPE: {"schema": schema, "example": example}}
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     return document

@@ -4,7 +4,7 @@ import http.client
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -84,6 +84,15 @@ def problem_of(error: TaskgraftError) -> Problem:
 def plain_problem(status: int, detail: str) -> Problem:
     """Return a problem that HTTP itself has a name for (unknown route, wrong method, too large a body)."""
     return Problem(title=_phrase(status), status=status, detail=detail, errors=None)
+
+
+def problem_example(status: int, detail: str) -> dict[str, Any]:
+    """Return a problem of this status as plain data: one of the error tree, or else one of HTTP itself."""
+    for cls, kind in KINDS.items():
+        if kind.status == status:
+            error = cls([Fault("tasks.0.name", "is required")]) if issubclass(cls, InvalidInput) else cls(detail)
+            return problem_of(error).model_dump(mode="json", exclude_none=True)
+    return plain_problem(status, detail).model_dump(mode="json", exclude_none=True)
 
 
 def error_of(status: int, body: str) -> TaskgraftError:
