@@ -147,6 +147,9 @@ class ComparisonView(BaseModel):
         )
 
 
+_A_TEXT: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "null"}]}
+
+
 class ComparisonRequest(BaseModel):
     """A request to compare a study's tree with other systems."""
 
@@ -163,8 +166,11 @@ class ComparisonRequest(BaseModel):
         None,
         description="a label column that is no task, for the row `adversarial` to train against; no row by default",
         examples=["dialect"],
+        json_schema_extra=_A_TEXT,
     )
-    nuisance_dataset: str | None = Field(None, description="the dataset of that column, if the study has several")
+    nuisance_dataset: str | None = Field(
+        None, description="the dataset of that column, if the study has several", json_schema_extra=_A_TEXT
+    )
 
 
 class StudyView(BaseModel):

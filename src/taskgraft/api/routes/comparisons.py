@@ -11,6 +11,7 @@ from taskgraft.api.routes.studies import IdempotencyKey
 from taskgraft.api.schemas import ComparisonRequest, StudyList, StudyView
 from taskgraft.search.comparison.beginning import begin_comparison, check_is_comparable, check_request
 from taskgraft.search.comparison.plan import ComparisonPlan, plan_comparison
+from taskgraft.search.store.studies import check_key
 from taskgraft.search.study.comparison import comparison_spec
 from taskgraft.search.study.nuisance import check_nuisance
 from taskgraft.search.study.preparation import tasks_from_facts
@@ -37,6 +38,7 @@ def create_comparison(
 
     It trains every system that is asked for on the same data, steps and seeds, and takes over what is trained already.
     """
+    check_key(idempotency_key)
     asked = check_request(study.spec, **wanted.model_dump())
     check_is_comparable(study)
     trials = store.ledger(study.id).trials()

@@ -10,6 +10,7 @@ from taskgraft.api.context import PAGE, OwnStudyDep, SettingsDep, StoreDep, Stud
 from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
+from taskgraft.search.store.studies import check_key
 from taskgraft.search.strategies.plan import Plan, plan_study
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.spec import StudySpec
@@ -45,6 +46,7 @@ def create_study(
 
     A study may name datasets that are still being checked: it waits for them, and fails if one turns out broken.
     """
+    check_key(idempotency_key)
     catalog = Catalog(store, settings)
     if dry_run:
         return JSONResponse(plan_study(spec, catalog.outline(spec)).to_json())
@@ -60,7 +62,7 @@ def list_studies(
     store: StoreDep,
     state: State | None = None,
     limit: Annotated[int, Query(description="studies a page", json_schema_extra=PAGE)] = 50,
-    cursor: str | None = None,
+    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before", min_length=1)] = None,
 ) -> StudyPage:
     """List studies, newest first."""
     page = store.list_studies(state=state, limit=limit, cursor=cursor)

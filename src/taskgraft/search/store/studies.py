@@ -71,7 +71,7 @@ class StudyTable:
             Conflict: the first study of the key, or a dataset, was deleted at this very moment.
             QuotaExceeded: the token has as many studies that are not finished as it may have.
         """
-        _check_key(idempotency_key)
+        check_key(idempotency_key)
         values = {
             "id": new_id(),
             "idempotency_key": idempotency_key,
@@ -246,7 +246,12 @@ def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(studies) if dialect == "postgresql" else sqlite.insert(studies)
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
+    """Check that a study may be created with this key.
+
+    Raises:
+        InvalidInput: at ``Idempotency-Key``: it is not 1 to 255 printable characters.
+    """
     if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
         raise InvalidInput.at("Idempotency-Key", f"1 to 255 printable characters; got {key!r:.80}")
 
