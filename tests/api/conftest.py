@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from taskgraft.api.app import create_app
+from taskgraft.api.connections import server_config
 from taskgraft.api.settings import Settings
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE
 from taskgraft.evaluators.measurement import Measurement, Outcomes
@@ -131,7 +132,8 @@ def write_corpus(data_dir: Path) -> None:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The URL of ``app``, served by a thread on a free port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    settings = getattr(app.state, "settings", Settings())
+    server = uvicorn.Server(server_config(app, settings, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

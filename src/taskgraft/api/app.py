@@ -5,17 +5,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
-from taskgraft.api import docs, handlers
+from taskgraft.api import docs, handlers, middleware
 from taskgraft.api.computing import Computations
 from taskgraft.api.context import problems
 from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
+from taskgraft.api.middleware.headers import SecurityHeaders
+from taskgraft.api.middleware.tokens import Keyring
 from taskgraft.api.routes import comparisons, datasets, events, files, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
 from taskgraft.evaluators.datasets.registry import KNOWN
 from taskgraft.search.store import Store
+
+
+class _App(FastAPI):
+    """FastAPI whose answers all have the security headers, also those to errors that nobody expected."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the application with everything around it."""
+        return SecurityHeaders(super().build_middleware_stack())
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -29,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.computations = Computations(settings.database_url)
             app.state.matrices = Matrices(store, app.state.computations)
             app.state.streams = Streams(store, app.state.closing)
+            app.state.keyring = Keyring(store.tokens)
             sweep(settings.data_dir, store)
             for known in KNOWN.values():
                 known.report()  # from now on it is known; five first requests at once would each work it out
@@ -37,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
             finally:
                 end_waits(app)
 
-    app = FastAPI(
+    app = _App(
         title="Taskgraft",
         version="1",
         summary="Finds, trains and proves the one tree-shaped audio model that answers all of a device's questions.",
@@ -47,9 +64,11 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         responses=problems(500),
         separate_input_output_schemas=False,
+        generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
-    handlers.install(app, settings.upload_bytes)
+    handlers.install(app)
+    middleware.install(app, settings)
     for module in (studies, comparisons, results, events, files, datasets, service):
         app.include_router(module.router)
     docs.install(app)

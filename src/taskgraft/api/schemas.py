@@ -147,6 +147,9 @@ class ComparisonView(BaseModel):
         )
 
 
+_A_TEXT: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "null"}]}
+
+
 class ComparisonRequest(BaseModel):
     """A request to compare a study's tree with other systems."""
 
@@ -163,8 +166,11 @@ class ComparisonRequest(BaseModel):
         None,
         description="a label column that is no task, for the row `adversarial` to train against; no row by default",
         examples=["dialect"],
+        json_schema_extra=_A_TEXT,
     )
-    nuisance_dataset: str | None = Field(None, description="the dataset of that column, if the study has several")
+    nuisance_dataset: str | None = Field(
+        None, description="the dataset of that column, if the study has several", json_schema_extra=_A_TEXT
+    )
 
 
 class StudyView(BaseModel):
@@ -191,6 +197,7 @@ class StudyView(BaseModel):
         description="the study whose tree this one makes for another threshold, or that it compares, if any"
     )
     comparison: ComparisonView | None = Field(description="what it compares; null if it searches for a tree")
+    made_by: str | None = Field(None, description="the id of the token that made it; null if the service was open")
     created_at: datetime
     updated_at: datetime
 
@@ -215,6 +222,7 @@ class StudyView(BaseModel):
             spec=study.spec,
             parent=study.parent,
             comparison=ComparisonView.of(study),
+            made_by=study.made_by,
             created_at=study.created_at,
             updated_at=study.updated_at,
         )

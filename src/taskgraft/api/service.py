@@ -18,6 +18,8 @@ from typing import Self
 import uvicorn
 
 from taskgraft.api.app import create_app, end_waits
+from taskgraft.api.connections import server_config
+from taskgraft.api.places import check_has_token, make_data_dir
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
 from taskgraft.search.store import Store
@@ -31,8 +33,6 @@ _HEALTHY = 60.0
 _GRACE = 20.0
 """Seconds that the runner has to end in order; after that it is killed."""
 _POLL = 0.2
-_DRAIN = 6
-"""Seconds that open answers may take when the service stops."""
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, with_runner: bool = True) -> None:
@@ -43,14 +43,16 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
     Only the main thread of a process may call this, since only it hears signals.
 
     Raises:
+        InvalidInput: others could reach the service, and it has no token to ask for.
         Unavailable: the port is taken, the data folder cannot be written, or the database does not answer.
     """
-    _make_data_dir(settings)
+    make_data_dir(settings)
     with _listening(settings) as listener, _stopped_by_signals():
         # Opened here first: the API and the runner find a database that is up to date, or neither starts.
-        Store(settings.database_url).close()
+        with Store(settings.database_url) as store:
+            check_has_token(settings, store)
         app = create_app(settings)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_DRAIN)
+        config = server_config(app, settings, log_level="warning")
         # Not among the arguments, which every user of the machine can read: it may hold a password.
         secrets = {"TASKGRAFT_DATABASE_URL": settings.database_url}
         with RunnerProcess(runner_command(settings), secrets) if with_runner else nullcontext():
@@ -145,15 +147,6 @@ class _Server(uvicorn.Server):
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _make_data_dir(settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"the data folder {settings.data_dir} cannot be made: {error.strerror}") from error
-    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
-        raise Unavailable(f"the data folder {settings.data_dir} cannot be written")
 
 
 @contextmanager

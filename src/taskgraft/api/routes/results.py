@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from taskgraft.api.computing import Computations, while_connected
-from taskgraft.api.context import ComputationsDep, MatricesDep, StoreDep, StudyDep, problems
+from taskgraft.api.context import PAGE, ComputationsDep, MatricesDep, StoreDep, StudyDep, problems
 from taskgraft.api.cursors import read_trial_cursor, trial_cursor
 from taskgraft.api.drawing import draw_tree
 from taskgraft.api.schemas import MatrixView, TrialListPage, TrialView
@@ -37,8 +37,8 @@ def _also(media_type: str) -> dict[int | str, dict[str, Any]]:
 def list_trials(
     study: StudyDep,
     store: StoreDep,
-    limit: Annotated[int, Query(description="trials a page: 1 to 500")] = 100,
-    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(description="trials a page", json_schema_extra=PAGE)] = 100,
+    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before", min_length=1)] = None,
 ) -> TrialListPage:
     """List the trainings that ended, in the order in which they ended; those that end meanwhile come last."""
     page = store.trials.page(study.id, read_trial_cursor(cursor), limit)

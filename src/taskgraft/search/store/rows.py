@@ -28,6 +28,7 @@ from taskgraft.search.study.study import Progress, RunningTrial, Study
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5
 ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
+ID_PATTERN = f"^[{_DIGITS}]{{{ID_LENGTH}}}$"
 
 _RUNNING = case((studies.c.lease_until < now(), null()), else_=studies.c.running).label("running")
 """What trains, which a runner that died can't say any more."""
@@ -80,6 +81,7 @@ def to_study(row: Row[Any]) -> Study:
         tree=row.tree,
         facts=MappingProxyType(row.facts or {}),
         parent=row.parent,
+        made_by=row.made_by,
     )
     comparison = study.comparison
     return replace(study, spec=spec.reading(comparison.nuisance)) if comparison else study

@@ -12,6 +12,7 @@ from taskgraft.search.store.findings import FindingTable
 from taskgraft.search.store.ledger import Ledger
 from taskgraft.search.store.runners import RunnerTable
 from taskgraft.search.store.summaries import SummaryTable
+from taskgraft.search.store.tokens import TokenTable
 from taskgraft.search.store.trainings import TrainingIndex
 from taskgraft.search.store.trials import TrialTable
 
@@ -36,6 +37,7 @@ class Store(RunnerTable):
         self.findings = FindingTable(self._database)
         self.summaries = SummaryTable(self._database)
         self.trials = TrialTable(self._database)
+        self.tokens = TokenTable(self._database)
         self._ledgers: dict[str, Ledger] = {}
         self._ledgers_change = threading.Lock()
 

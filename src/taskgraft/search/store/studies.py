@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, case, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput
+from taskgraft.search.store import quotas
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
@@ -19,6 +20,7 @@ from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
+from taskgraft.search.study.token import Token
 
 MAX_PAGE = 500
 
@@ -55,19 +57,21 @@ class StudyTable:
         datasets: Mapping[str, int] = MappingProxyType({}),
         parent: str | None = None,
         comparison: Comparison | None = None,
+        token: Token | None = None,
     ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
 
         ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed. ``parent`` is
         the study whose tree this one makes for another threshold, or that it compares as ``comparison`` says; both are
-        parts of the body.
+        parts of the body. It belongs to ``token``, if any.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
                 characters.
             Conflict: the first study of the key, or a dataset, was deleted at this very moment.
+            QuotaExceeded: the token has as many studies that are not finished as it may have.
         """
-        _check_key(idempotency_key)
+        check_key(idempotency_key)
         values = {
             "id": new_id(),
             "idempotency_key": idempotency_key,
@@ -75,11 +79,14 @@ class StudyTable:
             "state": State.QUEUED,
             "facts": _facts(datasets, comparison),
             "parent": parent,
+            "made_by": None if token is None else token.id,
         }
         insert = _insert(self._database.dialect).values(values)
         statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*SHOWN)
         with self._database.begin() as connection:
+            quotas.lock(connection, token)
             if row := connection.execute(statement).one_or_none():
+                quotas.check_queued(connection, token)
                 use(connection, row.id, datasets)
                 return to_study(row), True
             first = connection.execute(select(*SHOWN).where(studies.c.idempotency_key == idempotency_key)).one_or_none()
@@ -242,7 +249,12 @@ def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(studies) if dialect == "postgresql" else sqlite.insert(studies)
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
+    """Check that a study may be created with this key.
+
+    Raises:
+        InvalidInput: at ``Idempotency-Key``: it is not 1 to 255 printable characters.
+    """
     if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
         raise InvalidInput.at("Idempotency-Key", f"1 to 255 printable characters; got {key!r:.80}")
 

@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from taskgraft.search.study.dataset import DatasetState
 from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.token import Scope
 
 
 def utc_now() -> datetime:
@@ -44,7 +45,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-def _words(kind: type[State] | type[Stage] | type[DatasetState]) -> Enum:
+def _words(kind: type[State] | type[Stage] | type[DatasetState] | type[Scope]) -> Enum:
     return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
 
 
@@ -81,7 +82,10 @@ studies = Table(
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
     # A plain text: a study outlives the one that it was derived from.
     Column("parent", _ID),
+    # The token that made it; those are never deleted.
+    Column("made_by", _ID),
     Index("taskgraft_studies_by_state", "state", "id"),
+    Index("taskgraft_studies_by_maker", "made_by", "state"),
 )
 
 trials = Table(
@@ -127,7 +131,10 @@ datasets = Table(
     Column("updated_at", UtcDateTime, nullable=False, default=utc_now, onupdate=utc_now),
     Column("owner", String(255)),
     Column("lease_until", Float(53)),
+    Column("made_by", _ID),
+    Column("stored_bytes", BigInteger),
     Index("taskgraft_datasets_by_state", "state"),
+    Index("taskgraft_datasets_by_maker", "made_by"),
 )
 
 study_datasets = Table(
@@ -161,3 +168,19 @@ tradeoffs = Table(
     Column("document", LargeBinary, nullable=False),
 )
 """The trees of a finished study by threshold, in ascending order; all of them are written at once."""
+
+tokens = Table(
+    "taskgraft_tokens",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False),
+    Column("scope", _words(Scope), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, default=utc_now),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("max_queued", Integer),
+    Column("max_bytes", BigInteger),
+)
+"""Rows are never deleted: a service that once asked for a token never opens again by itself."""
