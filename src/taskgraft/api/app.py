@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 from taskgraft.api import docs, handlers
 from taskgraft.api.context import problems
-from taskgraft.api.routes import comparisons, datasets, files, results, service, studies
+from taskgraft.api.routes import comparisons, datasets, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
+from taskgraft.api.watching import WatchRequests, request_seconds
 from taskgraft.evaluators.datasets.registry import KNOWN
 from taskgraft.search.store import Store
 
@@ -39,7 +40,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     handlers.install(app, settings.upload_bytes)
-    for router in (studies.router, comparisons.router, results.router, files.router, datasets.router, service.router):
-        app.include_router(router)
+    seconds = request_seconds()
+    app.state.metrics = metrics.Metrics(seconds)
+    app.add_middleware(WatchRequests, seconds=seconds)
+    for routes in (studies, comparisons, results, files, datasets, service, metrics):
+        app.include_router(routes.router)
     docs.install(app)
     return app

@@ -19,6 +19,7 @@ import uvicorn
 from taskgraft.api.app import create_app
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
+from taskgraft.logs import set_up_logs
 from taskgraft.search.store import Store
 
 _log = logging.getLogger(__name__)
@@ -44,14 +45,17 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
     Raises:
         Unavailable: the port is taken, the data folder cannot be written, or the database does not answer.
     """
+    set_up_logs(settings.log_format)
     _make_data_dir(settings)
     with _listening(settings) as listener, _stopped_by_signals():
         # Opened here first: the API and the runner find a database that is up to date, or neither starts.
         Store(settings.database_url).close()
-        config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=_DRAIN)
+        config = uvicorn.Config(
+            create_app(settings), log_config=None, log_level="warning", timeout_graceful_shutdown=_DRAIN
+        )
         # Not among the arguments, which every user of the machine can read: it may hold a password.
-        secrets = {"TASKGRAFT_DATABASE_URL": settings.database_url}
-        with RunnerProcess(runner_command(settings), secrets) if with_runner else nullcontext():
+        environment = {"TASKGRAFT_DATABASE_URL": settings.database_url, "TASKGRAFT_LOG_FORMAT": settings.log_format}
+        with RunnerProcess(runner_command(settings), environment) if with_runner else nullcontext():
             _Server(config, on_ready or (lambda _: None)).run(sockets=[listener])
 
 

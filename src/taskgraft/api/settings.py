@@ -9,6 +9,7 @@ from typing import Self
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.archive import Limits
+from taskgraft.logs import TEXT, check_format
 from taskgraft.search.store import sqlite_url
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
 
@@ -28,10 +29,11 @@ class Settings:
     another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own on
     ``cores`` of this machine, by default all that it may use. At most ``train_ahead`` models are trained at once, on
     free cores, before a study asks for them. Manifests below the folders ``datasets_root`` may be registered. An upload
-    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes.
+    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes. Lines of
+    the log have the form ``log_format``, "text" or "json".
 
     Raises:
-        InvalidInput: an invalid port, number or limit, an empty host, or a root that is not a folder.
+        InvalidInput: an invalid port, number, limit or format, an empty host, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -45,6 +47,7 @@ class Settings:
     upload_bytes: int = _LARGEST.bytes
     upload_files: int = _LARGEST.files
     upload_expanded: int = _LARGEST.expanded
+    log_format: str = TEXT
 
     def __post_init__(self) -> None:
         faults = []
@@ -58,6 +61,10 @@ class Settings:
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
         try:
             self.machines  # noqa: B018  # it checks itself
+        except InvalidInput as error:
+            faults += error.faults
+        try:
+            check_format("log_format", self.log_format)
         except InvalidInput as error:
             faults += error.faults
         if faults:

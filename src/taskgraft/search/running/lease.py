@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from taskgraft.errors import Conflict, NotFound, Unavailable
+from taskgraft.logs import logging_as
 from taskgraft.search.store import Store
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
@@ -60,8 +61,9 @@ class Lease:
         self._thread.join()
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._seconds / _RENEWALS):
-            self.renew()
+        with logging_as(study=self._study_id, owner=self._owner):  # a thread of its own
+            while not self._ended.wait(self._seconds / _RENEWALS):
+                self.renew()
 
     def renew(self) -> None:
         """Renew once. A database that does not answer is asked again until the lease is lost to another runner."""

@@ -22,8 +22,11 @@ class RunnerTable(LeaseTable):
                 connection.execute(insert(runners).values(owner=owner, seen_at=now))
                 connection.execute(delete(runners).where(runners.c.seen_at < now - _FORGOTTEN))
 
-    def runner_seen(self) -> datetime | None:
-        """When a runner last showed that it lives; None where none ever did."""
+    def runner_seen(self, host: str | None = None) -> datetime | None:
+        """When a runner, or one on this host, last showed that it lives; None where none ever did."""
+        query = select(func.max(runners.c.seen_at))
+        if host is not None:
+            query = query.where(runners.c.owner.startswith(f"{host}:", autoescape=True))
         with self._database.begin() as connection:
-            seen: datetime | None = connection.execute(select(func.max(runners.c.seen_at))).scalar()
+            seen: datetime | None = connection.execute(query).scalar()
         return seen

@@ -78,6 +78,8 @@ studies = Table(
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
     # A plain text: a study outlives the one that it was derived from.
     Column("parent", _ID),
+    # How often a runner took the study from one that was gone.
+    Column("takeovers", Integer, nullable=False, default=0, server_default="0"),
     Index("taskgraft_studies_by_state", "state", "id"),
 )
 
