@@ -65,14 +65,14 @@ def take_census(database: Database) -> Census:
 
 def _count(connection: Connection, state: ColumnElement[T]) -> dict[T, int]:
     """Return how many rows there are of each state."""
-    return dict(connection.execute(select(state, func.count()).group_by(state)).tuples().all())
+    return {found: number for found, number in connection.execute(select(state, func.count()).group_by(state))}  # noqa: C416
 
 
 def _trials(connection: Connection, dialect: str) -> tuple[dict[TrialState, int], float]:
     """Return how many trials of all studies there are by their state, and how many seconds they took."""
     state = cast(_TRIALS.c.state, String)
     query = select(state, func.count(), func.coalesce(func.sum(_seconds(dialect)), 0.0)).group_by(state)
-    rows = [row for row in connection.execute(query).tuples() if row[0] in _STATES]
+    rows = [row for row in connection.execute(query) if row[0] in _STATES]
     return {_STATES[word]: number for word, number, _ in rows}, float(sum(seconds for _, _, seconds in rows))
 
 
