@@ -18,8 +18,10 @@ def check_alive(database_url: str, host: str) -> None:
     """
     with Store(database_url) as store:
         seen = store.runner_seen(host)
-    if seen is None or datetime.now(UTC) - seen > _SILENCE:
-        raise Unavailable(f"no runner on {host} has shown itself since {seen or 'ever'}")
+    if seen is None:
+        raise Unavailable(f"no runner on {host} has shown itself yet")
+    if (silence := datetime.now(UTC) - seen) > _SILENCE:
+        raise Unavailable(f"the runner on {host} has been silent for {silence.total_seconds():.0f} s")
 
 
 def main() -> int:
