@@ -97,7 +97,13 @@ def load(source: Path, url: str) -> None:
         if parsed.get_backend_name() == SQLITE:
             target = Path(parsed.database or "")
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy_sqlite(source, target)
+            partial = target.with_name(f".{target.name}.partial")
+            partial.unlink(missing_ok=True)
+            try:
+                _copy_sqlite(source, partial)
+                partial.rename(target)
+            finally:
+                partial.unlink(missing_ok=True)
         else:
             options = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
             _run_tool("pg_restore", parsed, [*options, "--dbname", _plain(parsed), str(source)])
