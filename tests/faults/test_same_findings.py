@@ -4,6 +4,7 @@ One file, so that the study which they are compared with runs once.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 
 from taskgraft.search.running import pipeline
 from taskgraft.search.running.artifacts import artifacts_dir, remove_study_files, study_dir
+from taskgraft.search.running.backup import restore_backup, write_backup
+from taskgraft.search.store import sqlite_url
 from taskgraft.search.study.states import State
 from taskgraft.search.study.trial import Trial
+from tests.faults.dying import DATABASE
 from tests.faults.killing import run_until_killed
-from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
+from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take, when
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 
@@ -71,6 +75,37 @@ def test_a_study_survives_a_kill_in_each_of_its_stages(tmp_path: Path, undisturb
         assert [path.name for path in sorted(study_dir(folder, study.id).iterdir())] == ["artifacts", "checkpoints"]
         assert not list(folder.rglob("*.partial"))
         assert (artifacts_dir(folder, study.id) / "model.onnx").stat().st_size > 100_000
+
+
+@pytest.mark.slow(15)
+def test_a_study_that_is_backed_up_half_way_and_restored_elsewhere_finds_the_same(
+    tmp_path: Path, undisturbed: tuple[str, Any, Any]
+) -> None:
+    folder, backup, elsewhere = new_folder(tmp_path / "my data"), tmp_path / "backup", tmp_path / "elsewhere"
+    with open_store(folder) as store:
+        study = store.create_study(lenient_spec())[0]
+        run = take(store, study, folder)
+
+        def pause() -> None:
+            store.pause_study(study.id)
+            run.lease.stop()
+
+        watcher = when(lambda: store.ledger(study.id).trial_count() >= 4, pause)
+        assert run.run().state is State.PAUSED
+        watcher.join()
+        before = store.ledger(study.id).trial_count()
+        assert 4 <= before < TRIALS
+        write_backup(backup, sqlite_url(folder / DATABASE), folder)
+    shutil.rmtree(folder)
+    restore_backup(backup, sqlite_url(elsewhere / DATABASE), elsewhere)
+    new_folder(elsewhere)  # recordings that are registered are the user's, and so is their backup
+    with open_store(elsewhere) as store:
+        assert store.ledger(study.id).trial_count() == before
+        store.resume_study(study.id)
+        ended = take(store, study, elsewhere).run()
+        assert (ended.state, ended.reason) == (State.SUCCEEDED, None)
+        assert findings(store, ended) == undisturbed
+        assert store.ledger(study.id).trial_count() == TRIALS
 
 
 @pytest.fixture

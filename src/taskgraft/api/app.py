@@ -15,9 +15,10 @@ from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.routes import comparisons, datasets, events, files, results, service, studies
+from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
+from taskgraft.api.watching import WatchRequests, request_seconds
 from taskgraft.evaluators.datasets.registry import KNOWN
 from taskgraft.search.store import Store
 
@@ -69,7 +70,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     handlers.install(app)
     middleware.install(app, settings)
-    for module in (studies, comparisons, results, events, files, datasets, service):
+    seconds = request_seconds()
+    app.state.metrics = metrics.Metrics(seconds)
+    app.add_middleware(WatchRequests, seconds=seconds)
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics):
         app.include_router(module.router)
     docs.install(app)
     return app

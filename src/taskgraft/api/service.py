@@ -22,6 +22,7 @@ from taskgraft.api.connections import server_config
 from taskgraft.api.places import check_has_token, make_data_dir
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
+from taskgraft.logs import set_up_logs
 from taskgraft.search.store import Store
 
 _log = logging.getLogger(__name__)
@@ -46,16 +47,17 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
         InvalidInput: others could reach the service, and it has no token to ask for.
         Unavailable: the port is taken, the data folder cannot be written, or the database does not answer.
     """
+    set_up_logs(settings.log_format)
     make_data_dir(settings)
     with _listening(settings) as listener, _stopped_by_signals():
         # Opened here first: the API and the runner find a database that is up to date, or neither starts.
         with Store(settings.database_url) as store:
             check_has_token(settings, store)
         app = create_app(settings)
-        config = server_config(app, settings, log_level="warning")
+        config = server_config(app, settings, log_config=None, log_level="warning")
         # Not among the arguments, which every user of the machine can read: it may hold a password.
-        secrets = {"TASKGRAFT_DATABASE_URL": settings.database_url}
-        with RunnerProcess(runner_command(settings), secrets) if with_runner else nullcontext():
+        environment = {"TASKGRAFT_DATABASE_URL": settings.database_url, "TASKGRAFT_LOG_FORMAT": settings.log_format}
+        with RunnerProcess(runner_command(settings), environment) if with_runner else nullcontext():
             _Server(config, on_ready or (lambda _: None), partial(end_waits, app)).run(sockets=[listener])
 
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.archive import Limits
+from taskgraft.logs import TEXT, check_format
 from taskgraft.search.store import sqlite_url
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
 
@@ -32,14 +33,15 @@ class Settings:
     another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own on
     ``cores`` of this machine, by default all that it may use. At most ``train_ahead`` models are trained at once, on
     free cores, before a study asks for them. Manifests below the folders ``datasets_root`` may be registered. An upload
-    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes.
+    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes. Lines of
+    the log have the form ``log_format``, "text" or "json".
 
     Besides its own address the service goes by the names ``allowed_hosts``, each with or without a port. It holds at
     most ``connections``. A client has ``head_seconds`` to say what it asks for, ``body_seconds`` for a body (and more
     if that is large), and ``answer_seconds`` to take the next part of an answer.
 
     Raises:
-        InvalidInput: an invalid port, number, limit or host, or a root that is not a folder.
+        InvalidInput: an invalid port, number, limit, host or format, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -58,6 +60,7 @@ class Settings:
     head_seconds: float = 10
     body_seconds: float = 20
     answer_seconds: float = 60
+    log_format: str = TEXT
 
     def __post_init__(self) -> None:
         faults = []
@@ -74,6 +77,10 @@ class Settings:
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
         try:
             self.machines  # noqa: B018  # it checks itself
+        except InvalidInput as error:
+            faults += error.faults
+        try:
+            check_format("log_format", self.log_format)
         except InvalidInput as error:
             faults += error.faults
         if faults:

@@ -100,7 +100,7 @@ def runner(
             Store(settings.database_url).close()  # what is said below is true then
             print_json({"data_dir": str(settings.data_dir), "ray_address": settings.ray_address})
             sys.stdout.flush()
-        run_until_stopped(settings.database_url, settings.data_dir, settings.machines)
+        run_until_stopped(settings.database_url, settings.data_dir, settings.machines, settings.log_format)
 
 
 def _settings(given: Mapping[str, Any]) -> "Settings":

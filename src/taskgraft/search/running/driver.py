@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.open_training import Look
+from taskgraft.logs import logging_as
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.agenda import Agenda, SearchAgenda
 from taskgraft.search.running.ahead import TrainingsAhead
@@ -241,7 +242,8 @@ class StudyDriver:
         if measurement.state:
             self._checkpoints.save_state(job.training, measurement.state)
         if measurement.remark:
-            _log.warning("study %s: %s", self._checkpoints.study_id, measurement.remark)
+            with logging_as(trial=job.training.key):
+                _log.warning("study %s: %s", self._checkpoints.study_id, measurement.remark)
         if self._reuse:
             # Before the ledger: if this process is killed in between, the study takes over its own training.
             self._reuse.keep(job, self._digest_of(job), measurement)
@@ -307,6 +309,8 @@ class StudyDriver:
             self._ahead.refuse(job.training)
             self._leave(job.training)
             return
+        with logging_as(trial=job.training.key):
+            _log.warning("study %s: a training failed: %s", self._checkpoints.study_id, error)
         self._end(self._records.record(job.training, job.seed, TrialState.FAILED, error=error))
 
     def _end(self, trial: Trial) -> None:

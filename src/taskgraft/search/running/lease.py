@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from taskgraft.errors import LeaseLost, NotFound, Unavailable
+from taskgraft.logs import logging_as
 from taskgraft.search.running.patience import Patience
 from taskgraft.search.store import Store
 from taskgraft.search.study.lease import Lease
@@ -72,8 +73,9 @@ class LeaseKeeper:
         self._thread.join()
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._seconds / _RENEWALS):
-            self.renew()
+        with logging_as(study=self._lease.study_id, owner=self._lease.owner):  # a thread of its own
+            while not self._ended.wait(self._seconds / _RENEWALS):
+                self.renew()
 
     def renew(self) -> None:
         """Renew once. A database that does not answer is asked again until the lease is lost to another runner."""

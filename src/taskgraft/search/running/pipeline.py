@@ -19,6 +19,7 @@ from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
+from taskgraft.logs import logging_as
 from taskgraft.search.comparison.documents import write_comparison
 from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.evidence.evidence import Evidence
@@ -109,7 +110,7 @@ class StudyRun:
             NotFound: the study was deleted meanwhile.
             Unavailable: not even the outcome can be written; the study goes on when the lease has run out.
         """
-        with self.lease:
+        with logging_as(study=self._study.id, owner=self._held_under.owner), self.lease:
             try:
                 self._work_and_end()
             except LeaseLost as error:

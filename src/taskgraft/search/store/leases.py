@@ -190,7 +190,13 @@ def _taken(owner: str, lease_seconds: float) -> dict[str, Any]:
         "renewed_at": now(),
         "reason": None,
         "running": None,
+        "takeovers": studies.c.takeovers + case((_is_left_behind(owner), 1), else_=0),
     }
+
+
+def _is_left_behind(owner: str) -> ColumnElement[bool]:
+    """Return whether another runner held the study, and did not let go of it."""
+    return and_(studies.c.owner.is_not(None), studies.c.owner != owner)
 
 
 def _let_go() -> dict[str, Any]:

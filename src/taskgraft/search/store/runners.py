@@ -23,9 +23,12 @@ class RunnerTable(LeaseTable):
                 connection.execute(insert(runners).values(owner=owner, seen_at=time))
                 connection.execute(delete(runners).where(runners.c.seen_at < time - _FORGOTTEN))
 
-    def runner_silence(self) -> timedelta | None:
-        """Return how long ago a runner last showed that it lives; None if none ever did."""
+    def runner_silence(self, host: str | None = None) -> timedelta | None:
+        """Return how long ago a runner, or one on this host, last showed that it lives; None if none ever did."""
+        query = select(func.max(runners.c.seen_at))
+        if host is not None:
+            query = query.where(runners.c.owner.startswith(f"{host}:", autoescape=True))
         with self._database.begin() as connection:
-            seen: datetime | None = connection.execute(select(func.max(runners.c.seen_at))).scalar()
+            seen: datetime | None = connection.execute(query).scalar()
             time = datetime.fromtimestamp(read_clock(connection), UTC)
         return None if seen is None else time - seen

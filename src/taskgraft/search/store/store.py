@@ -6,6 +6,7 @@ from typing import Self
 
 from sqlalchemy import text
 
+from taskgraft.search.store.census import Census, take_census
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import DatasetTable
 from taskgraft.search.store.findings import FindingTable
@@ -61,6 +62,14 @@ class Store(RunnerTable):
         """
         with self._database.begin() as connection:
             connection.execute(text("SELECT 1"))
+
+    def census(self) -> Census:
+        """Return how many there are of what.
+
+        Raises:
+            Unavailable: the database fails.
+        """
+        return take_census(self._database)
 
     def ledger(self, study_id: str) -> Ledger:
         """Return the trials of a study. The ledgers asked for last stay in memory, so that asking again is cheap.

@@ -84,6 +84,8 @@ studies = Table(
     Column("parent", _ID),
     # The token that made it; those are never deleted.
     Column("made_by", _ID),
+    # How often a runner took the study from one that was gone.
+    Column("takeovers", Integer, nullable=False, default=0, server_default="0"),
     Index("taskgraft_studies_by_state", "state", "id"),
     Index("taskgraft_studies_by_maker", "made_by", "state"),
 )
