@@ -149,7 +149,7 @@ class TestZombies:
         """The lease is checked and the trial written in one transaction: nobody comes in between."""
         study = make_study(store)
         lease = store.acquire_study(study.id, ME, OVER).lease
-        within, order = ledgers.optuna_within, list[str]()
+        within, order = vars(ledgers)["optuna_within"], list[str]()
         with ThreadPoolExecutor() as pool, Store(url) as other:
 
             def take() -> Lease:
@@ -161,7 +161,7 @@ class TestZombies:
                 future.append(pool.submit(take))
                 time.sleep(0.5)
                 order.append("written")
-                return within(connection)  # type: ignore[arg-type]
+                return within(connection)
 
             future: list[object] = []
             monkeypatch.setattr(ledgers, "optuna_within", slowly)

@@ -4,8 +4,10 @@ One file, so that the study which they are compared with runs once.
 """
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ import pytest
 
 from taskgraft.search.running import pipeline
 from taskgraft.search.running.artifacts import artifacts_dir, remove_study_files, study_dir
+from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.running.pipeline import StudyRun
+from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.states import State
 from taskgraft.search.study.trial import Trial
-from tests.faults.killing import run_until_killed
+from tests.faults.dying import DATABASE, take_when_free
+from tests.faults.killing import Sleeper, run_until_killed
 from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
 
 pytestmark = pytest.mark.usefixtures("one_ray")
@@ -71,6 +77,37 @@ def test_a_study_survives_a_kill_in_each_of_its_stages(tmp_path: Path, undisturb
         assert [path.name for path in sorted(study_dir(folder, study.id).iterdir())] == ["artifacts", "checkpoints"]
         assert not list(folder.rglob("*.partial"))
         assert (artifacts_dir(folder, study.id) / "model.onnx").stat().st_size > 100_000
+
+
+def everything(folder: Path, study_id: str) -> tuple[str, dict[str, bytes]]:
+    """All rows of the database, and all files of the study."""
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
+        rows = "\n".join(connection.iterdump())
+    files = study_dir(folder, study_id)
+    return rows, {str(path.relative_to(files)): path.read_bytes() for path in files.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow(60)
+def test_a_runner_that_slept_through_the_end_of_its_lease_changes_nothing_any_more(
+    tmp_path: Path, undisturbed: tuple[str, Any, Any]
+) -> None:
+    """Three of them, each taken over from the one before it; all wake up when the study is finished."""
+    folder = new_folder(tmp_path / "my data")
+    with open_store(folder) as store:
+        study = store.create_study(lenient_spec())[0]
+        asleep = [Sleeper(folder, study.id, stage) for stage in ("training", "recording", "export")]
+        held = take_when_free(store, study.id, "the last one", LEASE_SECONDS)
+        assert held.lease.epoch == 4
+        ended = StudyRun(store, held, folder, base=folder, machines=Machines(cores=1)).run()
+        assert (ended.state, ended.reason) == (State.SUCCEEDED, None)
+        assert findings(store, ended) == undisturbed
+        before = everything(folder, study.id)
+        assert {name.split("/")[0] for name in before[1]} == {"artifacts", "checkpoints"}
+        for sleeper in asleep:
+            said = sleeper.wake()
+            assert "no longer holds it" in said
+            assert "Traceback" not in said
+            assert everything(folder, study.id) == before
 
 
 @pytest.fixture

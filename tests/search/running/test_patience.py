@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -174,8 +175,7 @@ class TestLeaseKeeper:
         for _ in range(20):
             held = store.acquire_study(make_study(store).id, ME, LONG)
             with caplog.at_level(logging.WARNING), LeaseKeeper(store, held.lease, 0.015) as keeper:
-                lease = held.lease
-                keeper.end(lambda lease=lease: store.finish(lease, State.SUCCEEDED))
+                keeper.end(partial(store.finish, held.lease, State.SUCCEEDED))
                 keeper.renew()
             assert not keeper.should_stop()
         assert caplog.text == ""
