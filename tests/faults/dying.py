@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -81,11 +82,7 @@ def die_in_table() -> None:
     vars(pipeline)["write_comparison"] = dying
 
 
-def sleep() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def sleep_before(method: str) -> None:
+def sleep_before(method: str, sleep: Callable[[], None]) -> None:
     """Stop when the driver hears of something for the first time."""
     act = getattr(StudyDriver, method)
 
@@ -97,7 +94,7 @@ def sleep_before(method: str) -> None:
     setattr(StudyDriver, method, sleeping)
 
 
-def sleep_in_export() -> None:
+def sleep_in_export(sleep: Callable[[], None]) -> None:
     export = vars(pipeline)["export_bundle"]
 
     def sleeping(folder: Path, **more: Any) -> None:
@@ -110,13 +107,18 @@ def sleep_in_export() -> None:
 
 def run_until_it_ends(folder: Path, study_id: str, stage: str) -> None:
     """Take the study when its lease has run out, and work on it with a pause at a stage."""
-    if stage == "export":
-        sleep_in_export()
-    else:
-        sleep_before({"training": "on_progress", "recording": "on_measured"}[stage])
     with Store(sqlite_url(folder / DATABASE)) as store:
         held = take_when_free(store, study_id, f"{OWNER}-{os.getpid()}", SHORT_LEASE)
         run = pipeline.StudyRun(store, held, folder, base=folder, machines=Machines(cores=1), lease_seconds=SHORT_LEASE)
+
+        def sleep() -> None:
+            with run.lease._turn:  # not amid a renewal: nobody could write to the file until this process goes on
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        if stage == "export":
+            sleep_in_export(sleep)
+        else:
+            sleep_before({"training": "on_progress", "recording": "on_measured"}[stage], sleep)
         run.run()
 
 

@@ -6,7 +6,8 @@ One file, so that the study which they are compared with runs once.
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from taskgraft.search.running import pipeline
 from taskgraft.search.running.artifacts import artifacts_dir, remove_study_files, study_dir
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.running.pipeline import StudyRun
+from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.states import State
 from taskgraft.search.study.trial import Trial
 from tests.faults.dying import DATABASE, take_when_free
 from tests.faults.killing import Sleeper, run_until_killed
-from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take
+from tests.faults.studies import SEARCHED, TRIALS, findings, lenient_spec, new_folder, open_store, take, when
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 
@@ -108,6 +110,35 @@ def test_a_runner_that_slept_through_the_end_of_its_lease_changes_nothing_any_mo
             assert "no longer holds it" in said
             assert "Traceback" not in said
             assert everything(folder, study.id) == before
+
+
+def test_a_database_that_is_locked_for_a_while_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = new_folder(tmp_path / "my data")
+    two = [{"name": name, "dataset": "beeps/manifest.csv", "target": name} for name in ("pitch", "loud")]
+
+    def lock() -> None:
+        with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: "it is asked again" in caplog.text)
+            other.execute("ROLLBACK")
+
+    with Store(f"{sqlite_url(folder / DATABASE)}?timeout=0.2") as store:
+        study = store.create_study(lenient_spec(confirm=0, tasks=two))[0]
+        watcher = when(lambda: store.ledger(study.id).trial_count() == 1, lock)
+        ended = take(store, study, folder).run()
+        watcher.join()
+        assert (ended.state, ended.reason) == (State.SUCCEEDED, None)
+        assert store.ledger(study.id).trial_count() == 3
+        assert ended.progress.taken_over == 0
+    assert "could not be renewed" in caplog.text
+    assert "is lost to this runner" not in caplog.text
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
