@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, event
 from taskgraft.errors import Conflict
 from taskgraft.search.store import Store
 from taskgraft.search.study.dataset import Uploaded
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import TrialState
 from tests.search.store.samples import LONG, lease_of, make_measurement, make_spec, make_training, record
 
@@ -50,6 +51,13 @@ def open_store(number: int, start: Callable[[], int], url: str) -> str:
         study, _ = store.create_study(make_spec(f"study-{number}"))
         record(store, study.id)
         return study.id
+
+
+def record_the_same(number: int, start: Callable[[], int], url: str, lease: Lease) -> int:
+    with Store(url) as store:
+        ledger = store.ledger(lease.study_id)
+        start()
+        return ledger.record(lease, make_training(), number, TrialState.COMPLETE, make_measurement(seed=number)).number
 
 
 def create_one(number: int, start: Callable[[], int], url: str) -> tuple[str, bool]:

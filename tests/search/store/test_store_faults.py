@@ -63,7 +63,7 @@ def test_a_url_that_the_store_does_not_take(url: str, message: str) -> None:
 @pytest.mark.parametrize("secret", [f"me:{SECRET}@127.0.0.1:{{port}}/db", f"127.0.0.1:{{port}}/db?password={SECRET}"])
 def test_a_server_that_does_not_answer(scheme: str, secret: str, closed_port: int) -> None:
     pytest.importorskip("psycopg", reason="psycopg (the postgres extra) is not installed")
-    with pytest.raises(Unavailable, match=r"the database postgresql\+psycopg://.*refused") as caught:
+    with pytest.raises(DatabaseAway, match=r"the database postgresql\+psycopg://.*refused") as caught:
         Store(f"{scheme}://{secret.format(port=closed_port)}")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
