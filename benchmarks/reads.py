@@ -45,7 +45,8 @@ def main() -> None:
         with _serving(url, Path(folder)) as (service, base):
             figures["one at a time"] = _sequential(base, large)
             figures[f"{CLIENTS} x matrix, kept"] = _matrices(base, large)
-            _forget(url, large)
+        _forget(url, large)
+        with _serving(url, Path(folder)) as (service, base):
             figures[f"{CLIENTS} x matrix, worked out"] = _matrices(base, large)
         with _serving(url, Path(folder)) as (service, base):
             _forget(url, large)
