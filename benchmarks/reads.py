@@ -45,7 +45,8 @@ def main() -> None:
         with _serving(url, Path(folder)) as (service, base):
             figures["one at a time"] = _sequential(base, large)
             figures[f"{CLIENTS} x matrix, kept"] = _matrices(base, large)
-            _forget(url, large)
+        _forget(url, large)
+        with _serving(url, Path(folder)) as (service, base):
             figures[f"{CLIENTS} x matrix, worked out"] = _matrices(base, large)
         with _serving(url, Path(folder)) as (service, base):
             _forget(url, large)
@@ -173,10 +174,10 @@ def _spread(seconds: list[float]) -> dict[str, float]:
 
 def _matrices(base: str, large: str) -> Mapping[str, Any]:
     """Ask for one matrix from many clients at once, and look at the service's health meanwhile."""
-    over, found = _CONTEXT.Event(), _CONTEXT.SimpleQueue()
-    watching = _CONTEXT.Process(target=_watch_health, args=(base, over, found))
+    begun, over, found = _CONTEXT.Event(), _CONTEXT.Event(), _CONTEXT.SimpleQueue()
+    watching = _CONTEXT.Process(target=_watch_health, args=(base, begun, over, found))
     watching.start()
-    time.sleep(1.0)
+    begun.wait()
     with ThreadPoolExecutor(CLIENTS) as pool, httpx.Client(base_url=base, timeout=_TIMEOUT) as http:
         started = time.perf_counter()
         answers = list(pool.map(lambda _: _matrix_of(http, large), range(CLIENTS)))
@@ -202,7 +203,7 @@ def _matrix_of(http: httpx.Client, study_id: str) -> tuple[int, float]:
         time.sleep(float(answer.headers["retry-after"]))
 
 
-def _watch_health(base: str, over: Any, found: Any) -> None:
+def _watch_health(base: str, begun: Any, over: Any, found: Any) -> None:
     """Measure in a process of its own, which does not wait for the clients' turns."""
     taken = []
     with httpx.Client(base_url=base, timeout=_TIMEOUT) as http:
@@ -210,6 +211,7 @@ def _watch_health(base: str, over: Any, found: Any) -> None:
             started = time.perf_counter()
             http.get("/healthz").raise_for_status()
             taken.append(time.perf_counter() - started)
+            begun.set()
             time.sleep(_HEALTH_SECONDS)
     found.put({**_spread(taken), "samples": len(taken)})
 

@@ -1,9 +1,11 @@
 """What has to be worked out on request: few at a time, once for equal requests, and only as long as somebody waits."""
 
 import asyncio
-from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -39,7 +41,6 @@ class Computations:
         self._workers = [Worker(database_url) for _ in range(workers)]
         self._free = list(self._workers)
         self._turns = asyncio.Semaphore(workers)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="answers")
         self._waiting = waiting
         self._patience = patience
         self._shared: dict[Question, _Shared] = {}
@@ -96,7 +97,7 @@ class Computations:
         async with self._turns:
             worker = self._free.pop()
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, worker.ask, question)
+                return await _in_thread(partial(worker.ask, question))
             except asyncio.CancelledError:
                 await asyncio.to_thread(worker.kill)
                 raise
@@ -110,7 +111,33 @@ class Computations:
             shared.task.cancel()
         for worker in self._workers:
             worker.close()
-        self._threads.shutdown(wait=False)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Return what is worked out in a thread of its own, for which no exit of the service waits."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            settle = partial(_settle, answer, work())
+        except BaseException as error:
+            settle = partial(_fail, answer, error)
+        with suppress(RuntimeError):  # the event loop has ended
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, name="answers", daemon=True).start()
+    return await answer
+
+
+def _settle(answer: "asyncio.Future[T]", value: T) -> None:
+    if not answer.done():
+        answer.set_result(value)
+
+
+def _fail(answer: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 async def while_connected(request: Request, answer: Awaitable[T]) -> T:

@@ -62,19 +62,23 @@ class Worker:
             return None
 
     def _connect(self) -> "Connection[Question, Answer] | None":
+        """Return the connection to the process, which is started if there is none; None if it is not wanted any more.
+
+        Nobody waits for a start who only wants to end the process: the first one takes seconds.
+        """
         with self._change:
             if self._is_closed:
                 return None
-            if self._process is None or self._connection is None:
-                ours, theirs = _CONTEXT.Pipe()
-                arguments = (theirs, self._database_url, self._idle_seconds)
-                self._process = _CONTEXT.Process(
-                    target=answer_questions, args=arguments, name="taskgraft-answers", daemon=True
-                )
-                self._process.start()
-                theirs.close()
-                self._connection = ours
-            return self._connection
+            if self._connection is not None:
+                return self._connection
+            kills = self._kills
+        process, connection = _start(self._database_url, self._idle_seconds)
+        with self._change:
+            if self._kills == kills:
+                self._process, self._connection = process, connection
+                return connection
+        process.kill()
+        return None
 
     def _drop(self, connection: "Connection[Question, Answer]") -> None:
         """Forget the process at the other end, unless another one has taken its place already."""
@@ -100,3 +104,12 @@ class Worker:
             self._process.join()
             self._process.close()
         self._process = self._connection = None
+
+
+def _start(database_url: str, idle_seconds: float) -> "tuple[ForkServerProcess, Connection[Question, Answer]]":
+    ours, theirs = _CONTEXT.Pipe()
+    arguments = (theirs, database_url, idle_seconds)
+    process = _CONTEXT.Process(target=answer_questions, args=arguments, name="taskgraft-answers", daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours

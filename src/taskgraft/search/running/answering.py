@@ -95,7 +95,7 @@ def answer_questions(connection: "Connection[Answer, Question]", database_url: s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the service, which then ends this process
     os.nice(_NICER)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    with Store(database_url) as store:
+    with Store(database_url, ledgers_kept=1) as store:
         while connection.poll(idle_seconds):
             connection.send(_answer(connection.recv(), store))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5
 ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
 ID_PATTERN = f"^[{_DIGITS}]{{{ID_LENGTH}}}$"
+_SPECS_KEPT = 256
 
 _RUNNING = case((studies.c.lease_until < now(), null()), else_=studies.c.running).label("running")
 """What trains, which a runner that died can't say any more."""
@@ -64,9 +66,32 @@ def no_study(study_id: str) -> NotFound:
     return NotFound(f"there is no study {study_id!r:.80}")
 
 
+class _Specs:
+    """The specifications that were read last: one never changes, and reading it takes longer than its row."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Mapping[str, Any], StudySpec]] = {}
+        self._turn = threading.Lock()
+
+    def of(self, study_id: str, plain: Mapping[str, Any]) -> StudySpec:
+        """Return the specification that stands in a study's row as plain data."""
+        with self._turn:
+            known = self._known.pop(study_id, None)
+        if known is None or known[0] != plain:
+            known = plain, StudySpec.parse(plain)
+        with self._turn:
+            self._known[study_id] = known
+            while len(self._known) > _SPECS_KEPT:
+                del self._known[next(iter(self._known))]
+        return known[1]
+
+
+_SPECS = _Specs()
+
+
 def to_study(row: Row[Any]) -> Study:
     """Return the study that a row of the columns `SHOWN` holds."""
-    spec = StudySpec.parse(row.spec)
+    spec = _SPECS.of(row.id, row.spec)
     study = Study(
         id=row.id,
         spec=spec,

@@ -24,14 +24,15 @@ class Store(RunnerTable):
     """The one place that talks to a database. May be used from any thread; every process opens its own.
 
     ``url`` is ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``. Opening brings the tables up to
-    date; several processes may open an empty database at once.
+    date; several processes may open an empty database at once. The ``ledgers_kept`` that were asked for last stay
+    in memory.
 
     Raises:
         InvalidInput: a URL that the store does not take.
         Unavailable: the database is unreachable, or is not a Taskgraft database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ledgers_kept: int = _LEDGERS_KEPT) -> None:
         super().__init__(Database(url))
         self.trainings = TrainingIndex(self._database)
         self.datasets = DatasetTable(self._database)
@@ -40,6 +41,7 @@ class Store(RunnerTable):
         self.trials = TrialTable(self._database)
         self.tokens = TokenTable(self._database)
         self._ledgers: dict[str, Ledger] = {}
+        self._ledgers_kept = ledgers_kept
         self._ledgers_change = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -81,6 +83,6 @@ class Store(RunnerTable):
         with self._ledgers_change:
             ledger = self._ledgers.pop(study_id, None) or Ledger(self._database, study_id, tasks)
             self._ledgers[study_id] = ledger
-            while len(self._ledgers) > _LEDGERS_KEPT:
+            while len(self._ledgers) > self._ledgers_kept:
                 del self._ledgers[next(iter(self._ledgers))]
         return ledger
