@@ -102,7 +102,7 @@ def bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_every_body_of_json_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
     for where, content in bodies(document):
-        if "json" in where and "binary" not in str(content):
+        if "json" in where and "artifacts/{name} 20" not in where:  # a file of any kind
             assert "example" in content, where
             schema = {**content["schema"], "components": document["components"]}
             faults = [error.message for error in Draft202012Validator(schema).iter_errors(content["example"])]

@@ -135,6 +135,8 @@ def test_as_many_bytes_as_the_quota_says_may_be_stored(store: Store) -> None:
     with pytest.raises(QuotaExceeded):
         store.datasets.check_room("two", token, 1)
     store.datasets.check_room("two", token, 0)
+    store.datasets.check_room("one", token, 2**41)
+    assert add(store, "one", token, 2**41).version == 2, "the same content again takes no room"
     store.datasets.delete("one", token)
     add(store, "two", token, 1)
 

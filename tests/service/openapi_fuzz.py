@@ -32,19 +32,20 @@ ALL = ("--phases", "examples,coverage,fuzzing,stateful")
 
 def fuzz(examples: int, options: Sequence[str] = ALL, with_token: bool = False) -> subprocess.CompletedProcess[str]:
     """Return how a run of schemathesis against a new service ended."""
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as api:
+    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as (api, study_id):
         headers = []
         if with_token:
             headers = ["--header", f"Authorization: Bearer {api.store.tokens.create('fuzz', Scope.ADMIN)[1]}"]
         command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={_HERE / 'schemathesis.toml'}", "run"]
         command += [f"{api.url}/openapi.json", f"--max-examples={examples}", *options, *headers]
-        hooks = {"SCHEMATHESIS_HOOKS": "tests.service.schemathesis_hooks", "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | hooks, cwd=folder)
+        more = {"SCHEMATHESIS_HOOKS": "tests.service.schemathesis_hooks", "PYTHONPATH": os.pathsep.join(sys.path)}
+        more["FUZZED_STUDY"] = study_id
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | more, cwd=folder)
 
 
 @contextmanager
-def _service(folder: Path) -> Iterator[Api]:
-    """A service with a study that has succeeded, and with the heartbeat of a runner."""
+def _service(folder: Path) -> Iterator[tuple[Api, str]]:
+    """A service with the heartbeat of a runner, and its study that has succeeded."""
     write_corpus(folder)
     settings = Settings(data_dir=folder, datasets_root=(folder,))
     ended = threading.Event()
@@ -61,11 +62,12 @@ def _service(folder: Path) -> Iterator[Api]:
         httpx.Client(base_url=url) as http,
     ):
         api = Api(url, http, store, settings)
-        finish(api)
+        study_id = finish(api)
+        api.offer(study_id, {"tree.json": b"{}", "model.onnx": b"no model"})
         heart = threading.Thread(target=beat)
         heart.start()
         try:
-            yield api
+            yield api, study_id
         finally:
             ended.set()
             heart.join()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from taskgraft.api.places import is_loopback
+from taskgraft.api.places import check_has_token, is_loopback
+from taskgraft.api.settings import Settings
 from taskgraft.search.store import Store, sqlite_url
 from tests.api.cli.commands import taskgraft
 
@@ -56,6 +57,13 @@ def test_a_service_for_other_machines_needs_a_token(tmp_path: Path) -> None:
     assert "taskgraft token create" in said.err
     with Store(sqlite_url(tmp_path / "taskgraft.db")) as store:
         assert not store.tokens.exist()
+
+
+def test_with_a_token_it_may_listen_for_them(tmp_path: Path) -> None:
+    taskgraft("token", "create", "me", "--scope", "admin", "--data-dir", tmp_path)
+    settings = Settings(data_dir=tmp_path, host="0.0.0.0")
+    with Store(settings.database_url) as store:
+        check_has_token(settings, store)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

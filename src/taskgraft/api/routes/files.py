@@ -11,8 +11,12 @@ from taskgraft.api.schemas import ArtifactList
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["files"], responses=problems(404, 503))
 
 
+def _schema(media_type: str) -> dict[str, Any]:
+    return {} if media_type == "application/json" else {"type": "string", "format": "binary"}
+
+
 def _file(*media_types: str) -> dict[int | str, dict[str, Any]]:
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    content = {media_type: {"schema": _schema(media_type)} for media_type in media_types}
     return {
         200: {"description": "the bytes; `ETag` and `Repr-Digest` hold their SHA-256", "content": content},
         206: {"description": "the bytes of the `Range` asked for", "content": content},

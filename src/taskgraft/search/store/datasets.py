@@ -108,6 +108,8 @@ class DatasetTable:
     def check_room(self, name: str, token: Token, coming: int) -> None:
         """Check that a token may add ``coming`` bytes under this name, before they are received.
 
+        Of a dataset that is there already, only its owner is checked: the same content again takes no room.
+
         Raises:
             Forbidden: the dataset is not the token's.
             QuotaExceeded: it may not store so many.
@@ -116,7 +118,8 @@ class DatasetTable:
             newest = connection.execute(_newest(name)).one_or_none()
             if newest is not None:
                 check_may_change(token, newest.made_by, f"dataset {name}")
-            quotas.check_bytes(connection, token, coming)
+            else:
+                quotas.check_bytes(connection, token, coming)
 
     def delete(self, name: str, token: Token | None = None) -> tuple[Source, ...]:
         """Remove all versions; return where their files are.
