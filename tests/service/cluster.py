@@ -37,9 +37,7 @@ def ray_head(logs: Path) -> Iterator[RayHead]:
         command = [*ray, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=0"]
         command += [f"--temp-dir={folder}", "--include-dashboard=false", *_OPTIONS]
         with running(command, logs / "head.log", _ENDS, RAY_AUTH) as head:
-            for line in head.stdout or ():
-                if "Ray runtime started" in line:
-                    break
+            _wait_until_started(head)
             yield RayHead(f"127.0.0.1:{port}", ray)
 
 
@@ -48,4 +46,11 @@ def ray_node(head: RayHead, log: Path, *, may_end: bool = False) -> Iterator["su
     """A node of one core, which has to live until the block ends unless it ``may_end``."""
     command = [*head.ray, "start", "--block", "--node-ip-address=127.0.0.1", f"--address={head.address}"]
     with running([*command, "--num-cpus=1", *_OPTIONS], log, _ENDS, RAY_AUTH, may_end=may_end) as node:
+        _wait_until_started(node)
         yield node
+
+
+def _wait_until_started(member: "subprocess.Popen[str]") -> None:
+    for line in member.stdout or ():
+        if "Ray runtime started" in line:
+            return

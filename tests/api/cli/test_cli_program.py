@@ -19,6 +19,7 @@ COMMANDS = (
     *("demo", "serve", "runner", "run", "plan", "compare"),
     *("submit", "status", "watch"),
     *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
+    *("backup", "restore"),
     *("synthesize", "size", "templates", "predict", "datasets", "token"),
 )
 

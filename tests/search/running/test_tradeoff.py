@@ -26,10 +26,10 @@ def ended(store: Store, state: State) -> Study:
     """A sweep of three tasks, of which b and c share nothing."""
     spec = make_spec(3, strategy="exhaustive", depths=[4, 8])
     study = store.create_study(spec)[0]
-    store.acquire_study(study.id, ME, LONG)
+    lease = store.acquire_study(study.id, ME, LONG).lease
     for trial in simulate(spec, World(CELLS, elsewhere=0.9, clips=1000)).trials:
-        store.ledger(study.id).record(trial.training, 0, trial.state, trial.measurement, value=0.0)
-    return store.finish(study.id, ME, state)
+        store.ledger(study.id).record(lease, trial.training, 0, trial.state, trial.measurement, value=0.0)
+    return store.finish(lease, state)
 
 
 def test_each_point_is_where_the_tree_changes(store: Store) -> None:
