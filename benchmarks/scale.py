@@ -226,11 +226,12 @@ def write_ledger(load: Load, database_url: str, trials: int, every: int) -> list
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print one JSON document."""
+    usual = Load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--tasks", type=int, default=Load.tasks)
-    parser.add_argument("--workers", type=int, default=Load.workers)
-    parser.add_argument("--seconds", type=float, default=Load.seconds)
-    parser.add_argument("--reports", type=int, default=Load.reports)
+    parser.add_argument("--tasks", type=int, default=usual.tasks)
+    parser.add_argument("--workers", type=int, default=usual.workers)
+    parser.add_argument("--seconds", type=float, default=usual.seconds)
+    parser.add_argument("--reports", type=int, default=usual.reports)
     parser.add_argument("--writes", type=int, default=2_000)
     parser.add_argument("--database-url", help="an empty database; a new SQLite file by default")
     options = parser.parse_args(arguments)
