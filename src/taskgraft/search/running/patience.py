@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 class Patience:
@@ -37,7 +38,7 @@ class Patience:
                 if self._stop.is_set():
                     raise
                 _log.warning("%s; it is asked again in %.1f s", error, pause)
-            self._stop.wait(pause)
+            time.sleep(pause)  # not `self._stop.wait`: a signal handler of this very thread may set it, and would hang
         raise AssertionError("pauses never end")
 
 
