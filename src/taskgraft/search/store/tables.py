@@ -80,6 +80,7 @@ studies = Table(
     # A plain text: a study outlives the one that it was derived from.
     Column("parent", _ID),
     Index("taskgraft_studies_by_state", "state", "id"),
+    Index("taskgraft_studies_by_parent", "parent", "id"),
 )
 
 trainings = Table(
