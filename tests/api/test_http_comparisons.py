@@ -56,7 +56,7 @@ def test_a_comparison_is_a_study_of_its_own(api: Api, succeeded: str) -> None:
     assert made["spec"]["strategy"] == "exhaustive"
     listed = api.http.get(f"/v1/studies/{succeeded}/comparisons").json()["items"]
     assert made["id"] in [study["id"] for study in listed]
-    assert api.http.get(f"/v1/studies/{made['id']}/comparisons").json() == {"items": []}
+    assert api.http.get(f"/v1/studies/{made['id']}/comparisons").json() == {"items": [], "next_cursor": None}
 
 
 def test_all_systems_are_the_default_and_a_body_may_be_empty(api: Api, succeeded: str) -> None:
@@ -222,7 +222,12 @@ def test_a_deleted_study_leaves_its_comparisons(api: Api) -> None:
     study_id = finish(api)
     with Client(api.url) as client:
         made = client.create_comparison(study_id, ["flat"], seeds=1, idempotency_key="of a study that goes")
-        assert [one["id"] for one in client.comparisons(study_id)] == [made["id"]]
+        other = client.create_comparison(study_id, ["flat"], seeds=2)
+        assert [one["id"] for one in client.comparisons(study_id)] == [made["id"], other["id"]]
+        first = api.http.get(f"/v1/studies/{study_id}/comparisons", params={"limit": 1}).json()
+        rest = api.http.get(f"/v1/studies/{study_id}/comparisons", params={"cursor": first["next_cursor"]}).json()
+        assert [one["id"] for one in first["items"] + rest["items"]] == [made["id"], other["id"]]
+        assert rest["next_cursor"] is None
         client.delete(study_id)
         assert client.study(made["id"])["parent"] == study_id
         with pytest.raises(Conflict):

@@ -46,8 +46,8 @@ class TestComparisons:
         asked = Comparison(("flat", "tag"), 3, 60_000, 2, tree, {("a", "b"): 6}, effort)
         made, _ = store.create_study(make_spec(), parent=parent.id, comparison=asked)
         assert store.get_study(made.id).comparison == asked
-        assert store.comparisons_of(parent.id) == (made,)
-        assert store.comparisons_of(made.id) == ()
+        assert store.comparisons_of(parent.id).items == (made,)
+        assert store.comparisons_of(made.id).items == ()
         assert store.get_study(parent.id).comparison is None
 
     def test_a_comparison_has_the_label_that_it_trains_against_in_its_specification(self, store: Store) -> None:

@@ -130,9 +130,10 @@ class Streams:
         """
         if self._open >= self._most:
             raise Busy(f"{self._most} event streams are open already")
-        batch = await run_in_threadpool(read_batch, self._store, study_id, position, errors)
-        if batch.is_last and not batch.events:
-            return None
+        if position.state is not None and position.state.is_final:
+            batch = await run_in_threadpool(read_batch, self._store, study_id, position, errors)
+            if batch.is_last and not batch.events:
+                return None
         return self._follow(study_id, position, errors)
 
     async def _follow(self, study_id: str, position: Position, errors: Collection[str]) -> AsyncIterator[str]:

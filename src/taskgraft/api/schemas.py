@@ -278,9 +278,10 @@ class StudyPage(BaseModel):
 
 
 class StudyList(BaseModel):
-    """A list of studies of one kind, oldest first."""
+    """Some studies of one kind, oldest first."""
 
     items: list[StudyView]
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
 class TrialView(BaseModel):

@@ -68,9 +68,9 @@ def plan_comparison(
     return Call("POST", path("studies", study_id, "comparisons"), as_json, {"dry_run": True}, json=asked)
 
 
-def comparisons(study_id: str) -> Call[list[JSON]]:
-    """Return the comparisons of a study, oldest first."""
-    return Call("GET", path("studies", study_id, "comparisons"), as_items)
+def comparison_page(study_id: str, cursor: str | None) -> Call[tuple[list[JSON], str | None]]:
+    """Return one page of the comparisons of a study, oldest first, and the cursor of the next page."""
+    return Call("GET", path("studies", study_id, "comparisons"), as_page, {"cursor": cursor})
 
 
 def study(study_id: str) -> Call[JSON]:

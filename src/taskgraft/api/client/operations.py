@@ -11,7 +11,6 @@ class Operations:
     create_tree = Operation(calls.create_tree)
     create_comparison = Operation(calls.create_comparison)
     plan_comparison = Operation(calls.plan_comparison)
-    comparisons = Operation(calls.comparisons)
     plan = Operation(calls.plan)
     study = Operation(calls.study)
     cancel = Operation(calls.cancel)

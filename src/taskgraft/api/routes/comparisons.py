@@ -63,6 +63,12 @@ def create_comparison(
 
 
 @router.get("")
-def list_comparisons(study: StudyDep, store: StoreDep) -> StudyList:
+def list_comparisons(
+    study: StudyDep,
+    store: StoreDep,
+    limit: Annotated[int, Query(description="comparisons a page: 1 to 500")] = 50,
+    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before")] = None,
+) -> StudyList:
     """List the comparisons of a study, oldest first."""
-    return StudyList(items=[StudyView.of(found) for found in store.comparisons_of(study.id)])
+    page = store.comparisons_of(study.id, limit, cursor)
+    return StudyList(items=[StudyView.of(found) for found in page.items], next_cursor=page.next_cursor)

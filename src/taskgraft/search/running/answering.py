@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
@@ -95,7 +96,8 @@ def answer_questions(connection: "Connection[Answer, Question]", database_url: s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the service, which then ends this process
     os.nice(_NICER)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    with Store(database_url, ledgers_kept=1) as store:
+    # Whoever asks may have gone, or have given this process up.
+    with suppress(EOFError, OSError), Store(database_url, ledgers_kept=1) as store:
         while connection.poll(idle_seconds):
             connection.send(_answer(connection.recv(), store))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput
@@ -34,7 +34,7 @@ _DELETABLE = frozenset(State) - {State.RUNNING, State.CANCELLING}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Studies, newest first, and the cursor of the next page (None on the last one)."""
+    """Some studies, and the cursor of the next page (None on the last one)."""
 
     items: tuple[Study, ...]
     next_cursor: str | None = None
@@ -143,29 +143,35 @@ class StudyTable:
         Raises:
             InvalidInput: a limit outside 1..500, or a cursor that no page gave.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
-        query = select(*SHOWN).order_by(studies.c.id.desc()).limit(limit + 1)
+        query = select(*SHOWN).order_by(studies.c.id.desc())
         if state is not None:
             query = query.where(studies.c.state == state)
         if cursor is not None:
             query = query.where(studies.c.id < from_cursor(cursor))
-        with self._database.begin() as connection:
-            found = tuple(map(to_study, connection.execute(query)))
-        more = len(found) > limit
-        return Page(found[:limit], to_cursor(found[limit - 1].id) if more else None)
+        return self._page(query, limit)
 
-    def comparisons_of(self, study_id: str) -> tuple[Study, ...]:
+    def comparisons_of(self, study_id: str, limit: int = 50, cursor: str | None = None) -> Page:
         """Return the comparisons of a study, oldest first, also of one that was deleted.
 
         Raises:
             NotFound: no study can have this id.
+            InvalidInput: as `list_studies`.
         """
         has_id(study_id)
-        query = select(*SHOWN).where(studies.c.parent == study_id).order_by(studies.c.id)
+        compares = studies.c.facts["comparison"]["seeds"].as_string().is_not(None)
+        query = select(*SHOWN).where(studies.c.parent == study_id, compares).order_by(studies.c.id)
+        if cursor is not None:
+            query = query.where(studies.c.id > from_cursor(cursor))
+        return self._page(query, limit)
+
+    def _page(self, query: Select[Any], limit: int) -> Page:
+        """Return the first studies of a query, and the cursor of those behind them."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
         with self._database.begin() as connection:
-            found = map(to_study, connection.execute(query))
-            return tuple(study for study in found if study.comparison)
+            found = tuple(to_study(row) for row in connection.execute(query.limit(limit + 1)))
+        more = len(found) > limit
+        return Page(found[:limit], to_cursor(found[limit - 1].id) if more else None)
 
     def cancel_study(self, study_id: str) -> Study:
         """Stop a study for good; a running one is ``cancelling`` until its runner has noticed.

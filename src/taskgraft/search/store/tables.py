@@ -88,6 +88,7 @@ studies = Table(
     Column("takeovers", Integer, nullable=False, default=0, server_default="0"),
     Index("taskgraft_studies_by_state", "state", "id"),
     Index("taskgraft_studies_by_maker", "made_by", "state"),
+    Index("taskgraft_studies_by_parent", "parent", "id"),
 )
 
 trials = Table(

@@ -1,4 +1,4 @@
-"""What studies have found, worked out beforehand: matrices and trade-offs, ready to be read."""
+"""Matrices and trade-offs that were worked out beforehand, and studies by their parent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def _study() -> sa.Column[str]:
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables and the index."""
     op.create_table(
         "taskgraft_matrices",
         _study(),
@@ -32,9 +32,11 @@ def upgrade() -> None:
         sa.Column("parameters", sa.BigInteger),
         sa.Column("document", sa.LargeBinary, nullable=False),
     )
+    op.create_index("taskgraft_studies_by_parent", "taskgraft_studies", ["parent", "id"])
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("taskgraft_studies_by_parent", "taskgraft_studies")
     op.drop_table("taskgraft_tradeoffs")
     op.drop_table("taskgraft_matrices")
