@@ -26,6 +26,9 @@ _LONGEST_PLACE = 300
 """Characters of a fault's place: the name of an unknown field may be as long as the request."""
 
 
+_WHAT_IT_ASKS_FOR = "this service asks for a token: Authorization: Bearer TOKEN; commands take it from TASKGRAFT_TOKEN"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One broken rule: where it is (a field's path, or a file and line) and what the rule and the value are."""
@@ -79,7 +82,7 @@ class MalformedInput(InvalidInput):
 class NotAuthenticated(TaskgraftError):
     """The service asks for a token, and got none that it knows."""
 
-    def __init__(self, message: str = "this service asks for a token: Authorization: Bearer TOKEN") -> None:
+    def __init__(self, message: str = _WHAT_IT_ASKS_FOR) -> None:
         super().__init__(message)
 
 

@@ -26,6 +26,8 @@ from tests.api.test_http_comparisons import finish
 
 _HERE = Path(__file__).parent
 _HEARTBEAT_SECONDS = 5.0
+_PATIENCE = 120
+"""Seconds for an answer, on a machine that does other things too."""
 SHORT = ("--phases", "examples,fuzzing")
 ALL = ("--phases", "examples,coverage,fuzzing,stateful")
 
@@ -37,7 +39,8 @@ def fuzz(examples: int, options: Sequence[str] = ALL, with_token: bool = False) 
         if with_token:
             headers = ["--header", f"Authorization: Bearer {api.store.tokens.create('fuzz', Scope.ADMIN)[1]}"]
         command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={_HERE / 'schemathesis.toml'}", "run"]
-        command += [f"{api.url}/openapi.json", f"--max-examples={examples}", *options, *headers]
+        command += [f"{api.url}/openapi.json", f"--max-examples={examples}", f"--request-timeout={_PATIENCE}"]
+        command += [*options, *headers]
         more = {"SCHEMATHESIS_HOOKS": "tests.service.schemathesis_hooks", "PYTHONPATH": os.pathsep.join(sys.path)}
         more["FUZZED_STUDY"] = study_id
         return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | more, cwd=folder)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from taskgraft.search.evidence.compared import ComparedTrial
 from taskgraft.search.evidence.length import Finding
+from taskgraft.search.study.comparison import MAX_SEEDS
 from taskgraft.search.study.comparison_table import ComparisonTable
 from taskgraft.search.study.result import Compressed, FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
@@ -150,6 +151,12 @@ class ComparisonView(BaseModel):
 _A_TEXT: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "null"}]}
 
 
+def _whole(most: int | None = None) -> dict[str, Any]:
+    """Return the schema of a whole number from 1, or null."""
+    limits = {"minimum": 1} | ({} if most is None else {"maximum": most})
+    return {"anyOf": [{"type": "integer", **limits}, {"type": "null"}]}
+
+
 class ComparisonRequest(BaseModel):
     """A request to compare a study's tree with other systems."""
 
@@ -158,9 +165,13 @@ class ComparisonRequest(BaseModel):
     systems: list[str] = Field(
         default=["all"], description="names of systems, or `all`", examples=[["independent", "flat", "tree"]]
     )
-    seeds: Annotated[int, Strict()] | None = Field(None, description="by default as many as the study has repeats")
+    seeds: Annotated[int, Strict()] | None = Field(
+        None, description="by default as many as the study has repeats", json_schema_extra=_whole(MAX_SEEDS)
+    )
     group_budget: Annotated[int, Strict()] | None = Field(
-        None, description="parameters that rows of groups may have; those of the tree by default"
+        None,
+        description="parameters that rows of groups may have; those of the tree by default",
+        json_schema_extra=_whole(),
     )
     nuisance: str | None = Field(
         None,

@@ -119,6 +119,13 @@ def test_settings_that_break_a_rule_are_bad_input(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_host_that_is_allowed_is_a_name(tmp_path: Path) -> None:
+    said = taskgraft("serve", "--allowed-host", "a.example", "--allowed-host", "http://b", "--data-dir", tmp_path)
+    assert said.code == 2
+    assert said.err.startswith("error: allowed_hosts: a host is a name or an address")
+    assert "got 'http://b'" in said.err
+
+
 def test_a_runner_without_its_database_is_trouble_outside(tmp_path: Path) -> None:
     said = taskgraft("runner", "--data-dir", tmp_path / "away", "--json")
     assert said.code == 1
