@@ -201,10 +201,12 @@ def _worker_bytes(count: int) -> Sequence[float]:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """How fast a ledger is written when it has so many trials."""
+    """How fast a ledger is written while it grows to so many trials, and what it holds in memory for each new one."""
 
     trials: int
     per_second: float
+    cpu_milliseconds: float
+    bytes_per_trial: float
 
 
 def write_ledger(load: Load, database_url: str, trials: int, every: int) -> list[Writes]:
@@ -216,11 +218,13 @@ def write_ledger(load: Load, database_url: str, trials: int, every: int) -> list
         study = store.create_study(spec)[0].id
         records = Records(store, store.acquire_study(study, "scale", _LEASE_SECONDS).lease)
         for first in range(0, trials, every):
-            start = time.monotonic()
+            before, start = _usage(), time.monotonic()
             for repeat in range(first, first + every):
                 training = Training(BranchTree.flat(names[:2], 4, 8), repeat)
                 records.record(training, repeat, TrialState.COMPLETE, measured, value=0.1)
-            found.append(Writes(first + every, every / (time.monotonic() - start)))
+            rate, after = every / (time.monotonic() - start), _usage()
+            cpu, held = 1_000 * (after.own - before.own) / every, (after.bytes - before.bytes) / every
+            found.append(Writes(first + every, rate, cpu, held))
     return found
 
 
@@ -229,21 +233,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     usual = Load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--tasks", type=int, default=usual.tasks)
-    parser.add_argument("--workers", type=int, default=usual.workers)
+    parser.add_argument("--workers", type=int, default=usual.workers, help="0 leaves this part out")
     parser.add_argument("--seconds", type=float, default=usual.seconds)
     parser.add_argument("--reports", type=int, default=usual.reports)
-    parser.add_argument("--writes", type=int, default=2_000)
+    parser.add_argument("--writes", type=int, default=2_000, help="0 leaves this part out")
     parser.add_argument("--database-url", help="an empty database; a new SQLite file by default")
     options = parser.parse_args(arguments)
     load = Load(options.tasks, options.workers, options.seconds, options.reports)
     with tempfile.TemporaryDirectory() as folder:
         url = options.database_url or sqlite_url(Path(folder) / "scale.db")
         writes = write_ledger(load, url, options.writes, max(1, options.writes // 4)) if options.writes else []
-        trials = run_trials(load, Path(folder), url)
-    document = {
-        "trials": {**asdict(trials), "runner_milliseconds": trials.runner_milliseconds},
-        "writes": [asdict(one) for one in writes],
-    }
+        trials = run_trials(load, Path(folder), url) if options.workers else None
+    found = {**asdict(trials), "runner_milliseconds": trials.runner_milliseconds} if trials else None
+    document = {"trials": found, "writes": [asdict(one) for one in writes]}
     print(json.dumps(document, indent=1))
 
 

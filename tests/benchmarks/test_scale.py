@@ -1,9 +1,10 @@
 """The benchmark of scale: its parts that need no Ray."""
 
+import json
 from pathlib import Path
 
 import pytest
-from benchmarks.scale import Load, _steady_rate, write_ledger
+from benchmarks.scale import Load, _steady_rate, main, write_ledger
 
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.trial import Training
@@ -30,3 +31,10 @@ def test_every_write_is_in_the_ledger(tmp_path: Path) -> None:
 def test_the_rate_is_that_of_the_middle() -> None:
     ends = [*range(0, 100, 10), *range(100, 130), *range(130, 230, 10)]
     assert _steady_rate(ends) == pytest.approx(1.0)
+
+
+def test_the_ledger_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--workers", "0", "--writes", "8"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"] is None
+    assert [one["trials"] for one in found["writes"]] == [2, 4, 6, 8]
