@@ -15,13 +15,12 @@ from taskgraft.search.study.trial import Training, Trial, TrialState
 _Recorded = Mapping[tuple[object, int], list[Measurement]]
 
 
-def evidence_at(spec: StudySpec, trials: Iterable[Trial], known: Evidence | None = None) -> Evidence:
+def evidence_at(spec: StudySpec, trials: Iterable[Trial]) -> Evidence:
     """Return what a study of this ``spec`` would take over from ``trials`` of the same study at any threshold.
 
     Trainings of another length than the spec says are left out; if it leaves its length open, all count but the longer
     and shorter baselines by which it was chosen.
-    Intervals of what it would have stopped earlier are those of the recorded trainings. Those that are worked out in
-    ``known`` are not worked out again: the same trials, of a study whose trainings are the same at every threshold.
+    Intervals of what it would have stopped earlier are those of the recorded trainings.
     """
     ended = tuple(trials)
     epochs = Evidence(spec, ended).epochs if spec.training.epochs == AUTO else spec.training.given_epochs
@@ -33,8 +32,6 @@ def evidence_at(spec: StudySpec, trials: Iterable[Trial], known: Evidence | None
     length = spec.training.lasting(epochs) if epochs else spec.training
     unlimited = spec.model_copy(update={"budget": BudgetSpec(), "training": length})
     evidence, number = Evidence(unlimited), 0
-    if known:
-        evidence.judge.take_figures(known.judge)
     while isinstance(decision := decide(unlimited, evidence, Spent()), Ask):
         found = dict(_answers(unlimited, evidence, decision.trainings, recorded))
         for training, measurement in found.items():

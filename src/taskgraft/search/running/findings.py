@@ -38,15 +38,10 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
     return tree_at(study, trials, threshold)
 
 
-def tree_at(
-    study: Study, trials: tuple[Trial, ...], threshold: float, known: Evidence | None = None
-) -> Mapping[str, Any]:
-    """Return the form of the tree that the trainings so far show at a threshold, also at the study's own.
-
-    ``known``: see `evidence_at`.
-    """
+def tree_at(study: Study, trials: tuple[Trial, ...], threshold: float) -> Mapping[str, Any]:
+    """Return the form of the tree that the trainings so far show at a threshold, also at the study's own."""
     there = study.at_threshold(threshold)
-    evidence = evidence_at(there, trials, known)
+    evidence = evidence_at(there, trials)
     return tree_form(there, evidence, synthesized_tree(evidence), tasks_from_facts(study.facts))
 
 

@@ -42,6 +42,8 @@ def kept_tree(store: Store, study: Study, ar_threshold: float | None) -> Mapping
     if study.tree is not None and threshold == study.spec.ar_threshold:
         return study.tree
     found = store.findings.tree_at(study.id, threshold)
-    if found is None or not (found["ar_threshold"] == threshold or is_stepwise(study.spec)):
+    if found is None or "branchings" not in found:  # nothing says what forced it
+        return None
+    if found["ar_threshold"] != threshold and not is_stepwise(study.spec):
         return None
     return {**found, "ar_threshold": threshold}

@@ -4,21 +4,25 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from taskgraft.errors import TaskgraftError
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.evidence.reduction_matrix import matrix_of
+from taskgraft.search.evidence.reduction_matrix import decisive, matrix_of
 from taskgraft.search.running.findings import tree_at
 from taskgraft.search.store import Store
 from taskgraft.search.store.findings import TradeoffPoint
 from taskgraft.search.study.fields import AUTO
-from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.preparation import tasks_from_facts
+from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
+from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import Decision
+from taskgraft.space.synthesis import synthesize
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +37,29 @@ class OutOfTime(Exception):
 def find_tradeoff(
     study: Study, trials: tuple[Trial, ...], should_stop: Callable[[], bool] = lambda: False
 ) -> tuple[TradeoffPoint, ...]:
-    """Return the tree that the trainings show at 0 and at every threshold of `critical_thresholds`.
+    """Return the tree that the trainings show at 0 and at every threshold of `critical_thresholds` where it changes.
 
-    A tree that says the same as the one at the threshold below is left out.
+    If the tree follows from the matrix alone, the documents say nothing of what forced it: that takes far longer.
+    Otherwise a tree for which other reasons are given counts as another one.
 
     Raises:
         OutOfTime: ``should_stop`` says so.
     """
-    return tuple(_changes(study, trials, should_stop))
+    evidence = Evidence(study.spec, trials)
+    document_at = _from_matrix(study, evidence) if follows_from_matrix(study.spec) else partial(tree_at, study, trials)
+    return tuple(_changes(document_at, critical_thresholds(evidence), should_stop))
+
+
+def _from_matrix(study: Study, evidence: Evidence) -> Callable[[float], dict[str, Any]]:
+    spec, tasks = study.spec, tasks_from_facts(study.facts)
+    matrix = matrix_of(evidence, with_intervals=spec.decision is Decision.CONFIDENT)
+
+    def document_at(threshold: float) -> dict[str, Any]:
+        deciding = decisive(matrix, threshold, spec.decision)
+        tree = synthesize(deciding, threshold, spec.encoder, spec.decision, spec.synthesis)
+        return tree_document(tree, spec.encoder, threshold, tasks)
+
+    return document_at
 
 
 def keep_tradeoff(store: Store, study: Study, is_stopping: Callable[[], bool]) -> None:
@@ -61,14 +80,14 @@ def keep_tradeoff(store: Store, study: Study, is_stopping: Callable[[], bool]) -
         _log.warning("study %s: its trade-off could not be kept: %s", study.id, error)
 
 
-def _changes(study: Study, trials: tuple[Trial, ...], should_stop: Callable[[], bool]) -> Iterator[TradeoffPoint]:
+def _changes(
+    document_at: Callable[[float], Mapping[str, Any]], thresholds: Iterable[float], should_stop: Callable[[], bool]
+) -> Iterator[TradeoffPoint]:
     before: Mapping[str, Any] | None = None
-    evidence = Evidence(study.spec, trials)
-    known = evidence if is_stepwise(study.spec) else None
-    for threshold in critical_thresholds(evidence):
+    for threshold in thresholds:
         if should_stop():
             raise OutOfTime
-        document = tree_at(study, trials, threshold, known)
+        document = document_at(threshold)
         said = {name: value for name, value in document.items() if name != "ar_threshold"}
         if said != before:
             yield _point(threshold, document)
@@ -98,3 +117,11 @@ def is_stepwise(spec: StudySpec) -> bool:
     is_fixed = AUTO not in (spec.repeats, spec.training.epochs)
     of_pairs = not spec.strategy.asks_groups and not spec.strategy.accepts_on_a_level
     return is_fixed and of_pairs and not spec.stops_early
+
+
+def follows_from_matrix(spec: StudySpec) -> bool:
+    """Return whether the tree at each threshold is the one that is synthesized from the matrix of all trainings.
+
+    Not by bisection: at another threshold, it would have asked other cells.
+    """
+    return is_stepwise(spec) and spec.strategy in (Strategy.EXHAUSTIVE, Strategy.ADAPTIVE)
