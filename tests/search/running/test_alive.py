@@ -23,7 +23,7 @@ def test_a_runner_of_this_host_is_alive_and_those_of_others_do_not_count(
         store.record_heartbeat("c0_1:7:ab")
         assert alive.main() == 0
         monkeypatch.setattr(alive, "_SILENCE", 0 * alive._SILENCE)
-        with pytest.raises(Unavailable, match="the runner on c0_1 has been silent for 0 s"):
+        with pytest.raises(Unavailable, match=r"the runner on c0_1 has been silent for \d+ s"):
             alive.check_alive(url, "c0_1")
 
 
