@@ -10,11 +10,16 @@ from taskgraft.api.events import MEDIA_TYPE, Position
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["results"], responses=problems(404, 422, 503))
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "one event",
+    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "server-sent events: `trial` for each training that ended, `study` whenever its state or stage "
         "is another one, `deleted` if the study was deleted. The stream ends when the study is final",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": _EVENT}},
     },
     204: {"description": "the study is final, and the client has seen all of it"},
 }
