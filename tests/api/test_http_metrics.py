@@ -67,6 +67,6 @@ def test_requests_count_by_the_template_of_their_route(api: Api) -> None:
     assert count("POST", "unknown", 413) >= 1  # refused before any route
     assert not any(study in name or "elsewhere" in name for name in found)
     whole = 'method="GET",route="/v1/studies/{study_id}",status="200"'
-    assert found[f'taskgraft_request_seconds_bucket{{{whole},le="+Inf"}}'] == count(
+    assert found[f'taskgraft_request_seconds_bucket{{le="+Inf",{whole}}}'] == count(
         "GET", "/v1/studies/{study_id}", 200
     )

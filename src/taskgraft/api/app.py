@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from taskgraft.api import docs, handlers, middleware
@@ -70,9 +71,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     handlers.install(app)
     middleware.install(app, settings)
-    seconds = request_seconds()
-    app.state.metrics = metrics.Metrics(seconds)
-    app.add_middleware(WatchRequests, seconds=seconds)
+    of_process = CollectorRegistry()
+    app.state.metrics = metrics.Metrics(of_process)
+    app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
     for module in (studies, comparisons, results, events, files, datasets, service, metrics):
         app.include_router(module.router)
     docs.install(app)
