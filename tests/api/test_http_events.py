@@ -103,7 +103,7 @@ def test_a_stream_that_breaks_anywhere_goes_on_without_loss_or_repetition(api: A
         runner.join()
     assert turn > 8
     assert numbers == list(range(60))
-    assert states == ["running", "succeeded"]
+    assert states in (["succeeded"], ["running", "succeeded"]), "each once; those in between may be left out"
 
 
 def test_who_has_seen_the_end_is_told_that_nothing_follows(api: Api) -> None:
