@@ -1,5 +1,6 @@
 # One image for every role of the service: API, runner, Ray head, Ray worker (see docker-compose.yml).
-FROM python:3.11-slim
+# Pinned by version; docker-compose.yml says how to pin the digest.
+FROM python:3.11.13-slim-bookworm
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libsndfile1 \

@@ -34,9 +34,9 @@ def run(spec: StudySpec, folder: Path) -> Outcome:
         study, _ = store.create_study(spec, idempotency_key=digest(spec))
         stages: list[tuple[float, str]] = []
         if study.state is not State.SUCCEEDED:
-            study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
+            held = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
             with _watched(store, study.id, stages):
-                study = StudyRun(store, study, _OWNER, folder, base=folder).run()
+                study = StudyRun(store, held, folder, base=folder).run()
         trials = store.ledger(study.id).trials()
         return _outcome(study, trials, stages)
 

@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,17 @@ def postgres_server() -> Iterator[Any]:
             yield server
         finally:
             server.cleanup()
+
+
+def client_tools() -> Path:
+    """The folder of pg_dump and the like that are as new as the server: older ones refuse it."""
+    folder = Path(_package().__file__).parent
+    return max(folder.glob("pginstall*/bin"), key=_version)
+
+
+def _version(tools: Path) -> int:
+    said = subprocess.run([tools / "pg_dump", "--version"], check=True, capture_output=True, text=True).stdout
+    return int(said.split()[2].partition(".")[0])
 
 
 @cache

@@ -16,6 +16,7 @@ OFFERED = {
     *("run", "Outcome", "StudySpec", "Client", "AsyncClient", "load_bundle", "Bundle"),
     *("synthesize", "ReductionMatrix", "BranchTree", "get_template", "__version__"),
     *("TaskgraftError", "InvalidInput", "MalformedInput", "NotFound", "Conflict", "Unavailable", "TrainingFailed"),
+    *("NotAuthenticated", "Forbidden", "QuotaExceeded"),
 }
 SOURCE = Path(inspect.getfile(taskgraft))
 

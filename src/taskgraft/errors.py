@@ -3,8 +3,12 @@
     TaskgraftError
     ├── InvalidInput        what the caller gave breaks a rule: HTTP 422, exit 2
     │   └── MalformedInput  it could not even be read (broken JSON, CSV, YAML): HTTP 400, exit 2
+    ├── NotAuthenticated    no token that the service knows: HTTP 401, exit 2
+    ├── Forbidden           the token may not do this, or another web page asks: HTTP 403, exit 2
     ├── NotFound            no such study, dataset, artifact: HTTP 404, exit 2
     ├── Conflict            not allowed in this state: HTTP 409, exit 2
+    │   └── LeaseLost       another runner has taken the study: HTTP 409, exit 2
+    ├── QuotaExceeded       the token has as much as it may have: HTTP 429, exit 2
     ├── Unavailable         a database, a port, a disk or a service that does not answer: HTTP 503, exit 1
     └── TrainingFailed      a training ended without a measurement: the study fails, exit 1
 
@@ -18,6 +22,11 @@ from dataclasses import dataclass
 MAX_FAULTS = 100
 """Faults that one error lists; an input with more is repaired faster from its first hundred."""
 _MAX_IN_MESSAGE = 10
+_LONGEST_PLACE = 300
+"""Characters of a fault's place: the name of an unknown field may be as long as the request."""
+
+
+_WHAT_IT_ASKS_FOR = "this service asks for a token: Authorization: Bearer TOKEN; commands take it from TASKGRAFT_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class Fault:
 
     where: str
     message: str
+
+    def __post_init__(self) -> None:
+        if len(self.where) > _LONGEST_PLACE:
+            object.__setattr__(self, "where", f"{self.where[:_LONGEST_PLACE]}...")
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
@@ -66,12 +79,31 @@ class MalformedInput(InvalidInput):
     """The input could not be parsed at all."""
 
 
+class NotAuthenticated(TaskgraftError):
+    """The service asks for a token, and got none that it knows."""
+
+    def __init__(self, message: str = _WHAT_IT_ASKS_FOR) -> None:
+        super().__init__(message)
+
+
+class Forbidden(TaskgraftError):
+    """Whoever asks is known, but may not do this."""
+
+
 class NotFound(TaskgraftError):
     """What was asked for does not exist."""
 
 
 class Conflict(TaskgraftError):
     """The request is sound, but the present state does not allow it."""
+
+
+class LeaseLost(Conflict):
+    """The lease under which a study was to be changed is not its present one: another runner may have taken it."""
+
+
+class QuotaExceeded(TaskgraftError):
+    """The request is sound, but its token would have more than it may have."""
 
 
 class Unavailable(TaskgraftError):

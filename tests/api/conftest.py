@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from taskgraft.api.app import create_app
+from taskgraft.api.connections import server_config
 from taskgraft.api.settings import Settings
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE
 from taskgraft.evaluators.measurement import Measurement, Outcomes
@@ -25,8 +26,9 @@ from taskgraft.search.study.preparation import prepare, to_facts
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Study
-from taskgraft.search.study.trial import Training, TrialState
+from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
+from tests.search.store.samples import record
 
 CLIPS = 100
 DEPTH = 8
@@ -63,19 +65,18 @@ class Api:
 
     def run(self, study_id: str, stage: Stage) -> Study:
         """Have a runner hold the study at ``stage``; it has found the tasks' classes."""
-        study = self.store.acquire_study(study_id, "runner", LEASE)
-        tasks = prepare(study.spec, data_dir=self.settings.data_dir).tasks
-        self.store.set_facts(study_id, "runner", {"tasks": to_facts(tasks)})
-        self.store.renew(study_id, "runner", LEASE, stage=stage)
-        return study
+        held = self.store.acquire_study(study_id, "runner", LEASE)
+        tasks = prepare(held.study.spec, data_dir=self.settings.data_dir).tasks
+        self.store.set_facts(held.lease, {"tasks": to_facts(tasks)})
+        self.store.renew(held.lease, LEASE, stage=stage)
+        return held.study
 
     def record(
         self, study_id: str, tree: BranchTree, right: Mapping[str, int], repeat: int = 0, epochs: int | None = None
     ) -> None:
         """Keep a training in which each task got so many of its 100 clips right."""
-        self.store.ledger(study_id).record(
-            Training(tree, repeat, epochs=epochs), 7, TrialState.COMPLETE, measurement(right), value=0.0
-        )
+        training = Training(tree, repeat, epochs=epochs)
+        record(self.store, study_id, training, measurement(right), seed=7, value=0.0)
 
     def record_pairs(self, study_id: str, right: Mapping[tuple[str, str, int], int]) -> None:
         """Baselines that get 80 clips right, and pairs of which the second task gets as many as ``right`` says."""
@@ -131,7 +132,8 @@ def write_corpus(data_dir: Path) -> None:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The URL of ``app``, served by a thread on a free port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    settings = getattr(app.state, "settings", Settings())
+    server = uvicorn.Server(server_config(app, settings, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

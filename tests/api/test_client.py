@@ -23,6 +23,7 @@ from taskgraft.space.synthesis import synthesize
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body, serving
+from tests.search.store.samples import lease_of
 
 FILES = {"model.onnx": b"\x00" * 200_000, "metrics.json": b"{}"}
 
@@ -160,7 +161,7 @@ def test_watching_ends_with_the_final_state(api: Api, client: Client) -> None:
     def run() -> None:
         api.run(study_id, Stage.PAIRS)
         time.sleep(0.1)
-        api.store.finish(study_id, "runner", State.FAILED, reason="no more clips")
+        api.store.finish(lease_of(api.store, study_id), State.FAILED, reason="no more clips")
 
     states: list[str] = []
     runner = threading.Thread(target=run)

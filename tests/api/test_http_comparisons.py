@@ -15,6 +15,7 @@ from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api
 from tests.api.test_http_results import DECIDED
 from tests.search.results import RESULT
+from tests.search.store.samples import lease_of
 
 TREE = BranchTree.flat(("gender", "word", "age_group"), 6, 8)
 
@@ -25,7 +26,7 @@ def finish(api: Api, **changes: Any) -> str:
     api.run(study_id, Stage.PAIRS)
     api.record_pairs(study_id, DECIDED)
     document = tree_document(TREE, get_template("cnn8"), 0.1)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, result=RESULT, tree=document)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, result=RESULT, tree=document)
     return study_id
 
 
@@ -55,7 +56,7 @@ def test_a_comparison_is_a_study_of_its_own(api: Api, succeeded: str) -> None:
     assert made["spec"]["strategy"] == "exhaustive"
     listed = api.http.get(f"/v1/studies/{succeeded}/comparisons").json()["items"]
     assert made["id"] in [study["id"] for study in listed]
-    assert api.http.get(f"/v1/studies/{made['id']}/comparisons").json() == {"items": []}
+    assert api.http.get(f"/v1/studies/{made['id']}/comparisons").json() == {"items": [], "next_cursor": None}
 
 
 def test_all_systems_are_the_default_and_a_body_may_be_empty(api: Api, succeeded: str) -> None:
@@ -163,7 +164,7 @@ def test_a_study_that_has_not_succeeded_is_not_compared(api: Api, state: State) 
     if state is State.CANCELLING:
         api.store.cancel_study(study_id)
     elif state not in (State.QUEUED, State.RUNNING):
-        api.store.finish(study_id, "runner", state)
+        api.store.finish(lease_of(api.store, study_id), state)
     answer = post(api, study_id)
     assert answer.status_code == 409, answer.text
     assert state.value in answer.json()["detail"]
@@ -210,9 +211,9 @@ def test_its_table_is_there_once_it_has_succeeded(api: Api, succeeded: str) -> N
     table = ComparisonTable(0.1, (row,), (Refusal("hoa", "too many tasks"),), ("one seed",))
     api.store.acquire_study(made, "runner", LEASE)
     facts = api.store.get_study(made).facts
-    api.store.set_facts(made, "runner", {**facts, "comparison_table": table.to_json()})
+    api.store.set_facts(lease_of(api.store, made), {**facts, "comparison_table": table.to_json()})
     assert api.http.get(f"/v1/studies/{made}").json()["comparison"]["table"] is None
-    api.store.finish(made, "runner", State.SUCCEEDED)
+    api.store.finish(lease_of(api.store, made), State.SUCCEEDED)
     shown = api.http.get(f"/v1/studies/{made}").json()["comparison"]["table"]
     assert ComparisonTable.from_json(shown) == table
 
@@ -221,7 +222,12 @@ def test_a_deleted_study_leaves_its_comparisons(api: Api) -> None:
     study_id = finish(api)
     with Client(api.url) as client:
         made = client.create_comparison(study_id, ["flat"], seeds=1, idempotency_key="of a study that goes")
-        assert [one["id"] for one in client.comparisons(study_id)] == [made["id"]]
+        other = client.create_comparison(study_id, ["flat"], seeds=2)
+        assert [one["id"] for one in client.comparisons(study_id)] == [made["id"], other["id"]]
+        first = api.http.get(f"/v1/studies/{study_id}/comparisons", params={"limit": 1}).json()
+        rest = api.http.get(f"/v1/studies/{study_id}/comparisons", params={"cursor": first["next_cursor"]}).json()
+        assert [one["id"] for one in first["items"] + rest["items"]] == [made["id"], other["id"]]
+        assert rest["next_cursor"] is None
         client.delete(study_id)
         assert client.study(made["id"])["parent"] == study_id
         with pytest.raises(Conflict):

@@ -11,6 +11,7 @@ from tests.api.datasets import EVENTS, Datasets, dataset_service, errors, study_
 from tests.evaluators.datasets.corpora import sound_corpus, write_lines, write_tone
 from tests.evaluators.datasets.published.copies import desed
 from tests.evaluators.datasets.zips import zip_folder, zip_of
+from tests.search.store.samples import lease_of
 
 ONE_EACH = {split: {"cat": 1, "dog": 1} for split in ("train", "validation", "test")}
 
@@ -193,8 +194,10 @@ def test_a_tree_is_made_of_the_data_that_its_study_used(service: Datasets) -> No
     used = service.ready("made-anew")["fingerprint"]
     study = service.http.post("/v1/studies", json=study_of("made-anew")).json()["id"]
     service.store.acquire_study(study, "runner", 30)
-    service.store.set_facts(study, "runner", {"datasets": {"made-anew": 1}, "fingerprints": {"made-anew": used}})
-    service.store.finish(study, "runner", State.SUCCEEDED)
+    service.store.set_facts(
+        lease_of(service.store, study), {"datasets": {"made-anew": 1}, "fingerprints": {"made-anew": used}}
+    )
+    service.store.finish(lease_of(service.store, study), State.SUCCEEDED)
 
     def tree() -> tuple[int, str]:
         answer = service.http.post(f"/v1/studies/{study}/trees", json={"ar_threshold": 0.2})

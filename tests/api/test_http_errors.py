@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from taskgraft.api.app import create_app
-from taskgraft.api.handlers import MAX_BODY
+from taskgraft.api.middleware.bodies import MAX_BODY
 from taskgraft.api.problems import KINDS
 from taskgraft.api.settings import Settings
 from taskgraft.errors import TaskgraftError

@@ -9,6 +9,7 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body
+from tests.search.store.samples import lease_of
 
 TASKS = ("gender", "word", "age_group")
 
@@ -29,7 +30,7 @@ def known(api: Api) -> str:
     length = Evidence(spec, trials).length
     assert length
     facts = {**api.store.get_study(study_id).facts, "training_length": length.to_json()}
-    api.store.set_facts(study_id, "runner", facts)
+    api.store.set_facts(lease_of(api.store, study_id), facts)
     return study_id
 
 

@@ -13,6 +13,7 @@ from taskgraft.search.study.trial import Training, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import DEPTH, Api, body, measurement
 from tests.search.results import RESULT
+from tests.search.store.samples import lease_of
 
 DECIDED = {
     ("gender", "word", 8): 60,  # AR 0.25: breaks 0.1
@@ -74,7 +75,9 @@ def test_a_trunk_is_told_apart_and_is_no_question_about_its_pair(api: Api) -> No
     study_id = api.post()
     api.record_pairs(study_id, {("gender", "word", 8): 60})
     trunk = Training(BranchTree.flat(["gender", "word"], 8, DEPTH), is_trunk=True)
-    api.store.ledger(study_id).record(trunk, 7, TrialState.COMPLETE, measurement({"gender": 50, "word": 50}), value=0.0)
+    api.store.ledger(study_id).record(
+        lease_of(api.store, study_id), trunk, 7, TrialState.COMPLETE, measurement({"gender": 50, "word": 50}), value=0.0
+    )
     *_, pair, shown = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
     assert (pair["trunk"], shown["trunk"]) == (False, True)
     assert (shown["tasks"], shown["ar"], shown["reductions"]) == (["gender", "word"], None, None)
@@ -87,7 +90,7 @@ def test_a_trial_names_another_recipe_and_says_that_its_patience_ended_it(api: A
     api.record_pairs(study_id, {("gender", "word", 8): 60})
     other = Training(BranchTree.flat(["gender", "word"], 8, DEPTH), recipe="seed-emotion")
     measured = replace(measurement({"gender": 80, "word": 40}), steps_spared=50)
-    api.store.ledger(study_id).record(other, 7, TrialState.COMPLETE, measured, value=0.0)
+    api.store.ledger(study_id).record(lease_of(api.store, study_id), other, 7, TrialState.COMPLETE, measured, value=0.0)
     *_, pair, shown = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
     assert (pair["recipe"], pair["patience_ended"], pair["ended_early"]) == (None, False, False)
     assert (shown["recipe"], shown["patience_ended"], shown["ended_early"]) == ("seed-emotion", True, False)
@@ -99,7 +102,9 @@ def test_a_trial_names_another_recipe_and_says_that_its_patience_ended_it(api: A
 def test_a_failed_trial_tells_why(api: Api) -> None:
     study_id = api.post()
     training = Training(BranchTree.flat(["gender"], DEPTH, DEPTH))
-    api.store.ledger(study_id).record(training, 1, TrialState.FAILED, error="the loss is not finite")
+    api.store.ledger(study_id).record(
+        lease_of(api.store, study_id), training, 1, TrialState.FAILED, error="the loss is not finite"
+    )
     (trial,) = api.http.get(f"/v1/studies/{study_id}/trials").json()["items"]
     assert (trial["state"], trial["error"]) == ("failed", "the loss is not finite")
     assert (trial["metrics"], trial["ar"], trial["seconds"]) == (None, None, None)
@@ -202,7 +207,7 @@ def test_the_verified_tree_goes_first_at_the_threshold_of_the_study(api: Api) ->
     synthesized = api.http.get(f"/v1/studies/{study_id}/tree").json()
     repaired = synthesized | {"root": BranchTree.flat(["gender", "word", "age_group"], 5, DEPTH).to_json()}
     api.run(study_id, Stage.EXPORT)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, tree=repaired, result=RESULT)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, tree=repaired, result=RESULT)
     verdict = "not refuted: AR 1.02 % on test, verified for Q &gt;= 2.51 %"
     for threshold, has_verdict in ((0.1, True), (0.11, False)):
         picture = api.http.get(f"/v1/studies/{study_id}/tree?format=svg&ar_threshold={threshold}").text

@@ -16,6 +16,7 @@ from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api, body
 from tests.search.results import RESULT
+from tests.search.store.samples import lease_of
 
 
 def test_a_posted_study_is_queued_and_found_at_its_location(api: Api) -> None:
@@ -95,7 +96,7 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
     api.run(study_id, Stage.PAIRS)
     running = RunningTrial(("gender", "word"), 4, 0, 0.25, 3.0, "worker-1", ahead=True)
     progress = Progress(3, 9, 0.3, 40.0, taken_over=2)
-    api.store.renew(study_id, "runner", LEASE, progress=progress, running=[running])
+    api.store.renew(lease_of(api.store, study_id), LEASE, progress=progress, running=[running])
     study = api.http.get(f"/v1/studies/{study_id}").json()
     assert (study["state"], study["stage"]) == ("running", "pairs")
     assert study["progress"] == asdict(progress)
@@ -108,7 +109,7 @@ def test_a_running_study_shows_its_progress_and_its_trainings(api: Api) -> None:
 def test_a_finished_study_shows_its_result(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.EXPORT)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, reason="kept", result=RESULT)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, reason="kept", result=RESULT)
     study = api.http.get(f"/v1/studies/{study_id}").json()
     assert (study["state"], study["reason"]) == ("succeeded", "kept")
     assert study["result"] == {
@@ -149,7 +150,7 @@ def test_a_result_says_what_was_made_of_its_tree(api: Api, eight_bits: EightBits
     made = replace(RESULT, compression=Compressed(("prune", "int8"), True, 100, 400, 300, eight_bits))
     study_id = api.post()
     api.run(study_id, Stage.EXPORT)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, result=made)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, result=made)
     assert api.store.get_study(study_id).result == made
     assert api.http.get(f"/v1/studies/{study_id}").json()["result"]["compression"] == {
         "steps": ["prune", "int8"],
@@ -167,7 +168,7 @@ def test_a_study_says_what_its_test_clips_can_decide(api: Api) -> None:
     api.run(study_id, Stage.PAIRS)
     found = resolve("word", TestSize(150, 30), 3, 0.02, baseline=0.97, disagreement=0.03)
     facts = {"resolution": [found.to_json()], "warnings": warnings([found], 0.02)}
-    api.store.set_facts(study_id, "runner", facts)
+    api.store.set_facts(lease_of(api.store, study_id), facts)
     study = api.http.get(f"/v1/studies/{study_id}").json()
     assert study["resolution"] == [found.to_json()]
     assert study["warnings"] == facts["warnings"]

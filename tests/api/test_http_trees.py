@@ -15,6 +15,7 @@ from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api
 from tests.api.test_http_results import DECIDED
+from tests.search.store.samples import lease_of
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_the_state_of_the_study_decides(api: Api, state: State, status: int) -> 
     if state is State.CANCELLING:
         api.store.cancel_study(study_id)
     elif state not in (State.QUEUED, State.RUNNING):
-        api.store.finish(study_id, "runner", state)
+        api.store.finish(lease_of(api.store, study_id), state)
     answer = api.http.post(f"/v1/studies/{study_id}/trees", json={"ar_threshold": 0.05})
     assert answer.status_code == status, answer.text
     if status == 409:

@@ -16,6 +16,8 @@ import pytest
 from taskgraft.api.service import RunnerProcess, next_delay, runner_command, serve
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
+from taskgraft.search.store import Store, sqlite_url
+from tests.search.worlds import make_spec
 
 PATIENCE = 60.0
 
@@ -25,7 +27,9 @@ from pathlib import Path
 from taskgraft.api.service import serve
 from taskgraft.api.settings import Settings
 logging.basicConfig(level=logging.INFO)
-serve(Settings(data_dir=Path(sys.argv[1]), port=0), on_ready=lambda url: print("ready:", url, flush=True))
+settings = Settings(data_dir=Path(sys.argv[1]), port=0)
+with_runner = sys.argv[2] == "True"
+serve(settings, on_ready=lambda url: print("ready:", url, flush=True), with_runner=with_runner)
 """
 
 
@@ -38,12 +42,12 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def service(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def service(data_dir: Path, with_runner: bool = True) -> Iterator[subprocess.Popen[str]]:
     """A service in a process of its own; its output is what it logs, then its URL, then what else it logs.
 
     The runner writes to the same pipe, so that its end is the end of both.
     """
-    command = [sys.executable, "-c", SERVE, str(data_dir)]
+    command = [sys.executable, "-c", SERVE, str(data_dir), str(with_runner)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
@@ -71,6 +75,21 @@ def test_a_service_answers_and_ends_with_its_runner(tmp_path: Path) -> None:
         process.stdout.read()
         assert process.wait() == 0
     assert (tmp_path / "my data" / "taskgraft.db").is_file()
+
+
+def test_streams_end_in_order_with_the_service(tmp_path: Path) -> None:
+    """A connection that is cut in the middle of an answer is an error to httpx."""
+    with Store(sqlite_url(tmp_path / "taskgraft.db")) as store:
+        study = store.create_study(make_spec(2))[0].id
+        store.pause_study(study)
+    with service(tmp_path, with_runner=False) as process:
+        url = line_with(process, "ready: ")
+        with httpx.stream("GET", f"{url}/v1/studies/{study}/events", timeout=PATIENCE) as response:
+            lines = response.iter_lines()
+            assert next(lines).startswith("retry: ")
+            process.send_signal(signal.SIGTERM)
+            assert "event: study" in list(lines)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_runner_that_dies_is_replaced(tmp_path: Path) -> None:

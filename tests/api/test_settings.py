@@ -30,6 +30,11 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
             "TASKGRAFT_UPLOAD_FILES": "10",
             "TASKGRAFT_UPLOAD_EXPANDED": "2000",
             "TASKGRAFT_TRAIN_AHEAD": "3",
+            "TASKGRAFT_ALLOWED_HOSTS": "audio.example.org, 10.0.0.7:8080,,[::1]",
+            "TASKGRAFT_CONNECTIONS": "100",
+            "TASKGRAFT_HEAD_SECONDS": "1",
+            "TASKGRAFT_BODY_SECONDS": "2",
+            "TASKGRAFT_ANSWER_SECONDS": "3",
         }
     )
     assert settings == Settings(
@@ -43,6 +48,11 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
         upload_bytes=1000,
         upload_files=10,
         upload_expanded=2000,
+        allowed_hosts=("audio.example.org", "10.0.0.7:8080", "[::1]"),
+        connections=100,
+        head_seconds=1,
+        body_seconds=2,
+        answer_seconds=3,
     )
     assert (settings.limits.bytes, settings.limits.files, settings.limits.expanded) == (1000, 10, 2000)
 
@@ -53,6 +63,11 @@ def test_every_setting_has_its_variable(tmp_path: Path) -> None:
         ("UPLOAD_BYTES", "lots", "a limit is a whole number; got 'lots'"),
         ("UPLOAD_FILES", "0", "upload_files: a limit is 1 or more; got 0"),
         ("TRAIN_AHEAD", "-1", "a number of trainings is a whole number; got '-1'"),
+        ("CONNECTIONS", "0", "connections: a limit is 1 or more; got 0"),
+        ("HEAD_SECONDS", "0", "head_seconds: seconds are above 0; got 0"),
+        ("BODY_SECONDS", "1.5", "a number of seconds is a whole number; got '1.5'"),
+        ("ALLOWED_HOSTS", "http://a", "a host is a name or an address, with or without a port.*; got 'http://a'"),
+        ("ALLOWED_HOSTS", "*", "a host is a name or an address"),
         ("DATASETS_ROOT", "/no/such/folder", "a root is a folder; got '/no/such/folder'"),
     ],
 )

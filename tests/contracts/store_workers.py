@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, event
 from taskgraft.errors import Conflict
 from taskgraft.search.store import Store
 from taskgraft.search.study.dataset import Uploaded
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import TrialState
-from tests.search.store.samples import LONG, make_measurement, make_spec, make_training
+from tests.search.store.samples import LONG, lease_of, make_measurement, make_spec, make_training, record
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.contracts.store_workers"])
@@ -48,8 +49,15 @@ def open_store(number: int, start: Callable[[], int], url: str) -> str:
     start()
     with Store(url) as store:
         study, _ = store.create_study(make_spec(f"study-{number}"))
-        store.ledger(study.id).record(make_training(), 1, TrialState.COMPLETE, make_measurement())
+        record(store, study.id)
         return study.id
+
+
+def record_the_same(number: int, start: Callable[[], int], url: str, lease: Lease) -> int:
+    with Store(url) as store:
+        ledger = store.ledger(lease.study_id)
+        start()
+        return ledger.record(lease, make_training(), number, TrialState.COMPLETE, make_measurement(seed=number)).number
 
 
 def create_one(number: int, start: Callable[[], int], url: str) -> tuple[str, bool]:
@@ -63,8 +71,8 @@ def take_all(number: int, start: Callable[[], int], url: str) -> list[str]:
     taken = []
     with Store(url) as store:
         start()
-        while study := store.acquire(f"runner-{number}", LONG):
-            taken.append(study.id)
+        while held := store.acquire(f"runner-{number}", LONG):
+            taken.append(held.study.id)
     return taken
 
 
@@ -101,12 +109,12 @@ def use_or_delete(number: int, start: Callable[[], int], url: str) -> str:
 def die_while_recording(url: str, study_id: str, whole: int, moment: str) -> None:
     """Record ``whole`` trials, then be killed inside one more: after a statement that starts so, or at COMMIT."""
     with Store(url) as store:
-        ledger = store.ledger(study_id)
+        ledger, lease = store.ledger(study_id), lease_of(store, study_id)
         for repeat in range(whole):
-            ledger.record(make_training(repeat), repeat, TrialState.COMPLETE, make_measurement())
+            ledger.record(lease, make_training(repeat), repeat, TrialState.COMPLETE, make_measurement())
 
         def after_statement(connection: Connection, _: object, statement: str, *others: object) -> None:
-            connection.info["has written"] = statement.startswith("UPDATE trials")
+            connection.info["has written"] = statement.startswith(("UPDATE trials", "RELEASE SAVEPOINT"))
             if statement.startswith(moment):
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -116,15 +124,15 @@ def die_while_recording(url: str, study_id: str, whole: int, moment: str) -> Non
 
         event.listen(Engine, "after_cursor_execute", after_statement)
         event.listen(Engine, "commit", at_commit)
-        ledger.record(make_training(whole), whole, TrialState.COMPLETE, make_measurement())
+        ledger.record(lease, make_training(whole), whole, TrialState.COMPLETE, make_measurement())
 
 
 def record_for_ever(url: str, study_id: str, done: Any) -> None:
     """Record trial after trial, and say so after each."""
     with Store(url) as store:
-        ledger = store.ledger(study_id)
+        ledger, lease = store.ledger(study_id), lease_of(store, study_id)
         repeat = 0
         while True:
-            ledger.record(make_training(repeat), repeat, TrialState.COMPLETE, make_measurement())
+            ledger.record(lease, make_training(repeat), repeat, TrialState.COMPLETE, make_measurement())
             done.put(repeat)
             repeat += 1

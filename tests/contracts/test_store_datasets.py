@@ -149,13 +149,13 @@ class TestUse:
         ready = store.create_study(make_spec())[0]
         taken = store.acquire(ME, LONG)
         assert taken is not None
-        assert taken.id == ready.id
+        assert taken.study.id == ready.id
         assert store.acquire(ME, LONG) is None
         check(store, report if outcome is DatasetState.READY else broken)
         add(store)  # a newer version that is being checked is none of its business
         taken = store.acquire(ME, LONG)
         assert taken is not None
-        assert (taken.id, taken.datasets) == (waiting.id, {"zoo": 1})
+        assert (taken.study.id, taken.study.datasets) == (waiting.id, {"zoo": 1})
 
     def test_what_an_unfinished_study_uses_is_not_deleted(self, store: Store) -> None:
         add(store)

@@ -10,10 +10,9 @@ from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.search.store import Store
 from taskgraft.search.study.comparison import Comparison, SearchEffort
 from taskgraft.search.study.states import TRANSITIONS, State
-from taskgraft.search.study.trial import TrialState
 from taskgraft.space.tree import BranchTree
 from tests.contracts.store_workers import create_one, race
-from tests.search.store.samples import LONG, ME, make_measurement, make_spec, make_study, make_training, study_in
+from tests.search.store.samples import LONG, ME, make_spec, make_study, record, study_in
 
 
 class TestCreate:
@@ -47,8 +46,8 @@ class TestComparisons:
         asked = Comparison(("flat", "tag"), 3, 60_000, 2, tree, {("a", "b"): 6}, effort)
         made, _ = store.create_study(make_spec(), parent=parent.id, comparison=asked)
         assert store.get_study(made.id).comparison == asked
-        assert store.comparisons_of(parent.id) == (made,)
-        assert store.comparisons_of(made.id) == ()
+        assert store.comparisons_of(parent.id).items == (made,)
+        assert store.comparisons_of(made.id).items == ()
         assert store.get_study(parent.id).comparison is None
 
     def test_a_comparison_has_the_label_that_it_trains_against_in_its_specification(self, store: Store) -> None:
@@ -236,8 +235,7 @@ class TestDelete:
         study = make_study(store)
         kept = make_study(store)
         for one in (study, kept):
-            ledger = store.ledger(one.id)
-            ledger.record(make_training(), 0, TrialState.COMPLETE, make_measurement())
+            record(store, one.id)
         store.delete_study(study.id)
         with pytest.raises(NotFound):
             store.ledger(study.id)

@@ -9,8 +9,16 @@ import pytest
 from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.evaluators.measurement import Checkpoint
 from taskgraft.search.store import KeptTraining, Store
-from taskgraft.search.study.trial import Training, TrialState
-from tests.search.store.samples import make_measurement, make_outcomes, make_spec, make_study, make_training
+from taskgraft.search.study.trial import Training
+from tests.search.store.samples import (
+    lease_of,
+    make_measurement,
+    make_outcomes,
+    make_spec,
+    make_study,
+    make_training,
+    record,
+)
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -21,9 +29,13 @@ def kept(study_id: str, steps_left: int = 0, training: Training | None = None, d
     return KeptTraining(study_id, digest, study_id, training or make_training(), measured)
 
 
+def keep(store: Store, one: KeptTraining) -> None:
+    store.trainings.keep(lease_of(store, one.study_id), one)
+
+
 def test_a_training_is_read_back_with_its_earlier_checkpoints(url: str, store: Store) -> None:
     study = make_study(store)
-    store.trainings.keep(kept(study.id, training=Training(make_training().tree, 3, is_probe=True)))
+    keep(store, kept(study.id, training=Training(make_training().tree, 3, is_probe=True)))
     with Store(url) as other:
         (found,) = other.trainings.find(DIGEST)
     expected = kept(study.id)
@@ -40,8 +52,8 @@ def test_a_training_is_read_back_with_its_earlier_checkpoints(url: str, store: S
 def test_what_was_taken_furthest_comes_first(store: Store) -> None:
     ids = [make_study(store).id for _ in range(4)]
     for study_id, left in zip(ids, (30, 0, 60, 0), strict=True):
-        store.trainings.keep(kept(study_id, left))
-    store.trainings.keep(kept(ids[0], digest="f" * 64))
+        keep(store, kept(study_id, left))
+    keep(store, kept(ids[0], digest="f" * 64))
     assert [one.study_id for one in store.trainings.find(DIGEST)] == [ids[1], ids[3], ids[0], ids[2]]
     assert store.trainings.find("0" * 64) == ()
 
@@ -49,35 +61,36 @@ def test_what_was_taken_furthest_comes_first(store: Store) -> None:
 def test_a_study_keeps_of_each_training_the_one_that_went_furthest(store: Store) -> None:
     study = make_study(store)
     for repeat, left in enumerate((60, 20, 40, 20)):
-        store.trainings.keep(kept(study.id, left, make_training(repeat)))
+        keep(store, kept(study.id, left, make_training(repeat)))
     (found,) = store.trainings.find(DIGEST)
     assert (found.measurement.steps_left, found.training.repeat) == (20, 3)
 
 
 def test_threads_may_keep_the_same_training(store: Store) -> None:
     study = make_study(store)
+    lease = lease_of(store, study.id)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda left: store.trainings.keep(kept(study.id, left)), range(8)))
+        list(pool.map(lambda left: store.trainings.keep(lease, kept(study.id, left)), range(8)))
     assert [one.measurement.steps_left for one in store.trainings.find(DIGEST)] == [0]
 
 
 def test_trainings_vanish_with_the_study_that_keeps_them(store: Store) -> None:
     first, second = make_study(store), make_study(store)
-    store.trainings.keep(kept(first.id))
-    store.trainings.keep(replace(kept(second.id), origin=first.id))
+    lease = lease_of(store, first.id)
+    keep(store, kept(first.id))
+    keep(store, replace(kept(second.id), origin=first.id))
     store.delete_study(first.id)
     assert [(one.study_id, one.origin) for one in store.trainings.find(DIGEST)] == [(second.id, first.id)]
     with pytest.raises(NotFound):
-        store.trainings.keep(kept(first.id))
+        store.trainings.keep(lease, kept(first.id))
     store.delete_study(second.id)
     assert store.trainings.find(DIGEST) == ()
 
 
 def test_a_trial_says_where_it_was_taken_over_from(url: str, store: Store) -> None:
     study = make_study(store)
-    ledger = store.ledger(study.id)
-    ledger.record(make_training(0), 1, TrialState.COMPLETE, make_measurement(), taken_over_from="0123456789abcdef")
-    ledger.record(make_training(1), 1, TrialState.COMPLETE, make_measurement())
+    record(store, study.id, make_training(0), taken_over_from="0123456789abcdef")
+    record(store, study.id, make_training(1))
     with Store(url) as other:
         trials = other.ledger(study.id).trials()
     assert [trial.taken_over_from for trial in trials] == ["0123456789abcdef", None]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from scipy.fft import dct
 
 from taskgraft.errors import InvalidInput, Unavailable
 from taskgraft.evaluators._torchaudio import torchaudio
-from taskgraft.evaluators.datasets.audio import read_audio
+from taskgraft.evaluators.datasets.audio import MAX_SAMPLE, read_audio
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import Corpus, read_corpus
 from taskgraft.evaluators.features import (
@@ -189,3 +190,21 @@ def test_padding_the_waveform_and_padding_the_rows_is_the_same_for_every_kind() 
         behind = padded.shape[2] - short.shape[2]
         assert behind > 10
         torch.testing.assert_close(padded, torch.cat([short, silence.expand(-1, -1, behind)], 2), msg=name)
+
+
+@pytest.mark.parametrize("front_end", [front_ends.LogMel(), Mfcc()])
+def test_the_loudest_samples_that_are_read_have_finite_features(front_end: front_ends.Mel) -> None:
+    loudest = MAX_SAMPLE * torch.sign(noise(4000))
+    assert build_rows(front_end)(loudest).isfinite().all()
+    assert build_rows(front_end)(loudest).half().isfinite().all()
+
+
+def test_a_clip_that_cannot_be_read_is_named_with_its_dataset(tmp_path: Path) -> None:
+    corpus = read_corpus(write_tones(tmp_path / "corpus"))
+    soundfile.write(corpus.audio(3), np.full(4000, 1e19), 16_000, subtype="FLOAT")
+    with pytest.raises(InvalidInput) as raised:
+        build_pack(corpus, "changed", FRONT_END, tmp_path / "cache")
+    (fault,) = raised.value.faults
+    assert fault.where == f"{corpus.name}: {corpus.audio(3)}"
+    assert fault.message.endswith("got 1e+19")
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -16,6 +16,7 @@ from taskgraft.evaluators.metrics import (
     reductions,
     worst_reduction,
 )
+from taskgraft.evaluators.metrics.interval import draw_clips
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.integers(1, 9)), min_size=1)
 
@@ -121,6 +122,19 @@ def test_tasks_of_one_corpus_are_resampled_together() -> None:
     assert reduction_interval([one, one, one]) == reduction_interval([one])
     others = [TaskComparison(corpus, "accuracy", [perfect], [poor]) for corpus in "cde"]
     assert reduction_interval(others)[0] > reduction_interval([one])[0]
+
+
+def test_draws_that_are_kept_are_those_that_would_be_drawn_again() -> None:
+    random = np.random.default_rng(5)
+    truth = random.integers(2, size=120)
+    repeats = [answering(truth, random.random(120) < share) for share in (0.9, 0.8, 0.7)]
+    compared = [TaskComparison(corpus, "accuracy", repeats, repeats[::-1]) for corpus in "cd"]
+    first = reduction_interval(compared)
+    assert reduction_interval(compared) == first
+    (weights, _), generator = draw_clips((120, 120), 0, 1000), np.random.default_rng(0)
+    for drawn in weights:
+        np.testing.assert_array_equal(drawn, generator.multinomial(120, np.full(120, 1 / 120), size=1000))
+    np.testing.assert_array_equal(draw_clips((120, 120), 0, 1000)[1].integers(9, size=9), generator.integers(9, size=9))
 
 
 def test_repeats_that_disagree_widen_the_interval() -> None:

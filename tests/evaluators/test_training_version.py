@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "e3449ad501b79ffdf4c17b7784bf6750f104dbc84c99e4e3541cf31ba017e08d")
+PINNED = (2, "9ca0ee83e07d5bba126ed99199a0022020702ca5c92fb26b232fefa8129d463f")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

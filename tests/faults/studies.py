@@ -12,6 +12,7 @@ from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.spec import StudySpec
+from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from tests.faults.dying import DATABASE, OWNER
 from tests.search.corpora import SHORT, beeps_spec, write_beeps
@@ -39,12 +40,15 @@ def open_store(folder: Path) -> Store:
 def take(store: Store, study: Study, folder: Path) -> StudyRun:
     """Take the lease, from a runner that was killed too. One worker: a second one costs seconds to start."""
     held = store.acquire_study(study.id, OWNER, LEASE_SECONDS)
-    return StudyRun(store, held, OWNER, folder, base=folder, machines=Machines(cores=1))
+    return StudyRun(store, held, folder, base=folder, machines=Machines(cores=1))
 
 
 def findings(store: Store, study: Study) -> tuple[str, Any, Any]:
     """What a study found out: matrix, tree, result."""
-    matrix = reduction_matrix(study.spec, store.ledger(study.id).trials())
+    trials = store.ledger(study.id).trials()
+    matrix = reduction_matrix(study.spec, trials)
+    if study.state is State.SUCCEEDED:
+        assert store.findings.matrix(study.id) == (matrix, len(trials)), "what is kept is what is found"
     return matrix.to_csv(), study.tree, study.result
 
 

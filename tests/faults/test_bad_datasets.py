@@ -113,7 +113,7 @@ def test_a_body_of_another_type(service: Datasets) -> None:
 
 def test_an_upload_that_announces_too_much(service: Datasets) -> None:
     with _connected(service) as connection:
-        connection.sendall(_head(1 << 40))
+        connection.sendall(_head(service, 1 << 40))
         assert b" 413 " in connection.recv(65_536)
 
 
@@ -124,19 +124,17 @@ def test_an_upload_that_is_too_large_without_saying_so(service: Datasets) -> Non
 
 
 def test_an_upload_that_is_cut_off_half_way(service: Datasets) -> None:
-    head = (
-        b"PUT /v1/datasets/bad HTTP/1.1\r\nHost: x\r\nContent-Type: application/zip\r\nContent-Length: 5000000\r\n\r\n"
-    )
     with _connected(service) as connection:
-        connection.sendall(head + bytes(2_000_000))
+        connection.sendall(_head(service, 5_000_000) + bytes(2_000_000))
         wait_until(service.left)
     wait_until(lambda: not service.left())
     assert service.http.get("/v1/datasets/bad").status_code == 404
 
 
-def _head(length: int) -> bytes:
-    lines = ("PUT /v1/datasets/bad HTTP/1.1", "Host: x", "Content-Type: application/zip", f"Content-Length: {length}")
-    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+def _head(service: Datasets, length: int) -> bytes:
+    host = service.url.removeprefix("http://")
+    lines = ("PUT /v1/datasets/bad HTTP/1.1", f"Host: {host}", f"Content-Type: {ZIP['Content-Type']}")
+    return "".join(f"{line}\r\n" for line in (*lines, f"Content-Length: {length}", "")).encode()
 
 
 def _connected(service: Datasets) -> socket.socket:

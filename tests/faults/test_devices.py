@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from taskgraft.search.running import pipeline
+from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.study.states import State
 from tests.faults.dying import OWNER
 from tests.faults.studies import lenient_spec, new_folder, open_store, take
@@ -61,9 +62,9 @@ def test_a_study_from_before_devices_were_kept_stays_on_the_processor(
         run = take(store, study, folder)
         run.lease.stop()
         facts = {name: fact for name, fact in run.run().facts.items() if name != "device"}
-        take(store, study, folder)
-        store.set_facts(study.id, OWNER, facts)
+        held = store.acquire_study(study.id, OWNER, LEASE_SECONDS)
+        store.set_facts(held.lease, facts)
         count(1, monkeypatch)
-        run = take(store, store.get_study(study.id), folder)
+        run = take(store, study, folder)
         run.lease.stop()
         assert run.run().device == "cpu"

@@ -30,7 +30,7 @@ def run(folder: Path, machines: Machines, **more: Any) -> Found:
     with open_store(folder) as store:
         study = store.create_study(beeps_spec(**more))[0]
         held = store.acquire_study(study.id, OWNER, LEASE_SECONDS)
-        ended = StudyRun(store, held, OWNER, folder, base=folder, machines=machines).run()
+        ended = StudyRun(store, held, folder, base=folder, machines=machines).run()
         assert (ended.state, ended.reason) == (State.SUCCEEDED, None)
         trained = {
             trial.training: (timeless(trial.measurement), weights(Checkpoints(folder, study.id), trial.training))

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
+import soundfile
 
 from taskgraft.errors import NotFound, Unavailable
 from taskgraft.search.running.artifacts import study_dir
@@ -99,6 +101,15 @@ def test_a_corrupt_clip_fails_the_study_and_is_named(folder: Path, store: Store)
     assert "31.wav" in (ended.reason or "")
     assert "recording" in (ended.reason or "")
     assert not list((folder / "features").glob("*"))
+
+
+def test_a_clip_whose_features_would_be_infinite_fails_the_study_and_is_named(folder: Path, store: Store) -> None:
+    soundfile.write(folder / "beeps/31.wav", np.full(2400, 1e19), 8_000, subtype="FLOAT")
+    ended = take(store, store.create_study(lenient_spec())[0], folder).run()
+    assert ended.state is State.FAILED
+    assert "beeps" in (ended.reason or "")
+    assert "31.wav: a sample lies within" in (ended.reason or "")
+    assert "got 1e+19" in (ended.reason or "")
 
 
 def test_a_study_that_is_cancelled_just_before_it_fails_is_cancelled(folder: Path, store: Store) -> None:

@@ -17,8 +17,13 @@ def running(
     log: Path,
     expect: Sequence[int] = (0,),
     environment: Mapping[str, str] = MappingProxyType({}),
+    *,
+    may_end: bool = False,
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A program that is still there when the block ends, and then ends in order; what it logs stands in ``log``."""
+    """A program that is still there when the block ends, and then ends in order; what it logs stands in ``log``.
+
+    One that ``may_end`` is only ended.
+    """
     with (
         log.open("w") as file,
         subprocess.Popen(
@@ -27,9 +32,9 @@ def running(
     ):
         try:
             yield program
-            assert program.poll() is None, log.read_text()
+            assert may_end or program.poll() is None, log.read_text()
             program.terminate()
-            assert program.wait(PATIENCE) in expect, log.read_text()
+            assert program.wait(PATIENCE) in expect or may_end, log.read_text()
         finally:
             program.kill()
 

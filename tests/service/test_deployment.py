@@ -1,5 +1,6 @@
 """The files that put Taskgraft on other machines: what can be proved of them without an engine."""
 
+import importlib.util
 import re
 import shlex
 from itertools import pairwise
@@ -11,6 +12,7 @@ import yaml
 
 from taskgraft.api.cli.main import app
 from taskgraft.api.settings import PREFIX, Settings
+from taskgraft.logs import FORMATS
 
 ROOT = Path(__file__).parents[2]
 OURS = {"api", "runner", "ray-head", "ray-worker"}
@@ -28,7 +30,7 @@ def test_every_role_has_a_service(compose: dict[str, Any]) -> None:
         service = compose["services"][name]
         assert (service["build"], service["image"]) == (".", "taskgraft")
         assert service["volumes"] == ["data:/data"]
-    assert re.fullmatch(r"postgres:\d+", compose["services"]["postgres"]["image"])
+    assert re.fullmatch(r"postgres:\d+\.\d+(@sha256:[0-9a-f]{64})?", compose["services"]["postgres"]["image"])
     assert set(compose["volumes"]) == {"data", "database"}
 
 
@@ -55,8 +57,59 @@ def test_services_wait_for_what_they_need(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert set(service.get("depends_on", ())) <= set(compose["services"]), name
     assert "pg_isready" in " ".join(compose["services"]["postgres"]["healthcheck"]["test"])
+    for service in compose["services"].values():
+        conditions = {needed["condition"] for needed in service.get("depends_on", {}).values()}
+        assert conditions <= {"service_healthy"}
     for name in ("api", "runner"):
-        assert compose["services"][name]["depends_on"]["postgres"] == {"condition": "service_healthy"}
+        assert "postgres" in compose["services"][name]["depends_on"]
+
+
+def test_every_service_is_confined(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"} & set(service), name
+        assert service["pids_limit"] >= 256, name
+        assert re.fullmatch(r"\d+g", service["mem_limit"]), name
+        assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"]), name
+        for place in service["tmpfs"]:
+            path, _, options = place.partition(":")
+            assert Path(path).is_absolute(), name
+            assert "size=" in options, name
+
+
+def test_what_may_be_written_is_memory_or_a_volume(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        places = [place.partition(":")[0] for place in compose["services"][name]["tmpfs"]]
+        assert places == ["/tmp", "/home/taskgraft"]
+        assert compose["services"][name]["environment"]["TASKGRAFT_DATA_DIR"] == "/data"
+    lines = (ROOT / "Dockerfile").read_text()
+    assert "useradd --create-home --uid 1000 taskgraft" in lines
+    assert "uid=1000" in compose["services"]["api"]["tmpfs"][1]
+
+
+def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert published == {"api": ["127.0.0.1:8080:8080"]}
+
+
+def test_only_those_who_need_the_database_reach_it(compose: dict[str, Any]) -> None:
+    members = {name for name, service in compose["services"].items() if "storage" in service["networks"]}
+    assert members == {"postgres", "api", "runner"}
+    assert compose["networks"]["storage"] == {"internal": True}
+
+
+def test_health_checks_run_what_there_is(compose: dict[str, Any]) -> None:
+    """Each is a command of the image: its module can be found, its code compiles, Ray has its command."""
+    kind, *command = compose["services"]["runner"]["healthcheck"]["test"]
+    assert (kind, command[:2]) == ("CMD", ["python", "-m"])
+    assert importlib.util.find_spec(command[2])
+    _, python, option, code = compose["services"]["api"]["healthcheck"]["test"]
+    assert (python, option) == ("python", "-c")
+    compile(code, "healthcheck", "exec")
+    for name in ("ray-head", "ray-worker"):
+        assert compose["services"][name]["healthcheck"]["test"][:3] == ["CMD", "ray", "health-check"]
 
 
 def test_commands_are_those_that_there_are(compose: dict[str, Any]) -> None:
@@ -68,12 +121,15 @@ def test_commands_are_those_that_there_are(compose: dict[str, Any]) -> None:
                 assert following in commands
             if word == "ray":
                 assert following == "start"
+        assert compose["services"][name]["environment"]["TASKGRAFT_LOG_FORMAT"] in FORMATS
         if name != "api":  # members of a Ray cluster move data through shared memory
             assert compose["services"][name]["shm_size"] == "2gb"
 
 
 def test_the_image_copies_what_is_there() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
+    (base,) = (line for line in lines if line.startswith("FROM "))
+    assert re.fullmatch(r"FROM python:3\.11\.\d+-slim-bookworm(@sha256:[0-9a-f]{64})?", base)
     sources = [source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]]
     assert {"pyproject.toml", "src"} <= set(sources)
     for source in sources:

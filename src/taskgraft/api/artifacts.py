@@ -22,6 +22,20 @@ from taskgraft.errors import NotFound, Unavailable
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first moment that a zip can name: equal files give equal archives."""
 _RANGE = re.compile(r"bytes=\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})(?:\s*,\s*(?:\d{1,18}-\d{0,18}|-\d{1,18}))*\s*")
+_BYTES = "application/octet-stream"
+_MEDIA_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".yaml": "application/yaml",
+    ".zip": "application/zip",
+}
+MEDIA_TYPES = (_BYTES, *(media_type.partition(";")[0] for media_type in _MEDIA_TYPES.values()))
+"""What files may be sent as. Nothing that a browser would run or draw is among them."""
+
+
+def media_type(name: str) -> str:
+    """Return what a file of this name is sent as."""
+    return _MEDIA_TYPES.get(Path(name).suffix, _BYTES)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -76,7 +90,7 @@ def respond(request: Request, path: Path, filename: str) -> Response:
     if request.headers.get("if-range", etag) == etag:
         _check_range(request.headers.get("range"), path.stat().st_size)
     headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode('ascii')}:"
-    return FileResponse(path, headers=headers, filename=filename)
+    return FileResponse(path, headers=headers, filename=filename, media_type=media_type(filename))
 
 
 def _has_it(if_none_match: str, etag: str) -> bool:

@@ -52,6 +52,7 @@ class DatasetView(BaseModel):
     fault_count: int
     warnings: list[str]
     fingerprint: str | None = Field(description="SHA-256 over all its bytes")
+    made_by: str | None = Field(None, description="the id of the token that made it; null if the service was open")
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -66,6 +67,7 @@ class DatasetView(BaseModel):
             source=dataset.source.kind,  # type: ignore[arg-type]
             progress=progress,
             fingerprint=dataset.fingerprint,
+            made_by=dataset.made_by,
             created_at=dataset.created_at,
             updated_at=dataset.updated_at,
             **_found(dataset.report),

@@ -1,6 +1,8 @@
 """The OpenAPI document, and a page made from it that needs no network."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -9,7 +11,11 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from taskgraft.api.problems import MEDIA_TYPE
+from taskgraft.api.context import problems
+from taskgraft.api.examples import example_of
+from taskgraft.api.middleware.headers import NOTHING
+from taskgraft.api.middleware.tokens import OPEN
+from taskgraft.api.problems import MEDIA_TYPE, problem_example
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1b2733 }
@@ -18,6 +24,9 @@ table { border-collapse: collapse; width: 100% } td { padding: .2rem .8rem .2rem
 td:first-child { white-space: nowrap; width: 14rem } code { font-family: ui-monospace, monospace } p { margin: .3rem 0 }
 a { color: #2f6db5 }
 """
+_ONLY_THIS_STYLE = f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; {NOTHING}"
+"""Content-Security-Policy of the page."""
+_TOKEN = {"type": "http", "scheme": "bearer", "description": "tg_ID_SECRET, as `taskgraft token create` prints it"}
 
 
 def install(app: FastAPI) -> None:
@@ -25,25 +34,51 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _as_problems(
-                get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            )
+            document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+            _describe_doors(document)
+            app.openapi_schema = _with_examples(_as_problems(document))
         return app.openapi_schema
 
     async def page(_: Request) -> Response:
-        return HTMLResponse(render(app.openapi()))
+        return HTMLResponse(render(app.openapi()), headers={"Content-Security-Policy": _ONLY_THIS_STYLE})
 
     app.openapi = openapi  # type: ignore[method-assign]
     app.add_route("/docs", page, include_in_schema=False)
 
 
+def _describe_doors(document: dict[str, Any]) -> None:
+    """Describe what happens to a request before it reaches a route (`taskgraft.api.middleware`)."""
+    document["components"]["securitySchemes"] = {"token": _TOKEN}
+    for path, method, operation in _operations(document):
+        statuses = {421} if path in OPEN else {401, 403, 421}
+        statuses |= set() if method in ("get", "head") else {403, 415}
+        for status, response in problems(*sorted(statuses)).items():
+            operation["responses"].setdefault(str(status), {"description": response["description"]})
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+        if path not in OPEN:
+            operation["security"] = [{}, {"token": []}]  # the first one: a service without tokens is open
+
+
+def _with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """Give every JSON body an example, by the name of its schema."""
+    for _, _, operation in _operations(document):
+        holders = [*operation["responses"].values(), operation.get("requestBody", {})]
+        contents = [content for holder in holders for content in holder.get("content", {}).values()]
+        for content in contents:
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if (example := example_of(name)) is not None:
+                content["example"] = example
+    return document
+
+
 def _as_problems(document: dict[str, Any]) -> dict[str, Any]:
     """Describe errors as problem details: FastAPI describes them in a form of its own."""
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    schema = {"$ref": "#/components/schemas/Problem"}
     for _, _, operation in _operations(document):
         for status, response in operation["responses"].items():
             if status >= "400":
-                response["content"] = problem
+                example = problem_example(int(status), response["description"])
+                response["content"] = {MEDIA_TYPE: {"schema": schema, "example": example}}
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     return document

@@ -1,63 +1,23 @@
 """Handlers for everything that goes wrong: each error becomes problem details, never a traceback."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
-from taskgraft.api.problems import MEDIA_TYPE, Problem, plain_problem, problem_of
-from taskgraft.errors import Fault, InvalidInput, MalformedInput, TaskgraftError
+from taskgraft.api.middleware.answers import answer_error, refuse
+from taskgraft.errors import MAX_FAULTS, Fault, InvalidInput, MalformedInput, TaskgraftError
 from taskgraft.search.study.spec import as_fault
 
-MAX_BODY = 1 << 20
-"""Bytes that a request's body may have, uploads apart."""
-_UPLOADS = "/v1/datasets/"
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
-class BodyLimit:
-    """Middleware that refuses bodies above a number of bytes, announced or not: ``uploads`` of them for datasets."""
-
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY, uploads: int = MAX_BODY) -> None:
-        self._app = app
-        self._limit = limit
-        self._uploads = uploads
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting what comes in."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        is_upload = scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS)
-        limit = self._uploads if is_upload else self._limit
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > limit:
-            await _respond(_too_large(limit))(scope, receive, send)
-            return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise HTTPException(413, _too_large(limit).detail)
-            return message
-
-        await self._app(scope, counted, send)
-
-
-def _too_large(limit: int) -> Problem:
-    return plain_problem(413, f"a body has at most {limit} bytes")
-
-
-def install(app: FastAPI, upload_bytes: int = MAX_BODY) -> None:
+def install(app: FastAPI) -> None:
     """Give ``app`` its handlers; an error without a handler becomes an internal error."""
-    app.add_middleware(BodyLimit, uploads=upload_bytes)
     app.add_exception_handler(TaskgraftError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http)
@@ -66,14 +26,14 @@ def install(app: FastAPI, upload_bytes: int = MAX_BODY) -> None:
 
 async def _on_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, TaskgraftError)
-    return _respond(problem_of(error))
+    return answer_error(error)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes):
-        return _respond(plain_problem(415, "the body is JSON: send it with Content-Type: application/json"))
-    return _respond(problem_of(_invalid(error.errors())))
+        return refuse(415, "the body is JSON: send it with Content-Type: application/json")
+    return answer_error(_invalid(error.errors()))
 
 
 def _invalid(errors: Sequence[Any]) -> InvalidInput:
@@ -81,21 +41,29 @@ def _invalid(errors: Sequence[Any]) -> InvalidInput:
     if errors[0]["type"] == "json_invalid":
         message = f"not JSON: {errors[0]['ctx']['error']} at character {errors[0]['loc'][1]}"
         return MalformedInput.at("body", message)
-    faults = [as_fault({**error, "loc": error["loc"][1:]}) for error in errors]
-    return InvalidInput(fault if fault.where else Fault("body", fault.message) for fault in faults)
+    faults = [as_fault({**error, "loc": error["loc"][1:]}) for error in errors[:MAX_FAULTS]]
+    named = [fault if fault.where else Fault("body", fault.message) for fault in faults]
+    return InvalidInput(named, len(errors) - len(named))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     details = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not allowed here"}
-    problem = plain_problem(error.status_code, details.get(error.status_code, error.detail))
-    return _respond(problem, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return refuse(error.status_code, details.get(error.status_code, error.detail), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of all routes of a path: the router itself names those of the first one."""
+    scope = {name: value for name, value in request.scope.items() if name not in ("fastapi", "path_params")}
+    return [method for method in _METHODS if _is_route(request.app.routes, {**scope, "method": method})]
+
+
+def _is_route(routes: Sequence[BaseRoute], scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 async def _on_unexpected(_: Request, __: Exception) -> Response:
-    return _respond(plain_problem(500, "an unexpected error; the service's log says which"))
-
-
-def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(problem.model_dump(exclude_none=True))
-    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
+    return refuse(500, "an unexpected error; the service's log says which")

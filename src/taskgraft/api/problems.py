@@ -4,16 +4,20 @@ import http.client
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
 from taskgraft.errors import (
     Conflict,
     Fault,
+    Forbidden,
     InvalidInput,
+    LeaseLost,
     MalformedInput,
+    NotAuthenticated,
     NotFound,
+    QuotaExceeded,
     TaskgraftError,
     TrainingFailed,
     Unavailable,
@@ -57,8 +61,12 @@ KINDS: Mapping[type[TaskgraftError], _Kind] = MappingProxyType(
         TaskgraftError: _Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "error", "The service failed"),
         InvalidInput: _Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", "Invalid input"),
         MalformedInput: _Kind(HTTPStatus.BAD_REQUEST, "malformed-input", "Malformed input"),
+        NotAuthenticated: _Kind(HTTPStatus.UNAUTHORIZED, "not-authenticated", "A token is needed"),
+        Forbidden: _Kind(HTTPStatus.FORBIDDEN, "forbidden", "Not allowed"),
         NotFound: _Kind(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
         Conflict: _Kind(HTTPStatus.CONFLICT, "conflict", "Not allowed in this state"),
+        LeaseLost: _Kind(HTTPStatus.CONFLICT, "lease-lost", "Another runner has taken the study"),
+        QuotaExceeded: _Kind(HTTPStatus.TOO_MANY_REQUESTS, "quota-exceeded", "As much as the token may have"),
         Unavailable: _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Not available"),
         TrainingFailed: _Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "training-failed", "The training failed"),
     }
@@ -78,6 +86,15 @@ def problem_of(error: TaskgraftError) -> Problem:
 def plain_problem(status: int, detail: str) -> Problem:
     """Return a problem that HTTP itself has a name for (unknown route, wrong method, too large a body)."""
     return Problem(title=_phrase(status), status=status, detail=detail, errors=None)
+
+
+def problem_example(status: int, detail: str) -> dict[str, Any]:
+    """Return a problem of this status as plain data: one of the error tree, or else one of HTTP itself."""
+    for cls, kind in KINDS.items():
+        if kind.status == status:
+            error = cls([Fault("tasks.0.name", "is required")]) if issubclass(cls, InvalidInput) else cls(detail)
+            return problem_of(error).model_dump(mode="json", exclude_none=True)
+    return plain_problem(status, detail).model_dump(mode="json", exclude_none=True)
 
 
 def error_of(status: int, body: str) -> TaskgraftError:

@@ -21,6 +21,7 @@ from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.evidence.verdict import summarize
 from taskgraft.search.running.artifacts import artifacts_dir, study_dir
 from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.running.stored import kept_matrix
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.fields import AUTO
 from taskgraft.search.study.machines import Machines
@@ -200,7 +201,8 @@ def find_finished(spec: StudySpec, folder: Path) -> Study | None:
 
 
 def _outcome(store: Store, study: Study, folder: Path) -> Outcome:
-    outcome = Outcome(study, reduction_matrix(study.spec, store.ledger(study.id).trials()), folder)
+    matrix = kept_matrix(store, study) or reduction_matrix(study.spec, store.ledger(study.id).trials())
+    outcome = Outcome(study, matrix, folder)
     if outcome.picture and outcome.result and study.tree:
         result = outcome.result
         picture = draw_tree(study.tree, summarize(result.verdict, result.ar, result.verified_for))
@@ -275,8 +277,8 @@ def work_on(
     with without_collector():
         from taskgraft.search.running.pipeline import StudyRun
 
-    study = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
-    work = StudyRun(store, study, _OWNER, folder, base=base, machines=machines)
+    held = store.acquire_study(study.id, _OWNER, LEASE_SECONDS)
+    work = StudyRun(store, held, folder, base=base, machines=machines)
 
     def pause() -> None:
         observer.pausing()

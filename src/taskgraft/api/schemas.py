@@ -1,20 +1,21 @@
 """What the answers look like: typed, so that the OpenAPI document is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from taskgraft.search.evidence.compared import ComparedTrial, compare_trials
+from taskgraft.search.evidence.compared import ComparedTrial
 from taskgraft.search.evidence.length import Finding
+from taskgraft.search.study.comparison import MAX_SEEDS
 from taskgraft.search.study.comparison_table import ComparisonTable
 from taskgraft.search.study.result import Compressed, FinalVerdict, Retrained
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial, Study
-from taskgraft.search.study.trial import Trial, TrialState
+from taskgraft.search.study.trial import TrialState
 from taskgraft.space.matrix import Cell, Pair, ReductionMatrix
 from taskgraft.space.tasks import TaskKind
 from taskgraft.space.template import Template
@@ -147,6 +148,15 @@ class ComparisonView(BaseModel):
         )
 
 
+_A_TEXT: dict[str, Any] = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "null"}]}
+
+
+def _whole(most: int | None = None) -> dict[str, Any]:
+    """Return the schema of a whole number from 1, or null."""
+    limits = {"minimum": 1} | ({} if most is None else {"maximum": most})
+    return {"anyOf": [{"type": "integer", **limits}, {"type": "null"}]}
+
+
 class ComparisonRequest(BaseModel):
     """A request to compare a study's tree with other systems."""
 
@@ -155,16 +165,23 @@ class ComparisonRequest(BaseModel):
     systems: list[str] = Field(
         default=["all"], description="names of systems, or `all`", examples=[["independent", "flat", "tree"]]
     )
-    seeds: Annotated[int, Strict()] | None = Field(None, description="by default as many as the study has repeats")
+    seeds: Annotated[int, Strict()] | None = Field(
+        None, description="by default as many as the study has repeats", json_schema_extra=_whole(MAX_SEEDS)
+    )
     group_budget: Annotated[int, Strict()] | None = Field(
-        None, description="parameters that rows of groups may have; those of the tree by default"
+        None,
+        description="parameters that rows of groups may have; those of the tree by default",
+        json_schema_extra=_whole(),
     )
     nuisance: str | None = Field(
         None,
         description="a label column that is no task, for the row `adversarial` to train against; no row by default",
         examples=["dialect"],
+        json_schema_extra=_A_TEXT,
     )
-    nuisance_dataset: str | None = Field(None, description="the dataset of that column, if the study has several")
+    nuisance_dataset: str | None = Field(
+        None, description="the dataset of that column, if the study has several", json_schema_extra=_A_TEXT
+    )
 
 
 class StudyView(BaseModel):
@@ -191,6 +208,7 @@ class StudyView(BaseModel):
         description="the study whose tree this one makes for another threshold, or that it compares, if any"
     )
     comparison: ComparisonView | None = Field(description="what it compares; null if it searches for a tree")
+    made_by: str | None = Field(None, description="the id of the token that made it; null if the service was open")
     created_at: datetime
     updated_at: datetime
 
@@ -215,6 +233,7 @@ class StudyView(BaseModel):
             spec=study.spec,
             parent=study.parent,
             comparison=ComparisonView.of(study),
+            made_by=study.made_by,
             created_at=study.created_at,
             updated_at=study.updated_at,
         )
@@ -242,17 +261,38 @@ class TreeRequest(BaseModel):
     )
 
 
+class SummaryView(BaseModel):
+    """A study in a list; the study itself says the rest."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    state: State
+    stage: Stage | None = Field(description="null before it first starts")
+    progress: Progress
+    reason: str | None = Field(description="why it failed, stopped, or could not keep its threshold")
+    result: ResultView | None = Field(description="null until the study has succeeded")
+    parent: str | None = Field(
+        description="the study whose tree this one makes for another threshold, or that it compares, if any"
+    )
+    is_comparison: bool = Field(description="whether it compares a tree; otherwise it searches for one")
+    created_at: datetime
+    updated_at: datetime
+
+
 class StudyPage(BaseModel):
     """Some of the studies, newest first."""
 
-    items: list[StudyView]
+    items: list[SummaryView]
     next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
 class StudyList(BaseModel):
-    """A list of studies of one kind, oldest first."""
+    """Some studies of one kind, oldest first."""
 
     items: list[StudyView]
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
 class TrialView(BaseModel):
@@ -310,15 +350,11 @@ class TrialView(BaseModel):
         )
 
 
-class TrialList(BaseModel):
-    """Every training of a study, in the order they ended."""
+class TrialListPage(BaseModel):
+    """Some of the trainings of a study, in the order in which they ended."""
 
     items: list[TrialView]
-
-    @classmethod
-    def of(cls, trials: Sequence[Trial], spec: StudySpec) -> Self:
-        """Return what the API shows of ``trials``, each compared with the baselines of its repeat and length."""
-        return cls(items=[TrialView.of(compared) for compared in compare_trials(trials, spec.errors)])
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last")
 
 
 class UnknownView(BaseModel):
@@ -348,9 +384,10 @@ class MatrixView(BaseModel):
     tasks: tuple[str, ...]
     cells: list[CellView]
     not_asked: list[UnknownView] = Field([], description="depths of the study at which a pair has no cell")
+    trials: int | None = Field(None, description="how many trainings it rests on; further ones may have ended since")
 
     @classmethod
-    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = ()) -> Self:
+    def of(cls, matrix: ReductionMatrix, depths: Iterable[int] = (), trials: int | None = None) -> Self:
         """Return what the API shows of ``matrix``, whose pairs might have a cell at each of ``depths``."""
         cells = [
             CellView(
@@ -369,7 +406,7 @@ class MatrixView(BaseModel):
             for first, second in matrix.pairs()
         }
         not_asked = [UnknownView(task_a=a, task_b=b, depths=there) for (a, b), there in missing.items() if there]
-        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked)
+        return cls(tasks=matrix.tasks, cells=cells, not_asked=not_asked, trials=trials)
 
     def to_matrix(self) -> ReductionMatrix:
         """Return the matrix that `of` shows.

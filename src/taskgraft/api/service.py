@@ -11,14 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import uvicorn
 
-from taskgraft.api.app import create_app
+from taskgraft.api.app import create_app, end_waits
+from taskgraft.api.connections import server_config
+from taskgraft.api.places import check_has_token, make_data_dir
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
+from taskgraft.logs import set_up_logs
 from taskgraft.search.store import Store
 
 _log = logging.getLogger(__name__)
@@ -30,8 +34,6 @@ _HEALTHY = 60.0
 _GRACE = 20.0
 """Seconds that the runner has to end in order; after that it is killed."""
 _POLL = 0.2
-_DRAIN = 10
-"""Seconds that open answers may take when the service stops."""
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, with_runner: bool = True) -> None:
@@ -42,17 +44,21 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
     Only the main thread of a process may call this, since only it hears signals.
 
     Raises:
+        InvalidInput: others could reach the service, and it has no token to ask for.
         Unavailable: the port is taken, the data folder cannot be written, or the database does not answer.
     """
-    _make_data_dir(settings)
+    set_up_logs(settings.log_format)
+    make_data_dir(settings)
     with _listening(settings) as listener, _stopped_by_signals():
         # Opened here first: the API and the runner find a database that is up to date, or neither starts.
-        Store(settings.database_url).close()
-        config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=_DRAIN)
+        with Store(settings.database_url) as store:
+            check_has_token(settings, store)
+        app = create_app(settings)
+        config = server_config(app, settings, log_config=None, log_level="warning")
         # Not among the arguments, which every user of the machine can read: it may hold a password.
-        secrets = {"TASKGRAFT_DATABASE_URL": settings.database_url}
-        with RunnerProcess(runner_command(settings), secrets) if with_runner else nullcontext():
-            _Server(config, on_ready or (lambda _: None)).run(sockets=[listener])
+        environment = {"TASKGRAFT_DATABASE_URL": settings.database_url, "TASKGRAFT_LOG_FORMAT": settings.log_format}
+        with RunnerProcess(runner_command(settings), environment) if with_runner else nullcontext():
+            _Server(config, on_ready or (lambda _: None), partial(end_waits, app)).run(sockets=[listener])
 
 
 def runner_command(settings: Settings) -> list[str]:
@@ -123,30 +129,26 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that tells when it answers."""
+    """Uvicorn that tells when it answers, and when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None], on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
             self._on_ready(_url(listener))
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _make_data_dir(settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"the data folder {settings.data_dir} cannot be made: {error.strerror}") from error
-    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
-        raise Unavailable(f"the data folder {settings.data_dir} cannot be written")
 
 
 @contextmanager
@@ -162,6 +164,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             ) from error
         raise Unavailable(f"cannot listen at {where}: {error.strerror}") from error
     with listener:
+        # Connections inherit it. asyncio sets it itself only on sockets that name their protocol, which this one does
+        # not: without it, the body of an answer waits 40 ms for the client to acknowledge the headers.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 

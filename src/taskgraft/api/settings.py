@@ -1,6 +1,7 @@
 """Settings of a service, and the one place that reads them from the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,19 @@ from typing import Self
 
 from taskgraft.errors import Fault, InvalidInput
 from taskgraft.evaluators.datasets.archive import Limits
+from taskgraft.logs import TEXT, check_format
 from taskgraft.search.store import sqlite_url
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
 
 PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
 _LARGEST = Limits()
-_LIMITS = ("upload_bytes", "upload_files", "upload_expanded")
+_LIMITS = ("upload_bytes", "upload_files", "upload_expanded", "connections")
 _NUMBERS = {"port": "a port", "cores": "a number of cores", "train_ahead": "a number of trainings"}
-_NUMBERS |= dict.fromkeys(_LIMITS, "a limit")
+_SECONDS = ("head_seconds", "body_seconds", "answer_seconds")
+_NUMBERS |= dict.fromkeys(_LIMITS, "a limit") | dict.fromkeys(_SECONDS, "a number of seconds")
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HOST_RULE = "a host is a name or an address, with or without a port: audio.example.org, 10.0.0.7:8080, [::1]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,15 @@ class Settings:
     another one. Port 0 takes any free one. Without ``ray_address`` the runner starts a Ray of its own on
     ``cores`` of this machine, by default all that it may use. At most ``train_ahead`` models are trained at once, on
     free cores, before a study asks for them. Manifests below the folders ``datasets_root`` may be registered. An upload
-    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes.
+    has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes. Lines of
+    the log have the form ``log_format``, "text" or "json".
+
+    Besides its own address the service goes by the names ``allowed_hosts``, each with or without a port. It holds at
+    most ``connections``. A client has ``head_seconds`` to say what it asks for, ``body_seconds`` for a body (and more
+    if that is large), and ``answer_seconds`` to take the next part of an answer.
 
     Raises:
-        InvalidInput: an invalid port, number or limit, an empty host, or a root that is not a folder.
+        InvalidInput: an invalid port, number, limit, host or format, or a root that is not a folder.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -45,6 +55,12 @@ class Settings:
     upload_bytes: int = _LARGEST.bytes
     upload_files: int = _LARGEST.files
     upload_expanded: int = _LARGEST.expanded
+    allowed_hosts: tuple[str, ...] = ()
+    connections: int = 512
+    head_seconds: float = 10
+    body_seconds: float = 20
+    answer_seconds: float = 60
+    log_format: str = TEXT
 
     def __post_init__(self) -> None:
         faults = []
@@ -54,10 +70,17 @@ class Settings:
             faults.append(Fault("host", "is required; got ''"))
         limits = {name: getattr(self, name) for name in _LIMITS}
         faults += [Fault(name, f"a limit is 1 or more; got {limit}") for name, limit in limits.items() if limit < 1]
+        times = {name: getattr(self, name) for name in _SECONDS}
+        faults += [Fault(name, f"seconds are above 0; got {time}") for name, time in times.items() if not time > 0]
+        faults += [Fault("allowed_hosts", f"{_HOST_RULE}; got {host!r:.80}") for host in self._strange_hosts()]
         strays = [root for root in self.datasets_root if not root.is_dir()]
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
         try:
             self.machines  # noqa: B018  # it checks itself
+        except InvalidInput as error:
+            faults += error.faults
+        try:
+            check_format("log_format", self.log_format)
         except InvalidInput as error:
             faults += error.faults
         if faults:
@@ -66,6 +89,9 @@ class Settings:
         object.__setattr__(self, "data_dir", Path(self.data_dir).absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "taskgraft.db"))
+
+    def _strange_hosts(self) -> list[str]:
+        return [host for host in self.allowed_hosts if not _HOST.fullmatch(host)]
 
     @property
     def machines(self) -> Machines:
@@ -83,8 +109,9 @@ class Settings:
     ) -> Self:
         """Return settings from ``TASKGRAFT_DATA_DIR``, ``_DATABASE_URL``, ``_HOST``, ``_PORT`` and so on.
 
-        ``TASKGRAFT_DATASETS_ROOT`` names folders with ``:`` between them (``;`` on Windows). A variable that is empty
-        counts as absent; ``given`` values take precedence.
+        ``TASKGRAFT_DATASETS_ROOT`` names folders with ``:`` between them (``;`` on Windows), and
+        ``TASKGRAFT_ALLOWED_HOSTS`` names with commas. A variable that is empty counts as absent; ``given`` values take
+        precedence.
 
         Raises:
             InvalidInput: a value that breaks a rule.
@@ -95,6 +122,8 @@ class Settings:
             values[name] = _whole(name, found[name])
         if "datasets_root" in values:
             values["datasets_root"] = tuple(map(Path, filter(None, found["datasets_root"].split(os.pathsep))))
+        if "allowed_hosts" in values:
+            values["allowed_hosts"] = tuple(filter(None, map(str.strip, found["allowed_hosts"].split(","))))
         return cls(**values | dict(given))  # type: ignore[arg-type]
 
 

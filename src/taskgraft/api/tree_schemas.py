@@ -71,3 +71,22 @@ class TreeView(BaseModel):
         [], description="cells that were not asked about and could let a pair share more"
     )
     trainings_needed: NeededView | None = Field(None, description="trainings that would answer what is unknown")
+
+
+class TradeoffPointView(BaseModel):
+    """The tree of a study from a threshold on."""
+
+    ar_threshold: Fraction = Field(description="Q: from here on, up to that of the next item")
+    digest: str = Field(description="of the tree: equal trees have equal digests")
+    encoder_parameters: int
+    parameters: int | None = Field(description="heads included")
+
+
+class TradeoffView(BaseModel):
+    """Every threshold at which the tree changes; `GET /v1/studies/{id}/tree?ar_threshold=Q` returns the tree there."""
+
+    items: list[TradeoffPointView] = Field(description="by threshold, in ascending order; the first one is 0")
+    exact: bool = Field(
+        description="whether the tree can't change between these thresholds. If trainings of the study stopped early "
+        "or whole trees were judged, they are the figures of the reduction matrix, and the tree may change between them"
+    )

@@ -14,6 +14,7 @@ from taskgraft.errors import Unavailable
 from taskgraft.evaluators.datasets.archive import Limits, inspect
 from taskgraft.search.store import Store
 from taskgraft.search.study.dataset import Dataset, Uploaded, datasets_dir, upload_file
+from taskgraft.search.study.token import Token
 
 _LOCK = "lock"
 _NEW_SECONDS = 1.0
@@ -32,11 +33,13 @@ class Upload:
         """Keep the next bytes."""
         self._file.write(chunk)
 
-    def finish(self, name: str, store: Store, limits: Limits) -> tuple[Dataset, bool]:
-        """Check the zip and add it as a version; return whether it is new. The runner unpacks it.
+    def finish(self, name: str, store: Store, limits: Limits, token: Token | None) -> tuple[Dataset, bool]:
+        """Check the zip and add it as a version of ``token``; return whether it is new. The runner unpacks it.
 
         Raises:
             InvalidInput: the zip breaks a rule.
+            Forbidden: the dataset is not the token's.
+            QuotaExceeded: the token may not store so many bytes.
             Unavailable: there is no room to unpack it, or the database fails.
         """
         self._file.close()
@@ -45,7 +48,9 @@ class Upload:
             raise Unavailable(
                 f"the disk is too full: the upload unpacks to {archive.expanded:,} bytes, {free:,} are free"
             )
-        dataset, self.is_accepted = store.datasets.add(name, self._source, archive.digest)
+        dataset, self.is_accepted = store.datasets.add(
+            name, self._source, archive.digest, token=token, stored_bytes=archive.expanded
+        )
         return dataset, self.is_accepted
 
     def close(self) -> None:

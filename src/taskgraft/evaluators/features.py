@@ -6,7 +6,6 @@ Notation: ``n`` clips, ``f`` bands, ``t`` frames.
 import hashlib
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from taskgraft.errors import Fault, InvalidInput, Unavailable
 from taskgraft.evaluators._torchaudio import torchaudio
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.manifest import Corpus
+from taskgraft.evaluators.unfinished import sweep_unfinished, unfinished
 from taskgraft.space import front_ends
 from taskgraft.space.front_ends import FrontEnd, Mel
 
@@ -192,10 +192,10 @@ def build_pack(
     folder = cache / name
     if not folder.exists():
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache, ignore_cleanup_errors=True) as building:
-                _write_pack(corpus, front_end, Path(building), progress)
-                Path(building).rename(folder)
+            sweep_unfinished(cache)
+            with unfinished(folder) as building:
+                _write_pack(corpus, front_end, building, progress)
+                building.rename(folder)
         except OSError as error:
             if not folder.exists():  # otherwise another process was faster
                 raise Unavailable(f"features of {corpus.name} could not be written to {cache}: {error}") from error
@@ -229,7 +229,7 @@ def _clip_frames(corpus: Corpus, front_end: FrontEnd) -> Iterator[NDArray[np.flo
         try:
             waveform = torch.from_numpy(read_audio(corpus.audio(clip), front_end.sample_rate))
         except InvalidInput as error:  # go on, to report all of them at once
-            faults.extend(error.faults)
+            faults.extend(Fault(f"{corpus.name}: {fault.where}", fault.message) for fault in error.faults)
             continue
         frames: NDArray[np.float16] = rows(waveform).T.numpy().astype(np.float16, order="C")
         yield frames

@@ -8,6 +8,8 @@ from typing import Self
 from taskgraft.errors import InvalidInput
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_PATTERN = f"^{_NAME.pattern}$"
+"""The same rule for JSON schemas."""
 MAX_NAME = 64
 NAME_RULE = "1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ COMMANDS = (
     *("demo", "serve", "runner", "run", "plan", "compare"),
     *("submit", "status", "watch"),
     *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
-    *("synthesize", "size", "templates", "predict", "datasets"),
+    *("backup", "restore"),
+    *("synthesize", "size", "templates", "predict", "datasets", "token"),
 )
 
 
@@ -29,14 +31,15 @@ def test_help_shows_every_command() -> None:
 
 
 def test_every_command_has_json() -> None:
-    groups = {(): app, ("datasets",): app.registered_groups[0].typer_instance}
+    groups: dict[tuple[str, ...], Any] = {(): app}
+    groups |= {(str(group.name),): group.typer_instance for group in app.registered_groups}
     paths = [
         (*group, command.name or command.callback.__name__)
         for group, commands in groups.items()
         for command in (commands.registered_commands if commands else ())
         if command.callback
     ]
-    assert ("datasets", "add") in paths
+    assert {("datasets", "add"), ("token", "create")} <= set(paths)
     for path in paths:
         said = taskgraft(*path, "--help")
         assert said.code == 0, path
@@ -114,6 +117,13 @@ def test_settings_that_break_a_rule_are_bad_input(tmp_path: Path, monkeypatch: p
         "error: host: is required; got ''",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_that_is_allowed_is_a_name(tmp_path: Path) -> None:
+    said = taskgraft("serve", "--allowed-host", "a.example", "--allowed-host", "http://b", "--data-dir", tmp_path)
+    assert said.code == 2
+    assert said.err.startswith("error: allowed_hosts: a host is a name or an address")
+    assert "got 'http://b'" in said.err
 
 
 def test_a_runner_without_its_database_is_trouble_outside(tmp_path: Path) -> None:

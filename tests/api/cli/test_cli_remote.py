@@ -18,6 +18,7 @@ from taskgraft.space.tree import BranchTree
 from tests.api.cli.commands import taskgraft, write
 from tests.api.conftest import DEPTH, Api, body
 from tests.search.results import RESULT
+from tests.search.store.samples import lease_of
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def succeed(api: Api, study_id: str) -> None:
     api.run(study_id, Stage.EXPORT)
     tasks = tuple(str(task["name"]) for task in body()["tasks"])
     document = tree_document(BranchTree.flat(tasks, DEPTH, DEPTH), get_template("cnn8"), 0.1)
-    api.store.finish(study_id, "runner", State.SUCCEEDED, result=RESULT, tree=document)
+    api.store.finish(lease_of(api.store, study_id), State.SUCCEEDED, result=RESULT, tree=document)
 
 
 def test_a_study_is_submitted_and_cancelled(api: Api, tmp_path: Path) -> None:
@@ -109,7 +110,9 @@ def test_a_study_is_watched_to_its_end(api: Api) -> None:
     def work() -> None:
         api.run(study_id, Stage.PAIRS)
         training = RunningTrial(("gender", "word"), 8, 0, 0.5, 3.0, "here:1")
-        api.store.renew(study_id, "runner", 60.0, progress=Progress(1, 4, 0.3, 90.0, 400.0, 9), running=[training])
+        api.store.renew(
+            lease_of(api.store, study_id), 60.0, progress=Progress(1, 4, 0.3, 90.0, 400.0, 9), running=[training]
+        )
         time.sleep(2.5)
         succeed(api, study_id)
 
@@ -123,7 +126,7 @@ def test_a_study_is_watched_to_its_end(api: Api) -> None:
 def test_watching_a_study_that_does_not_succeed_ends_with_1(api: Api) -> None:
     study_id = api.post()
     api.run(study_id, Stage.PAIRS)
-    api.store.finish(study_id, "runner", State.FAILED, reason="it [rained]")
+    api.store.finish(lease_of(api.store, study_id), State.FAILED, reason="it [rained]")
     said = taskgraft("watch", study_id)
     assert said.code == 1
     assert said.out == "failed: it [rained]\n"

@@ -1,4 +1,5 @@
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -46,9 +47,19 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     assert probe(tmp_path / "x.wav").channels == 2
 
 
-def test_huge_finite_samples_stay_finite(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "x.wav", np.full((4, 2), 3e38), 16_000, subtype="FLOAT")
-    assert np.isfinite(read_audio(tmp_path / "x.wav", 16_000)).all()
+def test_whole_numbers_of_32_bits_as_floats_are_read(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.wav", np.full((4, 2), -(2.0**31)), 16_000, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(tmp_path / "x.wav", 16_000), np.full(4, -(2.0**31), np.float32))
+
+
+@pytest.mark.parametrize("huge", [1e19, -1e19, 3e38])
+def test_samples_whose_energies_would_be_infinite_are_refused_with_their_value(tmp_path: Path, huge: float) -> None:
+    samples = np.zeros(100_000)
+    samples[99_000] = huge
+    soundfile.write(tmp_path / "x.wav", samples, 16_000, subtype="FLOAT")
+    both_refuse(
+        tmp_path / "x.wav", "a sample lies within ±4,294,967,296, normally within ±1; got " + re.escape(f"{huge:g}")
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -50,7 +50,7 @@ def test_the_demo_corpus_is_made_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(registry, "DEMO_CLIPS", 40)
     seen: list[int] = []
     assert known_datasets() == ("demo-speech",)
-    half = tmp_path / "data" / "corpora" / f".demo-speech-{RECIPE}-half"  # of a process that was killed
+    half = tmp_path / "data" / "corpora" / f".demo-speech-{RECIPE}-{'5' * 32}"  # of a process that was killed
     half.mkdir(parents=True)
     for _ in range(2):
         manifest = resolve_dataset(

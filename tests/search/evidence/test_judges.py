@@ -102,3 +102,17 @@ def test_a_probe_answers_for_fixed_repeats_until_the_whole_training_is_there() -
     assert list(evidence.judge.repeats(AB)) == [probe]
     evidence.add(finished(whole, World({("a", "b", 5): 0.0}).measure(whole), evidence.facts.count))
     assert list(evidence.judge.repeats(AB)) == [whole]
+
+
+def test_the_interval_is_that_of_the_whole_training_once_it_has_taken_the_place_of_its_probe() -> None:
+    """It stayed that of the probe, unless a reader of the ledger worked it out afresh."""
+    spec = make_spec(2, decision="point", ar_threshold=0.1)
+    tasks = [Training(BranchTree.flat(task, 8, 8)) for task in "ab"]
+    probe, whole = Training(AB, is_probe=True), Training(AB)
+    trials = [finished(one, World().measure(one), place) for place, one in enumerate(tasks)]
+    trials.append(finished(probe, World({("a", "b", 5): 0.09}, threshold=0.1).measure(probe), 2))
+    evidence = Evidence(spec, trials)
+    before = evidence.interval(AB)
+    trials.append(finished(whole, World({("a", "b", 5): 0.01}).measure(whole), 3))
+    evidence.add(trials[-1])
+    assert evidence.interval(AB) == Evidence(spec, trials).interval(AB) != before

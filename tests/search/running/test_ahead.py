@@ -16,6 +16,7 @@ from taskgraft.evaluators.open_training import Look
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.strategy import Settled
@@ -24,6 +25,7 @@ from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld, cases
 from tests.search.running.test_reuse import digest_of
+from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec
 
 GROUPS_OF_THREE = {"tasks": 3, "strategy": "groups", "depths": [4, 8]}
@@ -55,11 +57,11 @@ class Workers:
 
     def new_driver(self) -> StudyDriver:
         checkpoints = Checkpoints(self.folder, self.study)
-        reuse = Reuse(self.spec, self.store.trainings, checkpoints)
-        ledger = self.store.ledger(self.study)
+        records = Records(self.store, lease_of(self.store, self.study))
+        reuse = Reuse(self.spec, records, checkpoints)
         return StudyDriver(
             self.spec,
-            ledger,
+            records,
             checkpoints,
             reuse=reuse,
             digest_of=lambda job: self.study + digest_of(job),  # nothing is taken over from other studies
@@ -305,8 +307,8 @@ def test_when_the_time_is_up_nothing_is_trained_ahead(store: Store, tmp_path: Pa
     workers = up_to_the_group(store, tmp_path, budget={"seconds": 1000})
     assert len(workers.under_way) == 2
     _, second = workers.both()
-    ledger, checkpoints = store.ledger(workers.study), Checkpoints(tmp_path, workers.study)
-    late = StudyDriver(workers.spec, ledger, checkpoints, 2000, reuse=Reuse(workers.spec, store.trainings, checkpoints))
+    records, checkpoints = Records(store, lease_of(store, workers.study)), Checkpoints(tmp_path, workers.study)
+    late = StudyDriver(workers.spec, records, checkpoints, 2000, reuse=Reuse(workers.spec, records, checkpoints))
     with pytest.raises(StopIteration):
         late.next_job()
     assert second.training not in workers.ledger()

@@ -16,6 +16,7 @@ from taskgraft.search.running.agenda import ComparisonAgenda
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.strategy import Settled
@@ -25,6 +26,7 @@ from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
+from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec
 
 WORLD = CurveWorld({(a, b, 8): 0.0 for a, b in permutations("abc", 2)}, worst_tree=0.0)
@@ -46,10 +48,9 @@ def drive(store: Store, folder: Path, spec: StudySpec, comparison: Comparison | 
     """A study, or a comparison, driven to its end without Ray."""
     study = store.create_study(spec, comparison=comparison)[0]
     checkpoints = Checkpoints(folder, study.id)
-    reuse, agenda = Reuse(spec, store.trainings, checkpoints), ComparisonAgenda(comparison) if comparison else None
-    driver = StudyDriver(
-        spec, store.ledger(study.id), checkpoints, reuse=reuse, digest_of=digest_of, train_ahead=0, agenda=agenda
-    )
+    records, agenda = Records(store, lease_of(store, study.id)), ComparisonAgenda(comparison) if comparison else None
+    reuse = Reuse(spec, records, checkpoints)
+    driver = StudyDriver(spec, records, checkpoints, reuse=reuse, digest_of=digest_of, train_ahead=0, agenda=agenda)
     while True:
         try:
             job = driver.next_job()
@@ -71,7 +72,7 @@ def compare(store: Store, folder: Path, spec: StudySpec, systems: Sequence[str])
 
 def trained_by(driver: StudyDriver) -> set[Training]:
     """What was not taken over."""
-    trials = driver._ledger.trials()
+    trials = driver._records.trials()
     return {trial.training for trial in trials if trial.taken_over_from is None}
 
 

@@ -11,6 +11,7 @@ from taskgraft.evaluators.trunk import Trunk
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.records import Records
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.groups import affinities
 from taskgraft.search.strategies.strategy import Ask, Settled
@@ -18,6 +19,7 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.trial import TrialState
 from taskgraft.space.tree import BranchTree
+from tests.search.store.samples import lease_of
 from tests.search.worlds import World, make_spec, measurement
 
 
@@ -33,7 +35,7 @@ def new_study(store: Store, spec: StudySpec) -> str:
 
 def make_driver(store: Store, spec: StudySpec, folder: Path, study: str | None = None) -> StudyDriver:
     study = study or new_study(store, spec)
-    return StudyDriver(spec, store.ledger(study), Checkpoints(folder, study))
+    return StudyDriver(spec, Records(store, lease_of(store, study)), Checkpoints(folder, study))
 
 
 def next_job(driver: StudyDriver) -> Job:
@@ -258,7 +260,7 @@ def test_a_failed_training_is_recorded_and_ends_the_study(store: Store, tmp_path
 def test_time_that_a_study_was_worked_on_before_counts_for_its_budget(store: Store, tmp_path: Path) -> None:
     spec = make_spec(2, budget={"seconds": 1000})
     study = new_study(store, spec)
-    driver = StudyDriver(spec, store.ledger(study), Checkpoints(tmp_path, study), busy_before=2000)
+    driver = StudyDriver(spec, Records(store, lease_of(store, study)), Checkpoints(tmp_path, study), busy_before=2000)
     assert len(drive(driver, World(elsewhere=0.0))) == 2
     decision = driver.decision()
     assert isinstance(decision, Settled)

@@ -16,6 +16,7 @@ from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
 from tests.search.running.test_ahead import Workers
+from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec, outcomes
 
 WORLD = CurveWorld(worst_tree=0.0)
@@ -221,7 +222,7 @@ def test_a_training_of_another_study_is_taken_over_instead(store: Store, tmp_pat
     study.under_way.remove(last)
     trained = WORLD.train(last)
     evidence = Evidence(study.spec, [*store.ledger(study.study).trials(), ended(last, trained)])
-    index.keep(replace(kept, digest=digest_of(job_for(TREE, study.spec, evidence))))
+    index.keep(lease_of(store, other.study), replace(kept, digest=digest_of(job_for(TREE, study.spec, evidence))))
     study.driver.on_measured(last, trained)
     assert not study.driver.is_needed(job)
     study.driver.take_over()

@@ -10,7 +10,7 @@ from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.optimisation.class_weights import ClassWeights
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Trainer
-from taskgraft.search.evidence.compared import compare_trials
+from taskgraft.search.evidence.compared import Repeat, compare_with
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trunks import trunk_of
 from taskgraft.search.running.jobs import Job, job_for
@@ -157,7 +157,8 @@ def test_lists_of_trainings_compare_it_with_the_baselines_of_the_studys_own_reci
         (Training(BranchTree.flat(["pitch"], 8, 8)), {"pitch": 0.9}),
         (Training(PAIR, recipe="seed-emotion"), {"loud": 0.6, "pitch": 0.9}),
     ]
-    compared = list(compare_trials([finished(one, measurement(metrics)) for one, metrics in trainings]))
+    baselines: dict[Repeat, dict[str, float]] = {(0, None): {"loud": 0.8, "pitch": 0.9}}
+    compared = [compare_with(finished(one, measurement(metrics)), baselines) for one, metrics in trainings]
     assert [round(one.ar, 6) if one.ar is not None else None for one in compared] == [0.5, 0.0, 0.0, 0.25]
 
 

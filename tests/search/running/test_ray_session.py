@@ -1,5 +1,6 @@
 """What a local Ray consists of, what it leaves behind, and what its workers import."""
 
+import ipaddress
 import json
 import os
 import signal
@@ -105,3 +106,38 @@ def test_a_worker_imports_what_trains_and_nothing_of_the_search() -> None:
     modules = set(done.stdout.split())
     assert {"torch", "taskgraft.evaluators.training", "taskgraft.search.running.tuner"} <= modules
     assert not modules & {"scipy", "networkx", "optuna", "sqlalchemy", "onnx", "onnxruntime", "torch._dynamo"}
+
+
+_SOCKETS = """
+import json, os, psutil, ray
+os.environ.update(RAY_AUTH_MODE="disabled", RAY_AUTH_TOKEN="theirs")
+from taskgraft.search.running.ray_session import ray_session
+from taskgraft.search.study.machines import Machines
+
+def listening(process):
+    return [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+
+with ray_session(Machines(cores=1)):
+    own = ray.get(ray.remote(lambda: os.getpid()).remote())
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    found = {one.pid: listening(one) for one in processes}
+    shown = [word for one in processes for word in one.cmdline() if os.environ["RAY_AUTH_TOKEN"] in word]
+    modes = {one.environ().get("RAY_AUTH_MODE") for one in processes if one.pid == own or one.name() == "raylet"}
+    print(json.dumps({"worker": own in found, "listening": list(found.values()), "shown": shown, "modes": list(modes),
+                      "token": os.environ["RAY_AUTH_TOKEN"]}), flush=True)
+assert (os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"]) == ("disabled", "theirs")
+"""
+
+
+@pytest.mark.slow
+def test_a_local_ray_listens_on_loopback_alone_and_has_a_token_of_its_own() -> None:
+    """Whoever speaks to it runs code as us. What the environment says is for clusters."""
+    done = subprocess.run([sys.executable, "-c", _SOCKETS], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    addresses = [address for process in found["listening"] for address in process]
+    assert len(addresses) >= 5
+    assert all(ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback for address in addresses), addresses
+    assert found["worker"]
+    assert found["modes"] == ["token"]
+    assert found["shown"] == []
+    assert len(found["token"]) == 64

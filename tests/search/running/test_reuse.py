@@ -14,6 +14,7 @@ from taskgraft.search.evidence.reduction_matrix import matrix_of
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse, needs_weights
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.strategy import Settled
@@ -21,6 +22,7 @@ from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
+from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec, measurement
 
 EASY = CurveWorld({("a", "b", 8): 0.0, ("a", "c", 8): 0.0, ("b", "c", 8): 0.03, ("b", "c", 4): 0.0}, worst_tree=0.0)
@@ -49,8 +51,9 @@ class Studies:
 
     def driver(self, study: str) -> StudyDriver:
         spec, checkpoints = self.store.get_study(study).spec, self.checkpoints(study)
-        reuse = Reuse(spec, self.store.trainings, checkpoints)
-        return StudyDriver(spec, self.store.ledger(study), checkpoints, reuse=reuse, digest_of=digest_of)
+        records = Records(self.store, lease_of(self.store, study))
+        reuse = Reuse(spec, records, checkpoints)
+        return StudyDriver(spec, records, checkpoints, reuse=reuse, digest_of=digest_of)
 
     def checkpoints(self, study: str) -> Checkpoints:
         return Checkpoints(self.folder, study)
@@ -180,7 +183,9 @@ def test_a_training_that_was_kept_and_not_recorded_is_not_trained_again(studies:
     measured = EASY.train(job)
     assert measured.weights
     studies.checkpoints(study).save(job.training, measured.weights)
-    Reuse(Studies.spec(), studies.store.trainings, studies.checkpoints(study)).keep(job, digest_of(job), measured)
+    Reuse(Studies.spec(), Records(studies.store, lease_of(studies.store, study)), studies.checkpoints(study)).keep(
+        job, digest_of(job), measured
+    )
     studies.drive(study)
     (first, *_) = studies.store.ledger(study).trials()
     assert (first.training, first.taken_over_from) == (job.training, None)

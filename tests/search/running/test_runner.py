@@ -1,5 +1,6 @@
 """The runner as a process, and what it survives."""
 
+import json
 import os
 import shutil
 import signal
@@ -42,7 +43,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_the_process_works_until_it_is_told_to_stop(store: Store, tmp_path: Path, number: signal.Signals) -> None:
     study = store.create_study(make_spec(2))[0]
     command = [sys.executable, "-m", "taskgraft.search.running.runner", "--data-dir", str(tmp_path)]
+    left = tmp_path / "features" / f".pack-{'a' * 32}"
+    left.mkdir(parents=True)
     environment = {**os.environ, "TASKGRAFT_DATABASE_URL": sqlite_url(tmp_path / "store.db")}
+    environment["TASKGRAFT_LOG_FORMAT"] = "json"
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: store.get_study(study.id).state is State.FAILED)
         process.send_signal(number)
@@ -50,7 +54,11 @@ def test_the_process_works_until_it_is_told_to_stop(store: Store, tmp_path: Path
     assert process.returncode == 0
     assert "tasks.0.dataset: a dataset is one of demo-speech" in (store.get_study(study.id).reason or "")
     assert f"study {study.id}: failed" in said
-    assert store.runner_seen() is not None
+    logged = [json.loads(line) for line in said.splitlines()]
+    assert [line["study"] for line in logged if study.id in line["message"]] == [study.id] * 2
+    assert {line["owner"].split(":")[1] for line in logged if "study" in line} == {str(process.pid)}
+    assert not left.exists()  # a maker that was killed left it
+    assert store.runner_silence() is not None
     assert "Traceback" not in said
 
 
@@ -60,11 +68,11 @@ def test_a_study_that_was_deleted_under_it_stops_no_runner(store: Store, tmp_pat
     take = store.acquire
 
     def take_and_lose(owner: str, seconds: float) -> object:
-        study = take(owner, seconds)
-        if study and study.id == gone:
+        held = take(owner, seconds)
+        if held and held.study.id == gone:
             store.pause_study(gone)
             store.delete_study(gone)
-        return study
+        return held
 
     store.acquire = take_and_lose  # type: ignore[assignment,method-assign]
     runner = Runner(store, tmp_path)
@@ -82,7 +90,7 @@ def test_a_study_that_is_deleted_while_a_training_ends_leaves_no_files(
     from taskgraft.search.running.pipeline import StudyRun  # takes seconds, for this test alone
 
     study = store.create_study(make_spec(2))[0].id
-    run = StudyRun(store, store.acquire_study(study, "runner", 30), "runner", tmp_path)
+    run = StudyRun(store, store.acquire_study(study, "runner", 30), tmp_path)
 
     def work() -> None:
         store.pause_study(study)

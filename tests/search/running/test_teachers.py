@@ -17,6 +17,7 @@ from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job, job_for
 from taskgraft.search.running.pipeline import schedule_of, training_digest_of
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import needs_weights
 from taskgraft.search.running.working import Work, to_config
 from taskgraft.search.store import Store, sqlite_url
@@ -30,6 +31,7 @@ from tests.search.curves import CurveWorld
 from tests.search.running.test_ahead import Workers
 from tests.search.running.test_driver import finish, make_driver, new_study, next_job
 from tests.search.running.test_reuse import Studies
+from tests.search.store.samples import lease_of
 from tests.search.worlds import LENGTHS, World, finished, make_spec, measurement
 
 DISTIL = {"epochs": 8, "algorithm": "distil"}
@@ -82,7 +84,7 @@ def test_every_joint_training_has_the_teachers_of_its_tasks(
 
     def driver() -> StudyDriver:
         lengths = LENGTHS if spec.training.epochs == "auto" else ()
-        return StudyDriver(spec, store.ledger(study), Checkpoints(tmp_path, study), lengths=lengths)
+        return StudyDriver(spec, Records(store, lease_of(store, study)), Checkpoints(tmp_path, study), lengths=lengths)
 
     while not isinstance((now := driver()).decision(), Settled):  # as if every training had been killed
         job = next_job(now)

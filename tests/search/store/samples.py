@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+from sqlalchemy import select, update
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.search.store import Store
+from taskgraft.search.store.tables import studies
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
-from taskgraft.search.study.trial import Training
+from taskgraft.search.study.trial import Training, Trial, TrialState
 from taskgraft.space.tree import BranchTree
 
 TASKS = ("age", "command", "gender")
@@ -51,6 +54,36 @@ def make_measurement(tasks: Sequence[str] = ("age", "gender"), clips: int = 20, 
     )
 
 
+def lease_of(store: Store, study_id: str) -> Lease:
+    """The present lease of a study. If nobody holds it, it is taken, and stays in its state."""
+    with store._database.begin() as connection:
+        row = connection.execute(select(studies.c.owner, studies.c.epoch).where(studies.c.id == study_id)).one()
+        if row.owner is not None:
+            return Lease(study_id, row.owner, row.epoch)
+        taken = {"owner": ME, "epoch": row.epoch + 1, "updated_at": studies.c.updated_at}
+        connection.execute(update(studies).where(studies.c.id == study_id).values(taken))
+    return Lease(study_id, ME, row.epoch + 1)
+
+
+def record(
+    store: Store,
+    study_id: str,
+    training: Training | None = None,
+    measured: Measurement | None = None,
+    *,
+    seed: int = 1,
+    error: str | None = None,
+    value: float | None = None,
+    taken_over_from: str | None = None,
+) -> Trial:
+    """Record a training, by default as complete."""
+    training = training or make_training()
+    state = TrialState.COMPLETE if error is None else TrialState.FAILED
+    measured = None if error is not None else measured or make_measurement(training.tasks)
+    ledger, lease = store.ledger(study_id), lease_of(store, study_id)
+    return ledger.record(lease, training, seed, state, measured, error, value=value, taken_over_from=taken_over_from)
+
+
 def study_in(store: Store, state: State) -> Study:
     """A new study in this state; one that runs or is being cancelled is held by `ME`."""
     study = make_study(store)
@@ -58,10 +91,10 @@ def study_in(store: Store, state: State) -> Study:
         return store.pause_study(study.id)
     if state is State.QUEUED:
         return study
-    store.acquire_study(study.id, ME, LONG)
+    held = store.acquire_study(study.id, ME, LONG)
     if state is State.CANCELLING:
         return store.cancel_study(study.id)
-    return store.get_study(study.id) if state is State.RUNNING else store.finish(study.id, ME, state)
+    return held.study if state is State.RUNNING else store.finish(held.lease, state)
 
 
 def held_in(store: Store, state: State) -> Study:

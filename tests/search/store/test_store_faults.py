@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from taskgraft.errors import InvalidInput, TaskgraftError, Unavailable
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import DatabaseAway, Store, sqlite_url
 from taskgraft.search.study.trial import TrialState
-from tests.search.store.samples import make_measurement, make_spec, make_study, make_training
+from tests.search.store.samples import lease_of, make_measurement, make_spec, make_study, make_training, record
 
 SECRET = "s3cret-pass"
 
@@ -63,7 +63,7 @@ def test_a_url_that_the_store_does_not_take(url: str, message: str) -> None:
 @pytest.mark.parametrize("secret", [f"me:{SECRET}@127.0.0.1:{{port}}/db", f"127.0.0.1:{{port}}/db?password={SECRET}"])
 def test_a_server_that_does_not_answer(scheme: str, secret: str, closed_port: int) -> None:
     pytest.importorskip("psycopg", reason="psycopg (the postgres extra) is not installed")
-    with pytest.raises(Unavailable, match=r"the database postgresql\+psycopg://.*refused") as caught:
+    with pytest.raises(DatabaseAway, match=r"the database postgresql\+psycopg://.*refused") as caught:
         Store(f"{scheme}://{secret.format(port=closed_port)}")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -96,19 +96,19 @@ def test_a_file_that_may_only_be_read(path: Path) -> None:
 def test_a_file_that_another_program_locks(path: Path) -> None:
     with Store(f"{sqlite_url(path)}?timeout=0.1") as store:
         study = make_study(store)
-        ledger = store.ledger(study.id)
+        ledger, lease = store.ledger(study.id), lease_of(store, study.id)
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         assert store.get_study(study.id) == study
-        with pytest.raises(Unavailable, match=r"store\.db fails: database is locked"):
+        with pytest.raises(DatabaseAway, match=r"store\.db fails: database is locked"):
             make_study(store)
-        with pytest.raises(Unavailable, match=r"store\.db fails: database is locked"):
-            ledger.record(make_training(), 1, TrialState.COMPLETE, make_measurement())
+        with pytest.raises(DatabaseAway, match=r"store\.db fails: database is locked"):
+            ledger.record(lease, make_training(), 1, TrialState.COMPLETE, make_measurement())
         with pytest.raises(Unavailable, match="database is locked"):
             Store(f"{sqlite_url(path)}?timeout=0.1")
         other.rollback()
         other.close()
-        assert ledger.record(make_training(), 1, TrialState.COMPLETE, make_measurement()).number == 0
+        assert ledger.record(lease, make_training(), 1, TrialState.COMPLETE, make_measurement()).number == 0
 
 
 def fill(path: Path, answers: Any) -> None:
@@ -116,11 +116,12 @@ def fill(path: Path, answers: Any) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with Store(sqlite_url(path)) as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-        ledger = store.ledger(make_study(store).id)
+        study = make_study(store)
+        ledger, lease = store.ledger(study.id), lease_of(store, study.id)
         recorded = 0
         try:
             while True:
-                ledger.record(make_training(recorded), 1, TrialState.COMPLETE, make_measurement(clips=10_000))
+                ledger.record(lease, make_training(recorded), 1, TrialState.COMPLETE, make_measurement(clips=10_000))
                 recorded += 1
         except TaskgraftError as error:
             answers.put((recorded, repr(error), len(ledger.trials())))
@@ -143,7 +144,7 @@ def test_a_disk_that_is_full(path: Path) -> None:
 def test_a_delete_that_was_cut_short_is_finished_by_the_next(path: Path) -> None:
     with Store(sqlite_url(path)) as store:
         study = make_study(store)
-        store.ledger(study.id).record(make_training(), 1, TrialState.COMPLETE, make_measurement())
+        record(store, study.id)
         with sqlite3.connect(path) as raw:
             raw.execute("DELETE FROM taskgraft_studies")
         raw.close()
@@ -157,7 +158,7 @@ def test_connections_are_closed(path: Path) -> None:
     """The write-ahead log goes with the last connection."""
     with Store(sqlite_url(path)) as store:
         study = make_study(store)
-        store.ledger(study.id).record(make_training(), 1, TrialState.COMPLETE, make_measurement())
+        record(store, study.id)
         assert list(path.parent.glob("store.db-*"))
     assert not list(path.parent.glob("store.db-*"))
 
@@ -183,7 +184,7 @@ def test_optunas_dashboard_opens_the_file(path: Path) -> None:
 
     with Store(sqlite_url(path)) as store:
         study, _ = store.create_study(make_spec())
-        store.ledger(study.id).record(make_training(), 1, TrialState.COMPLETE, make_measurement(), value=0.25)
+        record(store, study.id, value=0.25)
     storage = optuna.storages.RDBStorage(sqlite_url(path))
     transport = httpx.WSGITransport(app=dashboard.wsgi(storage))
     with httpx.Client(transport=transport, base_url="http://dashboard") as client:

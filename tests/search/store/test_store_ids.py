@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from taskgraft.errors import InvalidInput
 from taskgraft.search.store.rows import is_id, new_id
-from taskgraft.search.store.studies import _from_cursor, _to_cursor
+from taskgraft.search.store.studies import from_cursor, to_cursor
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -26,10 +26,10 @@ def test_an_id_tells_its_time_in_its_first_digits() -> None:
 
 @given(st.text(DIGITS, min_size=16, max_size=16))
 def test_a_cursor_gives_its_id_back(study_id: str) -> None:
-    assert _from_cursor(_to_cursor(study_id)) == study_id
+    assert from_cursor(to_cursor(study_id)) == study_id
 
 
 @given(st.text())
 def test_no_other_text_becomes_an_id(cursor: str) -> None:
     with suppress(InvalidInput):
-        assert is_id(_from_cursor(cursor))
+        assert is_id(from_cursor(cursor))

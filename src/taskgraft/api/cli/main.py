@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taskgraft.api.cli import comparing, demo, local, published, remote
+from taskgraft.api.cli import backups, comparing, demo, local, published, remote, tokens
 from taskgraft.evaluators.memory import keep_for_good
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 datasets = typer.Typer(help="Work on datasets.", no_args_is_help=True)
+token = typer.Typer(help="Say who may use a service.", no_args_is_help=True)
 
 for command in (
     demo.demo,
@@ -37,6 +38,8 @@ for command in (
     remote.matrix,
     remote.tree,
     remote.download,
+    backups.backup,
+    backups.restore,
     local.synthesize,
     local.size,
     local.templates,
@@ -49,6 +52,10 @@ datasets.command("list")(published.list_all)
 datasets.command("show")(published.show)
 datasets.command("remove")(published.remove)
 app.add_typer(datasets, name="datasets")
+token.command("create")(tokens.create)
+token.command("list")(tokens.list_all)
+token.command("revoke")(tokens.revoke)
+app.add_typer(token, name="token")
 
 
 def _show_version(wanted: bool) -> None:

@@ -47,6 +47,11 @@ def serve(
     datasets_root: Annotated[
         list[Path] | None, typer.Option(help="A folder whose manifests may be registered; may be repeated.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that the service goes by besides its address, as in Host; may be repeated."),
+    ] = None,
+    connections: Annotated[int | None, typer.Option(help="Connections at once, at most.")] = None,
     no_runner: Annotated[bool, typer.Option("--no-runner", help="Leave the work to runners elsewhere.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,6 +75,8 @@ def serve(
             "train_ahead": train_ahead,
             "data_dir": data_dir,
             "datasets_root": tuple(datasets_root) if datasets_root else None,
+            "allowed_hosts": tuple(allowed_host) if allowed_host else None,
+            "connections": connections,
         }
         serve_settings(_settings(given), on_ready=on_ready, with_runner=not no_runner)
 
@@ -93,7 +100,7 @@ def runner(
             Store(settings.database_url).close()  # what is said below is true then
             print_json({"data_dir": str(settings.data_dir), "ray_address": settings.ray_address})
             sys.stdout.flush()
-        run_until_stopped(settings.database_url, settings.data_dir, settings.machines)
+        run_until_stopped(settings.database_url, settings.data_dir, settings.machines, settings.log_format)
 
 
 def _settings(given: Mapping[str, Any]) -> "Settings":

@@ -1,7 +1,7 @@
 """The client for ordinary programs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +57,22 @@ class Client(Operations, BlockingSender):
             yield from items
             if cursor is None:
                 return
+
+    def trials(self, study_id: str) -> list[JSON]:
+        """Return every training that ended, read page by page; each is a flat enough record for a table."""
+        return self._all(lambda cursor: calls.trial_page(study_id, cursor))
+
+    def comparisons(self, study_id: str) -> list[JSON]:
+        """Return the comparisons of a study, oldest first, read page by page."""
+        return self._all(lambda cursor: calls.comparison_page(study_id, cursor))
+
+    def _all(self, page: Callable[[str | None], Call[tuple[list[JSON], str | None]]]) -> list[JSON]:
+        """Return the items of all pages."""
+        items, cursor = self.send(page(None))
+        while cursor is not None:
+            more, cursor = self.send(page(cursor))
+            items += more
+        return items
 
     def datasets(self) -> Iterator[JSON]:
         """Yield all datasets by name, each in its newest version, page by page."""

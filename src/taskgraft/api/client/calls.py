@@ -12,6 +12,8 @@ from taskgraft.api.client.call import JSON, Call, as_items, as_json, as_nothing,
 from taskgraft.api.schemas import MatrixView
 from taskgraft.space.matrix import ReductionMatrix
 
+_TRIALS = 500
+
 
 def create_study(spec: Mapping[str, Any], *, idempotency_key: str | None = None) -> Call[JSON]:
     """Queue a study, given as plain data; the same key with the same data returns the first study again."""
@@ -66,9 +68,9 @@ def plan_comparison(
     return Call("POST", path("studies", study_id, "comparisons"), as_json, {"dry_run": True}, json=asked)
 
 
-def comparisons(study_id: str) -> Call[list[JSON]]:
-    """Return the comparisons of a study, oldest first."""
-    return Call("GET", path("studies", study_id, "comparisons"), as_items)
+def comparison_page(study_id: str, cursor: str | None) -> Call[tuple[list[JSON], str | None]]:
+    """Return one page of the comparisons of a study, oldest first, and the cursor of the next page."""
+    return Call("GET", path("studies", study_id, "comparisons"), as_page, {"cursor": cursor})
 
 
 def study(study_id: str) -> Call[JSON]:
@@ -101,9 +103,19 @@ def delete(study_id: str) -> Call[None]:
     return Call("DELETE", path("studies", study_id), as_nothing)
 
 
-def trials(study_id: str) -> Call[list[JSON]]:
-    """Return every training that ended; each is a flat enough record for a table."""
-    return Call("GET", path("studies", study_id, "trials"), as_items)
+def trial_page(study_id: str, cursor: str | None) -> Call[tuple[list[JSON], str | None]]:
+    """Return one page of the trainings that ended, and the cursor of the next page."""
+    return Call("GET", path("studies", study_id, "trials"), as_page, {"cursor": cursor, "limit": _TRIALS})
+
+
+def trial(study_id: str, number: int) -> Call[JSON]:
+    """Return one training: its learning curve, the metrics of its baselines, and counts of confusions."""
+    return Call("GET", path("studies", study_id, "trials", str(number)), as_json)
+
+
+def tradeoff(study_id: str) -> Call[JSON]:
+    """Return every threshold at which the tree of a study that has succeeded changes."""
+    return Call("GET", path("studies", study_id, "tradeoff"), as_json)
 
 
 def matrix(study_id: str) -> Call[JSON]:

@@ -1,7 +1,7 @@
 """The client for programs that run on asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +58,22 @@ class AsyncClient(Operations, AsyncSender):
                 yield study
             if cursor is None:
                 return
+
+    async def trials(self, study_id: str) -> list[JSON]:
+        """Return every training that ended, read page by page; each is a flat enough record for a table."""
+        return await self._all(lambda cursor: calls.trial_page(study_id, cursor))
+
+    async def comparisons(self, study_id: str) -> list[JSON]:
+        """Return the comparisons of a study, oldest first, read page by page."""
+        return await self._all(lambda cursor: calls.comparison_page(study_id, cursor))
+
+    async def _all(self, page: Callable[[str | None], Call[tuple[list[JSON], str | None]]]) -> list[JSON]:
+        """Return the items of all pages."""
+        items, cursor = await self.send(page(None))
+        while cursor is not None:
+            more, cursor = await self.send(page(cursor))
+            items += more
+        return items
 
     async def datasets(self) -> AsyncIterator[JSON]:
         """Yield all datasets by name, each in its newest version, page by page."""

@@ -2,20 +2,20 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from taskgraft.api.context import SettingsDep, StoreDep, problems
+from taskgraft.api.context import PAGE, SettingsDep, StoreDep, TokenDep, problems
 from taskgraft.api.dataset_schemas import DatasetPageView, DatasetView
 from taskgraft.api.roots import resolve_manifest, signature
 from taskgraft.api.uploads import Upload, receiving
 from taskgraft.errors import Conflict, NotFound
 from taskgraft.evaluators.datasets.registry import KNOWN, known_datasets
 from taskgraft.search.study.dataset import Dataset, Registered, check_name
-from taskgraft.space.tasks import NAME_RULE
+from taskgraft.space.tasks import NAME_PATTERN, NAME_RULE
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], responses=problems(422, 503))
 
@@ -28,6 +28,7 @@ _SAME: dict[int | str, dict[str, Any]] = {
 _BODY = {
     "requestBody": {"required": True, "content": {_ZIP: {"schema": {"type": "string", "format": "binary"}}}},
 }
+DatasetName = Annotated[str, Path(description=NAME_RULE, json_schema_extra={"pattern": NAME_PATTERN})]
 
 
 class Registration(BaseModel):
@@ -35,7 +36,7 @@ class Registration(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description=NAME_RULE, examples=["kitchen"])
+    name: str = Field(description=NAME_RULE, examples=["kitchen"], json_schema_extra={"pattern": NAME_PATTERN})
     manifest: str = Field(
         min_length=1,
         max_length=4096,
@@ -44,31 +45,34 @@ class Registration(BaseModel):
     )
 
 
-@router.post("", status_code=202, responses=_SAME | problems(400, 413, 415))
+@router.post("", status_code=202, responses=_SAME | problems(400, 408, 413, 415, 429))
 def register_dataset(
-    body: Registration, request: Request, response: Response, store: StoreDep, settings: SettingsDep
+    body: Registration, request: Request, response: Response, store: StoreDep, settings: SettingsDep, token: TokenDep
 ) -> DatasetView:
     """Register a manifest under an allowed root; it is checked in the background. Its files stay where they are."""
     name = check_name(body.name)
     manifest = resolve_manifest(body.manifest, settings.datasets_root)
-    added = store.datasets.add(name, Registered(str(manifest)), signature(manifest))
+    added = store.datasets.add(name, Registered(str(manifest)), signature(manifest), token=token)
     return _answer(request, response, *added)
 
 
-@router.put("/{name}", status_code=202, responses=_SAME | problems(400, 413, 415), openapi_extra=_BODY)
+@router.put("/{name}", status_code=202, responses=_SAME | problems(400, 408, 413, 415, 429), openapi_extra=_BODY)
 async def upload_dataset(
-    name: str, request: Request, response: Response, store: StoreDep, settings: SettingsDep
+    name: DatasetName, request: Request, response: Response, store: StoreDep, settings: SettingsDep, token: TokenDep
 ) -> DatasetView:
     """Upload clips, a manifest and perhaps `segments.csv` as one zip; it is unpacked and checked in the background."""
     check_name(name)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _ZIP:
         raise HTTPException(415, f"the body is a zip: send it with Content-Type: {_ZIP}")
+    if token is not None:
+        announced = request.headers.get("content-length", "0")
+        await run_in_threadpool(store.datasets.check_room, name, token, int(announced))
     with receiving(settings.data_dir) as upload:
         try:
             await _receive(request, upload)
         except ClientDisconnect:
             raise HTTPException(400, "the upload was cut off") from None
-        added = await run_in_threadpool(upload.finish, name, store, settings.limits)
+        added = await run_in_threadpool(upload.finish, name, store, settings.limits, token)
     return _answer(request, response, *added)
 
 
@@ -91,7 +95,7 @@ def _answer(request: Request, response: Response, dataset: Dataset, is_new: bool
 @router.get("")
 def list_datasets(
     store: StoreDep,
-    limit: Annotated[int, Query(description="datasets a page")] = 100,
+    limit: Annotated[int, Query(description="datasets a page", json_schema_extra=PAGE)] = 100,
     cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before")] = None,
 ) -> DatasetPageView:
     """List datasets by name, each in its newest version; those that Taskgraft makes itself come first."""
@@ -103,7 +107,7 @@ def list_datasets(
 
 @router.get("/{name}", responses=problems(404))
 def get_dataset(
-    name: str,
+    name: DatasetName,
     store: StoreDep,
     version: Annotated[int | None, Query(description="by default the newest", ge=1, lt=2**31)] = None,
 ) -> DatasetView:
@@ -116,9 +120,11 @@ def get_dataset(
 
 
 @router.delete("/{name}", status_code=204, responses=problems(404, 409))
-def delete_dataset(name: str, store: StoreDep, settings: SettingsDep, later: BackgroundTasks) -> None:
+def delete_dataset(
+    name: DatasetName, store: StoreDep, settings: SettingsDep, token: TokenDep, later: BackgroundTasks
+) -> None:
     """Delete all versions of a dataset, and what was uploaded; registered files stay."""
     if name in KNOWN:
         raise Conflict(f"{name} is Taskgraft's own and can't be deleted")
-    for source in store.datasets.delete(name):
+    for source in store.datasets.delete(name, token):
         later.add_task(source.remove, settings.data_dir)  # many files take longer than anybody should wait

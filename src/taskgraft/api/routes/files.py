@@ -10,15 +10,19 @@ from taskgraft.api.schemas import ArtifactList
 
 router = APIRouter(prefix="/v1/studies/{study_id}", tags=["files"], responses=problems(404, 503))
 
-_FILE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the bytes; `ETag` and `Repr-Digest` hold their SHA-256",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    206: {"description": "the bytes of the `Range` asked for"},
-    304: {"description": "the client has it (`If-None-Match`)"},
-    **problems(400, 416),
-}
+
+def _schema(media_type: str) -> dict[str, Any]:
+    return {} if media_type == "application/json" else {"type": "string", "format": "binary"}
+
+
+def _file(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": _schema(media_type)} for media_type in media_types}
+    return {
+        200: {"description": "the bytes; `ETag` and `Repr-Digest` hold their SHA-256", "content": content},
+        206: {"description": "the bytes of the `Range` asked for", "content": content},
+        304: {"description": "the client has it (`If-None-Match`)"},
+        **problems(400, 416),
+    }
 
 
 @router.get("/artifacts")
@@ -30,7 +34,7 @@ def list_artifacts(files: FilesDep, request: Request) -> ArtifactList:
 
 
 @router.head("/artifacts/{name}", include_in_schema=False)
-@router.get("/artifacts/{name}", response_class=Response, responses=_FILE)
+@router.get("/artifacts/{name}", response_class=Response, responses=_file(*artifacts.MEDIA_TYPES))
 def get_artifact(name: Annotated[str, Path(examples=["model.onnx"])], files: FilesDep, request: Request) -> Response:
     """One file of the bundle."""
     path = artifacts.find(files, name)
@@ -38,7 +42,7 @@ def get_artifact(name: Annotated[str, Path(examples=["model.onnx"])], files: Fil
 
 
 @router.head("/model", include_in_schema=False)
-@router.get("/model", response_class=Response, responses=_FILE)
+@router.get("/model", response_class=Response, responses=_file(artifacts.media_type("model.zip")))
 def get_model(study: StudyDep, files: FilesDep, request: Request) -> Response:
     """The whole bundle as one zip."""
     return artifacts.respond(request, artifacts.bundle(files), f"{study.spec.name}.zip")

@@ -1,6 +1,6 @@
 """The service itself: what can be asked for, whether it lives, whether it is ready."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter
 
@@ -31,9 +31,9 @@ async def healthz() -> Health:
 def readyz(store: StoreDep) -> Health:
     """Whether the service can do its work: the database answers, and a runner takes studies."""
     store.ping()
-    seen = store.runner_seen()
-    if seen is None:
+    silence = store.runner_silence()
+    if silence is None:
         raise Unavailable("no runner has shown itself yet")
-    if (silence := datetime.now(UTC) - seen) > RUNNER_SILENCE:
+    if silence > RUNNER_SILENCE:
         raise Unavailable(f"the runner has been silent for {silence.total_seconds():.0f} s")
     return Health()

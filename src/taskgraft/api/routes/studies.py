@@ -6,10 +6,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from taskgraft.api.catalog import Catalog
-from taskgraft.api.context import SettingsDep, StoreDep, StudyDep, problems
-from taskgraft.api.schemas import StudyPage, StudyView, TreeRequest
+from taskgraft.api.context import PAGE, OwnStudyDep, SettingsDep, StoreDep, StudyDep, TokenDep, problems
+from taskgraft.api.schemas import StudyPage, StudyView, SummaryView, TreeRequest
 from taskgraft.errors import Conflict, InvalidInput
 from taskgraft.search.running.artifacts import Checkpoints, remove_study_files
+from taskgraft.search.store.studies import check_key
 from taskgraft.search.strategies.plan import Plan, plan_study
 from taskgraft.search.study.encoder import check_no_import
 from taskgraft.search.study.spec import StudySpec
@@ -21,17 +22,22 @@ _PLAN: dict[int | str, dict[str, Any]] = {200: {"model": Plan, "description": "d
 
 
 IdempotencyKey = Annotated[
-    str | None, Header(description="the same key with the same body gives the first study again")
+    str | None,
+    Header(
+        description="the same key with the same body gives the first study again; 1 to 255 printable characters",
+        json_schema_extra={"minLength": 1, "maxLength": 255},
+    ),
 ]
 
 
-@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 409, 413, 415))
+@router.post("", status_code=202, response_model=StudyView, responses=_PLAN | problems(400, 408, 409, 413, 415, 429))
 def create_study(
     spec: StudySpec,
     request: Request,
     response: Response,
     store: StoreDep,
     settings: SettingsDep,
+    token: TokenDep,
     *,
     dry_run: Annotated[bool, Query(description="say what it would cost, and queue nothing")] = False,
     idempotency_key: IdempotencyKey = None,
@@ -40,12 +46,13 @@ def create_study(
 
     A study may name datasets that are still being checked: it waits for them, and fails if one turns out broken.
     """
+    check_key(idempotency_key)
     catalog = Catalog(store, settings)
     if dry_run:
         return JSONResponse(plan_study(spec, catalog.outline(spec)).to_json())
     if not store.knows_key(idempotency_key):  # a study that was posted before is not judged by what changed since
         catalog.outline(spec)
-    study, _ = store.create_study(spec, idempotency_key=idempotency_key, datasets=catalog.versions)
+    study, _ = store.create_study(spec, idempotency_key=idempotency_key, datasets=catalog.versions, token=token)
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=study.id)
     return StudyView.of(study)
 
@@ -54,12 +61,12 @@ def create_study(
 def list_studies(
     store: StoreDep,
     state: State | None = None,
-    limit: Annotated[int, Query(description="studies a page")] = 50,
-    cursor: str | None = None,
+    limit: Annotated[int, Query(description="studies a page", json_schema_extra=PAGE)] = 50,
+    cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before", min_length=1)] = None,
 ) -> StudyPage:
-    """List studies, newest first."""
-    page = store.list_studies(state=state, limit=limit, cursor=cursor)
-    return StudyPage(items=[StudyView.of(study) for study in page.items], next_cursor=page.next_cursor)
+    """List studies, newest first: in short, `GET /v1/studies/{id}` says all about one."""
+    page = store.summaries.page(state=state, limit=limit, cursor=cursor)
+    return StudyPage(items=[SummaryView.model_validate(item) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{study_id}", responses=problems(404))
@@ -69,7 +76,7 @@ def get_study(study: StudyDep) -> StudyView:
 
 
 @router.delete("/{study_id}", status_code=204, responses=problems(404, 409))
-def delete_study(study: StudyDep, store: StoreDep, settings: SettingsDep) -> None:
+def delete_study(study: OwnStudyDep, store: StoreDep, settings: SettingsDep) -> None:
     """Delete a study, its trials and its model."""
     store.delete_study(study.id)
     remove_study_files(settings.data_dir, study.id)
@@ -80,7 +87,7 @@ _GROWS_TREES = frozenset({State.RUNNING, State.PAUSED, State.SUCCEEDED, State.CA
 failed one would fail its child, too."""
 
 
-@router.post("/{study_id}/trees", status_code=202, responses=problems(400, 404, 409, 413, 415))
+@router.post("/{study_id}/trees", status_code=202, responses=problems(400, 404, 408, 409, 413, 415, 429))
 def create_tree(
     wanted: TreeRequest,
     study: StudyDep,
@@ -88,6 +95,7 @@ def create_tree(
     response: Response,
     store: StoreDep,
     settings: SettingsDep,
+    token: TokenDep,
     idempotency_key: IdempotencyKey = None,
 ) -> StudyView:
     """Queue a study that trains and verifies the tree of another threshold, from what this one has found.
@@ -108,29 +116,33 @@ def create_tree(
     if not store.knows_key(idempotency_key):
         catalog.check_unchanged(study, spec)
     child, _ = store.create_study(
-        spec, idempotency_key=idempotency_key, datasets=catalog.versions or study.datasets, parent=study.id
+        spec,
+        idempotency_key=idempotency_key,
+        datasets=catalog.versions or study.datasets,
+        parent=study.id,
+        token=token,
     )
     response.headers["Location"] = request.app.url_path_for("get_study", study_id=child.id)
     return StudyView.of(child)
 
 
 @router.post("/{study_id}/cancel", status_code=202, responses=problems(404, 409))
-def cancel_study(study_id: str, store: StoreDep, settings: SettingsDep) -> StudyView:
+def cancel_study(own: OwnStudyDep, store: StoreDep, settings: SettingsDep) -> StudyView:
     """Stop a study for good."""
-    study = store.cancel_study(study_id)
+    study = store.cancel_study(own.id)
     if study.state.is_final:  # otherwise its runner does so
         Checkpoints(settings.data_dir, study.id).drop_states()
     return StudyView.of(study)
 
 
 @router.post("/{study_id}/pause", status_code=202, responses=problems(404, 409))
-def pause_study(study_id: str, store: StoreDep) -> StudyView:
+def pause_study(study: OwnStudyDep, store: StoreDep) -> StudyView:
     """Stop a study for now; what it measured is kept."""
-    return StudyView.of(store.pause_study(study_id))
+    return StudyView.of(store.pause_study(study.id))
 
 
 @router.post("/{study_id}/resume", status_code=202, responses=problems(404, 409))
-def resume_study(study: StudyDep, store: StoreDep) -> StudyView:
+def resume_study(study: OwnStudyDep, store: StoreDep) -> StudyView:
     """Continue a paused study."""
     check_no_import(study.spec.imported)
     return StudyView.of(store.resume_study(study.id))

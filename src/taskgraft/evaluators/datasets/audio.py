@@ -6,7 +6,7 @@ The length in a file's header is not trusted: files are decoded in blocks, up to
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import gcd
+from math import gcd, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from taskgraft.errors import InvalidInput
 MAX_SECONDS = 600
 MIN_RATE, MAX_RATE = 1_000, 192_000
 MAX_CHANNELS = 32
+MAX_SAMPLE = 2.0**32
+"""Whole numbers of 32 bits that are written as floats fit, and mel energies stay finite in single precision."""
 _BLOCK_FRAMES = 65_536
 
 Waveform = NDArray[np.float32]
@@ -38,7 +40,7 @@ def read_audio(path: Path, sample_rate: int) -> Waveform:
 
     Raises:
         InvalidInput: the file is missing, not a recording, damaged, empty, longer than `MAX_SECONDS`, holds a number
-            that is not finite, or its rate or channels lie outside what a recording has.
+            that is not finite or beyond `MAX_SAMPLE`, or its rate or channels lie outside what a recording has.
     """
     with _open(path) as file:
         waveform = np.concatenate([to_mono(block) for block in _blocks(file, path)])
@@ -105,8 +107,17 @@ def _blocks(file: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float3
         frames += len(block)
         if frames > MAX_SECONDS * file.samplerate:
             raise InvalidInput.at(str(path), f"a clip lasts at most {MAX_SECONDS} seconds; this one is longer")
-        if not np.isfinite(block).all():
-            raise InvalidInput.at(str(path), "every sample is a finite number; got NaN or infinity")
+        _check_samples(block, path)
         yield block
     if not frames:
         raise InvalidInput.at(str(path), "a recording holds at least one sample; got none")
+
+
+def _check_samples(block: NDArray[np.float32], path: Path) -> None:
+    low, high = float(block.min()), float(block.max())
+    if low >= -MAX_SAMPLE and high <= MAX_SAMPLE:  # neither is true of NaN
+        return
+    if not (isfinite(low) and isfinite(high)):
+        raise InvalidInput.at(str(path), "every sample is a finite number; got NaN or infinity")
+    largest = max(low, high, key=abs)
+    raise InvalidInput.at(str(path), f"a sample lies within ±{MAX_SAMPLE:,.0f}, normally within ±1; got {largest:g}")

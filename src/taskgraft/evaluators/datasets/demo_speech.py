@@ -6,13 +6,11 @@ not a substitute for recordings.
 """
 
 import csv
-import shutil
 import wave
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
@@ -24,6 +22,7 @@ from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.segments import SEGMENTS_NAME
 from taskgraft.evaluators.datasets.staging import SAMPLE_RATE, Clip, stage
 from taskgraft.evaluators.datasets.synthesizer import Synthesizer, Utterance
+from taskgraft.evaluators.unfinished import unfinished
 
 MANIFEST_NAME = "manifest.csv"
 RECIPE = 3
@@ -48,15 +47,12 @@ def build_demo_speech(
     takes = cast_clips(clips, seed, shares)
     if root.exists():
         raise Conflict(f"{root} is already there")
-    partial = root.with_name(f".{root.name}-{uuid4().hex}")
     try:
-        partial.mkdir(parents=True)
-        _make(partial, takes, seed, progress)
-        _move(partial, root)
+        with unfinished(root) as partial:
+            _make(partial, takes, seed, progress)
+            _move(partial, root)
     except OSError as error:
         raise Unavailable(f"the demo corpus can't be written to {root}: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return root / MANIFEST_NAME
 
 

@@ -1,7 +1,6 @@
 """Datasets known by name, and the way from a study's word to a manifest."""
 
 import fcntl
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +14,17 @@ from taskgraft.evaluators.datasets.demo_table import demo_report
 from taskgraft.evaluators.datasets.progress import Progress
 from taskgraft.evaluators.datasets.report import CheckReport
 from taskgraft.evaluators.datasets.splits import Split
+from taskgraft.evaluators.unfinished import sweep_unfinished
 
 DEMO_CLIPS = 8_000
 DEMO_SHARES: Shares = MappingProxyType({Split.TRAIN: 0.25, Split.VALIDATION: 0.25, Split.TEST: 0.5})
 """Validation and test are large enough to decide the demo's threshold of 2 %: docs/demo.md."""
 DEMO_SEED = 0
+
+
+def corpora_dir(data_dir: Path) -> Path:
+    """Return the folder of the corpora that Taskgraft makes itself."""
+    return data_dir / "corpora"
 
 
 class KnownDataset(Protocol):
@@ -47,14 +52,13 @@ class DemoSpeech:
 
     def manifest(self, data_dir: Path, progress: Progress | None = None) -> Path:
         """Return the manifest; several processes that ask at once make the corpus once."""
-        root = data_dir / "corpora" / f"demo-speech-{RECIPE}"
+        root = corpora_dir(data_dir) / f"demo-speech-{RECIPE}"
         manifest = root / MANIFEST_NAME
         if manifest.is_file():
             return manifest
         with _alone(root):
             if not manifest.is_file():
-                for left_over in root.parent.glob(f".{root.name}-*"):  # by a process that was killed
-                    shutil.rmtree(left_over, ignore_errors=True)
+                sweep_unfinished(root.parent)
                 build_demo_speech(root, DEMO_CLIPS, DEMO_SEED, progress, shares=DEMO_SHARES)
         return manifest
 

@@ -5,6 +5,8 @@ Notation: ``b`` resamples, ``n`` clips, ``d`` statistics.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,12 @@ from taskgraft.evaluators.outcomes import Outcomes
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+_DRAWS_KEPT = 2
+_LARGEST_KEPT = 4_000_000
+"""Numbers of the draws that are kept at most: 32 MB."""
+
+Draws = tuple[tuple[Floats, ...], dict[str, Any]]
+"""How often each clip counts, by corpus [b, n], and the state of the generator after they were drawn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +47,12 @@ def reduction_interval(
     interval is that of percentiles (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13); (0, 0)
     if nothing is compared. Resamples in which a baseline is not above 0 say nothing of its task.
     """
-    generator = np.random.default_rng(seed)
     clips = {
         corpus: np.unique(np.concatenate([one.clips for c in comparisons if c.corpus == corpus for one in c.baseline]))
         for corpus in {comparison.corpus: None for comparison in comparisons}
     }
-    weights = {
-        corpus: generator.multinomial(len(held), np.full(len(held), 1 / len(held)), size=resamples).astype(np.float64)
-        for corpus, held in clips.items()
-    }
+    drawn, generator = draw_clips(tuple(map(len, clips.values())), seed, resamples)
+    weights = dict(zip(clips, drawn, strict=True))
     draws: dict[int, NDArray[np.int64]] = {}
     worst = np.zeros(resamples)
     for comparison in comparisons:
@@ -60,6 +65,31 @@ def reduction_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(worst, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def draw_clips(counts: tuple[int, ...], seed: int, resamples: int) -> tuple[tuple[Floats, ...], np.random.Generator]:
+    """Return how often each of so many clips counts in every resample, [b, n] for each count, and the generator.
+
+    All models on the same corpora draw the same clips, and drawing takes far longer than what follows: what was drawn
+    last is kept.
+    """
+    weights, state = (_kept_draws if sum(counts) * resamples <= _LARGEST_KEPT else _draw)(counts, seed, resamples)
+    generator = np.random.default_rng(seed)
+    generator.bit_generator.state = state
+    return weights, generator
+
+
+def _draw(counts: tuple[int, ...], seed: int, resamples: int) -> Draws:
+    generator = np.random.default_rng(seed)
+    weights = tuple(
+        generator.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64) for count in counts
+    )
+    for drawn in weights:
+        drawn.flags.writeable = False
+    return weights, dict(generator.bit_generator.state)
+
+
+_kept_draws = lru_cache(maxsize=_DRAWS_KEPT)(_draw)
 
 
 def _resampled_metric(

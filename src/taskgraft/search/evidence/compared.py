@@ -1,11 +1,13 @@
 """Single trainings against the baselines of the same repeat and length: what a list of trainings shows of each."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from taskgraft.evaluators.metrics import accuracy_reduction, reductions
 from taskgraft.search.study.trial import Trial
+
+Repeat = tuple[int, int | None]
+"""A repeat, and the length of its trainings if the study leaves that open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,20 +22,15 @@ class ComparedTrial:
     ar: float | None = None
 
 
-def compare_trials(trials: Sequence[Trial], errors: Collection[str] = ()) -> Iterator[ComparedTrial]:
-    """Compare each training with the baselines of its repeat and length, in the same order.
+def compare_with(
+    trial: Trial, known: Mapping[Repeat, Mapping[str, float]], errors: Collection[str] = ()
+) -> ComparedTrial:
+    """Compare a training with the baselines of its repeat and length, of which ``known`` has the metrics.
 
-    The baselines are those of the study's own recipe, for trainings of other recipes, too. ``errors`` are the tasks
-    whose metric is better if it is lower.
+    They are those of the study's own recipe, for trainings of other recipes, too. ``errors`` are the tasks whose metric
+    is better if it is lower.
     """
-    baselines: dict[tuple[int, int | None], dict[str, float]] = defaultdict(dict)
-    for trial in trials:
-        if trial.measurement is not None and len(trial.training.tasks) == 1 and not trial.training.is_variant:
-            baselines[trial.training.repeat, trial.training.epochs] |= trial.measurement.metrics
-    return (_compare(trial, baselines[trial.training.repeat, trial.training.epochs], errors) for trial in trials)
-
-
-def _compare(trial: Trial, baselines: Mapping[str, float], errors: Collection[str]) -> ComparedTrial:
+    baselines = known.get((trial.training.repeat, trial.training.epochs), {})
     measured = trial.measurement
     if measured is None or trial.training.is_trunk or not baselines.keys() >= measured.metrics.keys():
         return ComparedTrial(trial)

@@ -1,6 +1,7 @@
 """`repeats: N`: every model is trained as often, and the mean over its repeats, or its interval, decides."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.metrics import TaskComparison, reduction_interval
@@ -28,7 +29,7 @@ class FixedRepeats:
         self._count = int(spec.repeats)
         self._tasks = {task.name: task for task in spec.tasks}
         self._known = known
-        self._intervals: dict[BranchTree, tuple[float, float]] = {}
+        self._intervals: dict[tuple[Training, ...], tuple[float, float]] = {}
         self.figures = Figures(known, baselines, self.repeats, spec.errors)
 
     def repeats(self, part: BranchTree) -> Iterator[Training]:
@@ -51,10 +52,14 @@ class FixedRepeats:
 
     def interval(self, tree: BranchTree) -> tuple[float, float]:
         """Return the AR's 95 % interval by the paired bootstrap over clips and repeats."""
-        if tree not in self._intervals:
+        figures = self.figures
+        baselines = (figures.trainings(figures.baselines[task]) for task in tree.tasks)
+        # Under the trainings and not under the tree: a whole training takes the place of its probe.
+        compared_trainings = (*figures.trainings(tree), *chain.from_iterable(baselines))
+        if compared_trainings not in self._intervals:
             compared = [self._comparison(task, part) for part in shared_parts(tree) for task in part.tasks]
-            self._intervals[tree] = around(self.figures.ar(tree), reduction_interval(compared))
-        return self._intervals[tree]
+            self._intervals[compared_trainings] = around(figures.ar(tree), reduction_interval(compared))
+        return self._intervals[compared_trainings]
 
     def _comparison(self, task: str, part: BranchTree) -> TaskComparison:
         spec, figures = self._tasks[task], self.figures

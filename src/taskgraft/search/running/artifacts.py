@@ -2,17 +2,24 @@
 
 import hashlib
 import logging
+import secrets
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taskgraft.errors import Unavailable
 from taskgraft.evaluators.training_state import MAX_STATE_BYTES, PackedState
+from taskgraft.search.running.fence import OPEN, Fence
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import Training
 
 _log = logging.getLogger(__name__)
 _STATE = ".state"
+_PARTIAL = ".partial"
+_TUNE = "tune"
+_BUILDING = ".artifacts-"
 
 
 def feature_cache(data_dir: Path) -> Path:
@@ -30,19 +37,78 @@ def artifacts_dir(data_dir: Path, study_id: str) -> Path:
     return study_dir(data_dir, study_id) / "artifacts"
 
 
-def tune_dir(data_dir: Path, study_id: str) -> Path:
-    """Return the folder where Tune keeps its own records while the study runs; nobody reads them."""
-    return study_dir(data_dir, study_id) / "tune"
+def tune_dir(data_dir: Path, lease: Lease) -> Path:
+    """Return the folder where Tune keeps its own records while the study runs; nobody reads them.
+
+    There is one for each taking of the study: a runner that lost it may still write to its own.
+    """
+    return study_dir(data_dir, lease.study_id) / f"{_TUNE}-{lease.epoch}"
+
+
+def remove_other_tune_dirs(data_dir: Path, lease: Lease, fence: Fence) -> None:
+    """Delete the folders of Tune that earlier holders of the study left behind.
+
+    Raises:
+        LeaseLost: another runner has taken the study.
+    """
+    own = tune_dir(data_dir, lease)
+    if others := [folder for folder in own.parent.glob(f"{_TUNE}*") if folder != own]:
+        fence.check()
+        for folder in others:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replacing_artifacts(data_dir: Path, lease: Lease, fence: Fence) -> Iterator[Path]:
+    """Provide a folder beside the artifacts, which is moved to their place when it is whole.
+
+    Raises:
+        LeaseLost: another runner has taken the study; what that one delivers stays as it is.
+        Unavailable: it can't be written.
+    """
+    folder = artifacts_dir(data_dir, lease.study_id)
+    fence.check()
+    try:
+        building = _new_building(folder.parent, lease)
+        try:
+            yield building
+            building.chmod(0o755)
+            fence.check()
+            _move(building, folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    except OSError as error:
+        raise Unavailable(f"the artifacts can't be written to {folder}: {error}") from error
+
+
+def _new_building(parent: Path, lease: Lease) -> Path:
+    """Return a new folder to build in; those of runners that were killed, or lost the study, are removed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left_over in parent.glob(f"{_BUILDING}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_BUILDING}{lease.epoch}-", dir=parent))
+
+
+def _move(building: Path, folder: Path) -> None:
+    """Put a folder in the place of another one, which is out of sight at once and deleted afterwards."""
+    before = building.with_name(f"{building.name}-before")
+    with suppress(FileNotFoundError):
+        folder.rename(before)
+    building.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 class Checkpoints:
     """The weights of a study's trainings, one file each. A file appears whole or not at all.
 
-    Beside those of a probe lies its saved state, for as long as the model may have to be trained on.
+    Beside those of a probe lies its saved state, for as long as the model may have to be trained on. Several writers at
+    once are no harm. Whoever changes files has to pass the ``fence``: a runner gives that of its lease. All methods
+    that change something raise `LeaseLost` if it is closed.
     """
 
-    def __init__(self, data_dir: Path, study_id: str) -> None:
+    def __init__(self, data_dir: Path, study_id: str, fence: Fence = OPEN) -> None:
         self.study_id = study_id
+        self._fence = fence
         self._data_dir = data_dir
         self._folder = study_dir(data_dir, study_id) / "checkpoints"
 
@@ -81,15 +147,22 @@ class Checkpoints:
         return True
 
     def _put(self, path: Path, write: Callable[[Path], object]) -> None:
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}{_PARTIAL}")
+        self._fence.check()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial.unlink(missing_ok=True)
-            write(partial)
-            partial.replace(path)
-            partial.unlink(missing_ok=True)  # two names of one file: the system leaves both
+            try:
+                write(partial)
+                self._fence.check()
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)  # also if both are names of one file: the system leaves both then
         except OSError as error:
             raise Unavailable(f"a checkpoint can't be written to {self._folder}: {error.strerror}") from error
+
+    def drop_partials(self) -> None:
+        """Delete what runners that were killed had not written to its end."""
+        self._drop(self._folder.glob(f"*{_PARTIAL}"))
 
     def load(self, training: Training) -> bytes:
         """Return a training's weights.
@@ -144,14 +217,19 @@ class Checkpoints:
 
     def drop_state(self, training: Training) -> None:
         """Delete the state of a training, if there is one."""
-        with suppress(OSError):  # it is deleted with the study at the latest
-            self._state_path(training).unlink(missing_ok=True)
+        if self.has_state(training):
+            self._drop([self._state_path(training)])
 
     def drop_states(self) -> None:
         """Delete all states."""
-        for path in self._folder.glob(f"*{_STATE}"):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        self._drop(self._folder.glob(f"*{_STATE}"))
+
+    def _drop(self, paths: Iterable[Path]) -> None:
+        if found := list(paths):
+            self._fence.check()
+            for path in found:
+                with suppress(OSError):  # it is deleted with the study at the latest
+                    path.unlink(missing_ok=True)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from taskgraft.evaluators.datasets.check import check_manifest
 from taskgraft.evaluators.datasets.fingerprint import fingerprint
 from taskgraft.evaluators.datasets.manifest import read_corpus
 from taskgraft.evaluators.datasets.report import CheckReport
+from taskgraft.logs import logging_as
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store
 from taskgraft.search.study.dataset import Dataset, DatasetState
@@ -76,6 +77,11 @@ class Checker:
         dataset = self._store.datasets.acquire(self._owner, self._lease_seconds)
         if dataset is None:
             return False
+        with logging_as(dataset=dataset.name, owner=self._owner):  # a thread of its own
+            self._check(dataset)
+        return True
+
+    def _check(self, dataset: Dataset) -> None:
         _log.info("dataset %s, version %d: check starts", dataset.name, dataset.version)
         check = _Check(self._store, self._owner, self._lease_seconds, dataset, self._stopping)
         try:
@@ -86,7 +92,6 @@ class Checker:
             with suppress(Conflict):
                 self._store.datasets.release(dataset, self._owner)
             self._forget_if_deleted(dataset)
-        return True
 
     def _examine(self, dataset: Dataset, check: "_Check") -> tuple[CheckReport, str | None]:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.evaluators.open_training import Look
+from taskgraft.logs import logging_as
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.agenda import Agenda, SearchAgenda
 from taskgraft.search.running.ahead import TrainingsAhead
@@ -18,8 +19,8 @@ from taskgraft.search.running.jobs import Job, open_job_for
 from taskgraft.search.running.open_jobs import OpenJobs
 from taskgraft.search.running.origins import Origins
 from taskgraft.search.running.pace import Pace
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Found, Reuse, reduction
-from taskgraft.search.store import Ledger
 from taskgraft.search.strategies.ahead import is_open
 from taskgraft.search.strategies.strategy import Ask, Settled, Spent
 from taskgraft.search.study.spec import StudySpec
@@ -49,7 +50,7 @@ class StudyDriver:
     def __init__(
         self,
         spec: StudySpec,
-        ledger: Ledger,
+        records: Records,
         checkpoints: Checkpoints,
         busy_before: float = 0.0,
         should_stop: Callable[[], bool] = lambda: False,
@@ -64,7 +65,7 @@ class StudyDriver:
         self._reuse = reuse
         self._digest_of = digest_of
         self._spec = spec
-        self._ledger = ledger
+        self._records = records
         self._checkpoints = checkpoints
         self._busy_before = busy_before
         self._started = time.monotonic()
@@ -72,7 +73,7 @@ class StudyDriver:
         self._lock = threading.Lock()
         self.should_stop = should_stop
         self._on_trial = on_trial
-        trials = ledger.trials()
+        trials = records.trials()
         self.evidence = Evidence(spec, trials, lengths)
         self._ahead = TrainingsAhead(spec, self.evidence, train_ahead)
         self._head_starts = HeadStarts(checkpoints, trials)
@@ -204,7 +205,7 @@ class StudyDriver:
             if found is None:
                 return
             self._end(
-                self._ledger.record(
+                self._records.record(
                     job.training,
                     job.seed,
                     TrialState.COMPLETE,
@@ -241,7 +242,8 @@ class StudyDriver:
         if measurement.state:
             self._checkpoints.save_state(job.training, measurement.state)
         if measurement.remark:
-            _log.warning("study %s: %s", self._checkpoints.study_id, measurement.remark)
+            with logging_as(trial=job.training.key):
+                _log.warning("study %s: %s", self._checkpoints.study_id, measurement.remark)
         if self._reuse:
             # Before the ledger: if this process is killed in between, the study takes over its own training.
             self._reuse.keep(job, self._digest_of(job), measurement)
@@ -249,7 +251,7 @@ class StudyDriver:
             self._ahead.answer(job.training, measurement)
             self._leave(job.training)
         else:
-            self._end(self._ledger.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
+            self._end(self._records.record(job.training, job.seed, TrialState.COMPLETE, measurement, value=ar))
 
     def on_look(self, job: Job, look: Look) -> None:
         """See `Driver`."""
@@ -307,7 +309,9 @@ class StudyDriver:
             self._ahead.refuse(job.training)
             self._leave(job.training)
             return
-        self._end(self._ledger.record(job.training, job.seed, TrialState.FAILED, error=error))
+        with logging_as(trial=job.training.key):
+            _log.warning("study %s: a training failed: %s", self._checkpoints.study_id, error)
+        self._end(self._records.record(job.training, job.seed, TrialState.FAILED, error=error))
 
     def _end(self, trial: Trial) -> None:
         self._leave(trial.training)

@@ -1,12 +1,11 @@
-"""What a study has found so far: its matrix; its tree, verified or synthesized from what its pairs have shown."""
+"""The tree of a study: verified, or synthesized from what its pairs have shown so far."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 from taskgraft.errors import Conflict
 from taskgraft.search.evidence.evidence import Evidence
-from taskgraft.search.evidence.reduction_matrix import matrix_of, reduction_matrix, synthesized_tree
+from taskgraft.search.evidence.reduction_matrix import matrix_of, synthesized_tree
 from taskgraft.search.running.elsewhere import evidence_at
 from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.study.preparation import tasks_from_facts
@@ -16,14 +15,7 @@ from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
 from taskgraft.space.matrix import ReductionMatrix
 
-_MATRICES_KEPT = 8
 _PAST_PAIRS = frozenset({Stage.SYNTHESIS, Stage.VERIFICATION, Stage.COMPRESSION, Stage.EXPORT})
-
-
-@functools.lru_cache(maxsize=_MATRICES_KEPT)
-def find_matrix(spec: StudySpec, trials: tuple[Trial, ...]) -> ReductionMatrix:
-    """Return the reduction matrix with its intervals; these take a while, so it is made once per ledger state."""
-    return reduction_matrix(spec, trials)
 
 
 def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | None) -> Mapping[str, Any]:
@@ -43,15 +35,14 @@ def find_tree(study: Study, trials: tuple[Trial, ...], ar_threshold: float | Non
         return study.tree
     if study.stage not in _PAST_PAIRS and (unknown := _open_pairs(matrix_of(Evidence(spec, trials), False), spec)):
         raise Conflict(f"study {study.id} is {study.state}: {unknown} of its pairs are still to be trained")
+    return tree_at(study, trials, threshold)
+
+
+def tree_at(study: Study, trials: tuple[Trial, ...], threshold: float) -> Mapping[str, Any]:
+    """Return the form of the tree that the trainings so far show at a threshold, also at the study's own."""
     there = study.at_threshold(threshold)
-    evidence = _evidence_at(there, trials)
+    evidence = evidence_at(there, trials)
     return tree_form(there, evidence, synthesized_tree(evidence), tasks_from_facts(study.facts))
-
-
-@functools.lru_cache(maxsize=_MATRICES_KEPT)
-def _evidence_at(spec: StudySpec, trials: tuple[Trial, ...]) -> Evidence:
-    """Return `evidence_at`, whose intervals take a while, too."""
-    return evidence_at(spec, trials)
 
 
 def _open_pairs(matrix: ReductionMatrix, spec: StudySpec) -> int:

@@ -4,12 +4,17 @@ import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from taskgraft.errors import Conflict, NotFound, Unavailable
+from taskgraft.errors import LeaseLost, NotFound, Unavailable
+from taskgraft.logs import logging_as
+from taskgraft.search.running.patience import Patience
 from taskgraft.search.store import Store
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -20,22 +25,23 @@ _RENEWALS = 15
 Snapshot = tuple[Stage | None, Progress | None, tuple[RunningTrial, ...]]
 
 
-class Lease:
-    """Keeps the lease of an acquired study for the time of a ``with`` block.
+class LeaseKeeper:
+    """Keeps the lease of an acquired study for the time of a ``with`` block, or until `end`.
 
     ``should_stop`` turns true for good when a user paused or cancelled the study, when the lease was lost, or when
-    `stop` was called.
+    `stop` was called. ``patience`` waits for the database as long as that is not so.
     """
 
-    def __init__(self, store: Store, study_id: str, owner: str, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, store: Store, lease: Lease, seconds: float = LEASE_SECONDS) -> None:
         self._store = store
-        self._study_id = study_id
-        self._owner = owner
+        self._lease = lease
         self._seconds = seconds
         self._ended = threading.Event()
         self._stop = threading.Event()
+        self._turn = threading.Lock()
         self._snapshot: Callable[[], Snapshot] = lambda: (None, None, ())
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{study_id}", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{lease.study_id}", daemon=True)
+        self.patience = Patience(self._stop)
 
     def report(self, snapshot: Callable[[], Snapshot]) -> None:
         """From now on say with every renewal what ``snapshot`` returns."""
@@ -49,6 +55,13 @@ class Lease:
         """Whether the work on the study is to stop."""
         return self._stop.is_set()
 
+    def end(self, action: Callable[[], T]) -> T:
+        """Do what ends the lease, between two renewals; there is none after it."""
+        with self._turn:
+            done = action()
+            self._ended.set()
+        return done
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -60,21 +73,25 @@ class Lease:
         self._thread.join()
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._seconds / _RENEWALS):
-            self.renew()
+        with logging_as(study=self._lease.study_id, owner=self._lease.owner):  # a thread of its own
+            while not self._ended.wait(self._seconds / _RENEWALS):
+                self.renew()
 
     def renew(self) -> None:
         """Renew once. A database that does not answer is asked again until the lease is lost to another runner."""
-        stage, progress, running = self._snapshot()
+        snapshot = self._snapshot()
+        with self._turn:
+            if not self._ended.is_set():
+                self._renew(*snapshot)
+
+    def _renew(self, stage: Stage | None, progress: Progress | None, running: tuple[RunningTrial, ...]) -> None:
         try:
-            state = self._store.renew(
-                self._study_id, self._owner, self._seconds, stage=stage, progress=progress, running=running
-            )
-        except (Conflict, NotFound) as error:
-            _log.warning("study %s is lost to this runner: %s", self._study_id, error)
+            state = self._store.renew(self._lease, self._seconds, stage=stage, progress=progress, running=running)
+        except (LeaseLost, NotFound) as error:
+            _log.warning("study %s is lost to this runner: %s", self._lease.study_id, error)
             self._stop.set()
         except Unavailable as error:
-            _log.warning("study %s could not be renewed: %s", self._study_id, error)
+            _log.warning("study %s could not be renewed: %s", self._lease.study_id, error)
         else:
             if state is not State.RUNNING:
                 self._stop.set()

@@ -1,10 +1,8 @@
 """The steps of a study from its datasets to its bundle, in order; it may be stopped and resumed anywhere."""
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgraft.errors import Conflict, InvalidInput, NotFound, TaskgraftError, Unavailable
+from taskgraft.errors import Conflict, InvalidInput, LeaseLost, NotFound, TaskgraftError, Unavailable
 from taskgraft.evaluators import bundle
 from taskgraft.evaluators.datasets.audio import read_audio
 from taskgraft.evaluators.datasets.splits import Split
@@ -21,28 +19,40 @@ from taskgraft.evaluators.export import export_bundle
 from taskgraft.evaluators.schedule import Schedule
 from taskgraft.evaluators.study_data import StudyData, load_study_data
 from taskgraft.evaluators.threads import use_one_thread
+from taskgraft.logs import logging_as
 from taskgraft.search.comparison.documents import write_comparison
 from taskgraft.search.comparison.protocol import Known
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.length import study_lengths
 from taskgraft.search.running.agenda import Agenda, ComparisonAgenda, SearchAgenda
-from taskgraft.search.running.artifacts import Checkpoints, artifacts_dir, feature_cache, remove_study_files, tune_dir
+from taskgraft.search.running.artifacts import (
+    Checkpoints,
+    feature_cache,
+    remove_other_tune_dirs,
+    remove_study_files,
+    replacing_artifacts,
+    tune_dir,
+)
 from taskgraft.search.running.comparing import compare
 from taskgraft.search.running.driver import StudyDriver
+from taskgraft.search.running.fence import LeaseFence
 from taskgraft.search.running.final import FinalReport, final_report
 from taskgraft.search.running.jobs import Job
-from taskgraft.search.running.lease import Lease
+from taskgraft.search.running.lease import LEASE_SECONDS, LeaseKeeper
+from taskgraft.search.running.matrix_keeper import MatrixKeeper
 from taskgraft.search.running.outlook import Outlook
 from taskgraft.search.running.own_data import data_of
 from taskgraft.search.running.ray_session import count_gpus, ray_session
+from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse
 from taskgraft.search.running.sources import StudySources
 from taskgraft.search.running.tuner import run_jobs
 from taskgraft.search.running.workers import Workers
-from taskgraft.search.store import Store
+from taskgraft.search.store import DatabaseAway, Store
 from taskgraft.search.strategies.explanation import tree_form
 from taskgraft.search.strategies.strategy import Ask, Settled
 from taskgraft.search.study.device import CPU, choose_device
+from taskgraft.search.study.lease import Held
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
 from taskgraft.search.study.preparation import PreparedStudy, prepare, to_facts
 from taskgraft.search.study.result import Result
@@ -51,11 +61,11 @@ from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters
 from taskgraft.space.document import FOUND, tree_document
+from taskgraft.space.matrix import ReductionMatrix
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
 _log = logging.getLogger(__name__)
-_BUILDING = ".artifacts-"
 _EXAMPLES = 4
 """Test clips of every task that the exported model is checked on."""
 
@@ -70,72 +80,95 @@ class StudyRun:
     def __init__(
         self,
         store: Store,
-        study: Study,
-        owner: str,
+        held: Held,
         data_dir: Path,
         *,
         base: Path | None = None,
         machines: Machines = THIS_MACHINE,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._store = store
-        self._study = study
-        self._facts = dict(study.facts)
-        self._owner = owner
+        self._study = held.study
+        self._held_under = held.lease
+        self._facts = dict(held.study.facts)
         self._data_dir = data_dir
         self._base = base
         self._machines = machines
-        self.lease = Lease(store, study.id, owner)
+        self.lease = LeaseKeeper(store, held.lease, lease_seconds)
+        self._insist = self.lease.patience.insist
+        self._fence = LeaseFence(store, held.lease, self.lease.patience)
+        self._checkpoints = Checkpoints(data_dir, held.study.id, self._fence)
 
     def run(self) -> Study:
         """Work until the study is finished, fails, or has to stop; the store has the outcome in any case.
 
-        Trouble of the environment (a full disk, Ray, the database) leaves the study paused, with the reason: what was
-        measured is kept, and it goes on from there when it is resumed.
+        Trouble of the environment (a full disk, Ray) leaves the study paused, with the reason: what was measured is
+        kept, and it goes on from there when it is resumed. A database that is away is waited for. If another runner has
+        taken the study meanwhile, this one ends without changing anything any more.
 
         Raises:
             NotFound: the study was deleted meanwhile.
             Unavailable: not even the outcome can be written; the study goes on when the lease has run out.
         """
-        with self.lease:
+        with logging_as(study=self._study.id, owner=self._held_under.owner), self.lease:
             try:
-                self._work()
-            except _Stopped:
-                self._let_go()
-            except (Unavailable, OSError, MemoryError) as error:  # not a fault of the study
-                self._end(State.PAUSED, str(error))
-            except TaskgraftError as error:
-                self._end(State.FAILED, str(error))
-            except Exception as error:
-                _log.exception("study %s failed", self._study.id)
-                self._end(State.FAILED, f"unexpected {type(error).__name__}: {error}")
+                self._work_and_end()
+            except LeaseLost as error:
+                _log.warning("the work on study %s ends here: %s", self._study.id, error)
         try:
-            return self._store.get_study(self._study.id)
+            return self._insist(lambda: self._store.get_study(self._study.id))
         except NotFound:
             remove_study_files(self._data_dir, self._study.id)
             raise
 
+    def _work_and_end(self) -> None:
+        try:
+            self._work()
+        except _Stopped:
+            self._let_go()
+        except (DatabaseAway, LeaseLost):
+            raise
+        except (Unavailable, OSError, MemoryError) as error:  # not a fault of the study
+            self._end(State.PAUSED, str(error))
+        except TaskgraftError as error:
+            self._end(State.FAILED, str(error))
+        except Exception as error:
+            _log.exception("study %s failed", self._study.id)
+            self._end(State.FAILED, f"unexpected {type(error).__name__}: {error}")
+
     def _end(self, state: State, reason: str | None, **found: Any) -> None:
         """Store how the work ended, unless a user, who may have deleted it, or another runner was quicker."""
-        if not self.lease.should_stop():
+        if self.lease.should_stop():
+            self._let_go()
+            return
+        try:
             if state.is_final:  # before it is stored: nobody looks for states of a study that has ended
                 self._checkpoints.drop_states()
-            with suppress(Conflict, NotFound):
-                self._store.finish(self._study.id, self._owner, state, reason=reason, **found)
-                return
-        self._let_go()
+            self._finish(state, reason=reason, **found)
+        except LeaseLost:
+            raise
+        except (Conflict, NotFound):
+            self._let_go()
+
+    def _finish(self, state: State, **found: Any) -> None:
+        def finish() -> Study:
+            return self._store.finish(self._held_under, state, **found)
+
+        self._insist(lambda: self.lease.end(finish))
 
     def _let_go(self) -> None:
         """End as the user wants it: cancelled, paused, or back in the queue for another runner."""
-        with suppress(Conflict, NotFound):  # lost to another runner, or paused and deleted
+        with suppress(NotFound):  # paused and deleted
             if self._store.get_study(self._study.id).state is State.CANCELLING:
                 self._checkpoints.drop_states()
-                self._store.finish(self._study.id, self._owner, State.CANCELLED)
+                self._finish(State.CANCELLED)
             else:
-                self._store.release(self._study.id, self._owner)
+                self.lease.end(lambda: self._store.release(self._held_under))
 
     def _work(self) -> None:
         use_one_thread()
         self._enter(self._study.stage or Stage.BASELINES)
+        self._remove_left_overs()
         sources = StudySources.of(self._store, self._study.datasets, self._data_dir)
         prepared = prepare(
             self._study.spec,
@@ -146,7 +179,9 @@ class StudyRun:
         )
         device = self._device()
         data = self._load(prepared, sources)
-        driver = self._search(prepared, data, device)
+        keeper = MatrixKeeper(self._study.spec, self._store.ledger(self._study.id).trials, self._keep_matrix)
+        with keeper:
+            driver = self._search(prepared, data, device, keeper.notice)
         self._check_stop()
         decision = driver.decision()
         if not isinstance(decision, Settled):
@@ -157,6 +192,11 @@ class StudyRun:
             self._compare(prepared, data, Known(self._study.comparison, driver.evidence))
         else:
             self._deliver(prepared, data, driver, decision)
+
+    def _remove_left_overs(self) -> None:
+        """Delete what earlier runners of the study, which were killed or lost it, had under way."""
+        remove_other_tune_dirs(self._data_dir, self._held_under, self._fence)
+        self._checkpoints.drop_partials()
 
     def _deliver(self, prepared: PreparedStudy, data: StudyData, driver: StudyDriver, decision: Settled) -> None:
         """End a search with its tree, its verdict and the bundle."""
@@ -181,7 +221,7 @@ class StudyRun:
     def _compare(self, prepared: PreparedStudy, data: StudyData, known: Known) -> None:
         """End a comparison with its table."""
         table = compare(prepared, data, known, self._checkpoints, self._check_stop)
-        with self._replacing_artifacts() as folder:
+        with replacing_artifacts(self._data_dir, self._held_under, self._fence) as folder:
             write_comparison(folder, self._study.spec.name, table)
         self._keep_facts({"comparison_table": table.to_json()})
         reason = "; ".join(f"{refusal.system}: {refusal.reason}" for refusal in table.refusals)
@@ -194,10 +234,6 @@ class StudyRun:
     def _enter(self, stage: Stage, progress: Progress | None = None) -> None:
         self.lease.report(lambda: (stage, progress, ()))
         self.lease.renew()
-
-    @property
-    def _checkpoints(self) -> Checkpoints:
-        return Checkpoints(self._data_dir, self._study.id)
 
     def _agenda(self, prepared: PreparedStudy) -> Agenda:
         comparison = self._study.comparison
@@ -241,25 +277,34 @@ class StudyRun:
 
     def _keep_facts(self, found: Mapping[str, Any]) -> None:
         facts = {**self._facts, **found}
-        self._store.set_facts(self._study.id, self._owner, facts)
+        self._insist(lambda: self._store.set_facts(self._held_under, facts))
         self._facts = facts
 
-    def _search(self, prepared: PreparedStudy, data: StudyData, device: str) -> StudyDriver:
-        """Train until the tree is settled or the work is to stop."""
+    def _keep_matrix(self, matrix: ReductionMatrix, trials: int) -> None:
+        self._store.findings.keep_matrix(self._study.id, matrix, trials, self._held_under)
+
+    def _search(self, prepared: PreparedStudy, data: StudyData, device: str, notice: Callable[[], None]) -> StudyDriver:
+        """Train until the tree is settled or the work is to stop; ``notice`` is called when a training has ended."""
         spec, stop = self._study.spec, self.lease.should_stop
-        busy = self._store.busy_seconds(self._study.id)
+        busy = self._insist(lambda: self._store.busy_seconds(self._study.id))
+        records = Records(self._store, self._held_under, self.lease.patience)
         outlook = Outlook(prepared, self._keep_facts)
         checkpoints, lengths = self._checkpoints, study_lengths(spec, data.epoch_clips)
         workers = Workers(device, spec.training.models_per_gpu)
+
+        def on_trial(evidence: Evidence) -> None:
+            outlook.update(evidence)
+            notice()
+
         driver = StudyDriver(
             spec,
-            self._store.ledger(self._study.id),
+            records,
             checkpoints,
             busy,
             stop,
-            Reuse(spec, self._store.trainings, checkpoints),
+            Reuse(spec, records, checkpoints),
             partial(training_digest_of, data=data, spec=spec, device=device),
-            outlook.update,
+            on_trial,
             lengths,
             self._train_ahead(workers),
             self._agenda(prepared),
@@ -267,17 +312,16 @@ class StudyRun:
         outlook.update(driver.evidence)
         self.lease.report(driver.report)
         driver.take_over()
-        folder = tune_dir(self._data_dir, self._study.id)
+        folder = tune_dir(self._data_dir, self._held_under)
         if not stop() and isinstance(driver.decision(), Ask):
             with ray_session(self._machines):
                 schedule = schedule_of(spec, next(iter(lengths), None))
                 run_jobs(driver, data, schedule, folder, workers)
         driver.log_ahead()
-        shutil.rmtree(folder, ignore_errors=True)  # a runner that was killed left it, and nothing was to be trained
         return driver
 
     def _export(self, prepared: PreparedStudy, data: StudyData, report: FinalReport, document: dict[str, Any]) -> None:
-        with self._replacing_artifacts() as building:
+        with replacing_artifacts(self._data_dir, self._held_under, self._fence) as building:
             export_bundle(
                 building,
                 model=report.model,
@@ -289,28 +333,6 @@ class StudyRun:
             )
             if report.quantised:
                 (building / bundle.QUANTISED).write_bytes(report.quantised.onnx)
-
-    @contextmanager
-    def _replacing_artifacts(self) -> Iterator[Path]:
-        """Provide a folder beside the artifacts, which is moved to their place when it is whole.
-
-        Raises:
-            Unavailable: it can't be written.
-        """
-        folder = artifacts_dir(self._data_dir, self._study.id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.parent.glob(f"{_BUILDING}*"):  # by a runner that was killed
-            shutil.rmtree(left_over, ignore_errors=True)
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
-        try:
-            yield building
-            building.chmod(0o755)
-            shutil.rmtree(folder, ignore_errors=True)
-            building.rename(folder)
-        except OSError as error:
-            raise Unavailable(f"the artifacts can't be written to {folder}: {error}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
 
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from ray._private.node import Node
 
 from taskgraft.errors import Unavailable
+from taskgraft.search.running.ray_private import on_loopback, own_token
 from taskgraft.search.study.machines import THIS_MACHINE, Machines, usable_cores
 
 _OBJECT_STORE_BYTES = 256 * 2**20
@@ -47,6 +48,9 @@ _END_AGENTS = 'read -r line || kill -9 "$@"'
 def ray_session(machines: Machines = THIS_MACHINE) -> Iterator[None]:
     """Provide Ray for the time of this block: a cluster, or a local one on this machine.
 
+    A local one listens on loopback alone, and has a token of its own. At a cluster the user's token is shown
+    (``RAY_AUTH_MODE`` and ``RAY_AUTH_TOKEN``).
+
     Raises:
         Unavailable: the cluster does not answer, or a local one can't start.
     """
@@ -55,19 +59,30 @@ def ray_session(machines: Machines = THIS_MACHINE) -> Iterator[None]:
     address = machines.address
     if address:
         _check_answers(address)
-    try:
-        with _own_sigterm(), _few_processes():
-            # Without "local", Ray would look for a cluster that somebody else started on this machine.
-            settings = {"address": address} if address else {"address": "local", **_local_settings(machines.cores)}
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
-    except Exception as error:  # Ray raises whatever the layer below it raised
-        raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
-    try:
+    with ExitStack() as session:
+        try:
+            if address:
+                _init(address=address)
+            else:
+                session.enter_context(own_token())
+                with on_loopback():
+                    # Without "local", Ray would look for a cluster that somebody else started on this machine.
+                    _init(address="local", **_local_settings(machines.cores))
+        except Exception as error:  # Ray raises whatever the layer below it raised
+            raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
+        session.callback(_shut_down)
         with _agents_end_with_us():
             yield
-    finally:
-        with _own_sigterm():
-            ray.shutdown()
+
+
+def _init(**settings: Any) -> None:
+    with _own_sigterm(), _few_processes():
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
+
+
+def _shut_down() -> None:
+    with _own_sigterm():
+        ray.shutdown()
 
 
 def _local_settings(cores: int | None) -> dict[str, Any]:

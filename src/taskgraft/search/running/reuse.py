@@ -12,7 +12,8 @@ from taskgraft.evaluators.metrics import accuracy_reduction
 from taskgraft.evaluators.replay import replay
 from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.jobs import Job
-from taskgraft.search.store import KeptTraining, TrainingIndex
+from taskgraft.search.running.records import Records
+from taskgraft.search.store import KeptTraining
 from taskgraft.search.study.spec import StudySpec
 
 
@@ -55,9 +56,9 @@ def _answers(job: Job, known: Iterable[KeptTraining]) -> Iterator[Found]:
 class Reuse:
     """Finished trainings for one study: keeps its own for others, and finds what it may take over."""
 
-    def __init__(self, spec: StudySpec, index: TrainingIndex, checkpoints: Checkpoints) -> None:
+    def __init__(self, spec: StudySpec, records: Records, checkpoints: Checkpoints) -> None:
         self._spec = spec
-        self._index = index
+        self._records = records
         self._checkpoints = checkpoints
 
     def keep(self, job: Job, digest: str, measurement: Measurement) -> None:
@@ -65,13 +66,13 @@ class Reuse:
 
         Raises:
             NotFound: the study was deleted.
+            LeaseLost: another runner has taken the study.
         """
-        study_id = self._checkpoints.study_id
-        self._index.keep(KeptTraining(study_id, digest, study_id, job.training, measurement))
+        self._records.keep(digest, job.training, measurement)
 
     def find(self, job: Job, digest: str) -> Measurement | None:
         """Return what a training that is kept would measure as the job; None if none answers. It is not taken over."""
-        return next((found.measurement for found in _answers(job, self._index.find(digest))), None)
+        return next((found.measurement for found in _answers(job, self._records.find(digest))), None)
 
     def take(self, job: Job, digest: str) -> Found | None:
         """Return a training that answers the job, with its weights among this study's checkpoints if there are any.
@@ -80,9 +81,10 @@ class Reuse:
 
         Raises:
             NotFound: the study was deleted.
+            LeaseLost: another runner has taken the study.
             Unavailable: the weights can't be written.
         """
-        known = self._index.find(digest)
+        known = self._records.find(digest)
         for found in _answers(job, known):
             kept = found.kept
             has_weights = self._checkpoints.take_over(kept.study_id, kept.training, job.training)
@@ -91,7 +93,7 @@ class Reuse:
                 own = self._checkpoints.study_id
                 has_it = any(one.study_id == own and one.measurement.steps >= kept.measurement.steps for one in known)
                 if has_weights or not has_it:
-                    self._index.keep(KeptTraining(own, digest, kept.origin, job.training, kept.measurement))
+                    self._records.keep(digest, job.training, kept.measurement, kept.origin)
                 if job.training.is_probe:
                     self._checkpoints.take_over_state(kept.study_id, kept.training, job.training)
                 is_own = self.origin_of(found) is None

@@ -17,7 +17,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskgraft.errors import NotFound, TaskgraftError, Unavailable
+from taskgraft.evaluators.datasets.registry import corpora_dir
 from taskgraft.evaluators.memory import without_collector
+from taskgraft.evaluators.unfinished import sweep_unfinished
+from taskgraft.logs import FORMATS, TEXT, logging_as, set_up_logs
+from taskgraft.search.running.artifacts import feature_cache
 from taskgraft.search.running.checking import Checker
 from taskgraft.search.running.lease import LEASE_SECONDS
 from taskgraft.search.store import Store
@@ -54,8 +58,14 @@ class Runner:
 
     def run(self) -> None:
         """Work until `stop`."""
+        with logging_as(owner=self.owner):
+            self._work()
+
+    def _work(self) -> None:
         alive = threading.Thread(target=self._send_heartbeats, name="heartbeats", daemon=True)
         alive.start()
+        for made in (corpora_dir(self._data_dir), feature_cache(self._data_dir)):
+            sweep_unfinished(made)
         self._checker.start()
         # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
         with without_collector():
@@ -72,21 +82,30 @@ class Runner:
         self._checker.join()
 
     def _work_once(self) -> bool:
-        study = self._store.acquire(self.owner, LEASE_SECONDS)
-        if study is None:
+        held = self._store.acquire(self.owner, LEASE_SECONDS)
+        if held is None:
             return False
-        from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415  # see `run`
+        # See `run`.
+        from taskgraft.search.running.pipeline import StudyRun  # noqa: PLC0415
+        from taskgraft.search.running.tradeoff import keep_tradeoff  # noqa: PLC0415
 
-        _log.info("study %s (%s) starts", study.id, study.spec.name)
-        self._run = StudyRun(self._store, study, self.owner, self._data_dir, machines=self._machines)
+        with logging_as(study=held.study.id):
+            _log.info("study %s (%s) starts", held.study.id, held.study.spec.name)
+        self._run = StudyRun(self._store, held, self._data_dir, machines=self._machines)
         if self._stopping.is_set():
             self._run.lease.stop()
         ended = self._run.run()
         self._run = None
-        _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
+        with logging_as(study=ended.id):
+            _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
+        keep_tradeoff(self._store, ended, self._stopping.is_set)
         return True
 
     def _send_heartbeats(self) -> None:
+        with logging_as(owner=self.owner):  # a thread of its own
+            self._send_until_stopped()
+
+    def _send_until_stopped(self) -> None:
         while True:
             try:
                 self._store.record_heartbeat(self.owner)
@@ -96,15 +115,15 @@ class Runner:
                 return
 
 
-def run_until_stopped(database_url: str, data_dir: Path, machines: Machines = THIS_MACHINE) -> None:
+def run_until_stopped(
+    database_url: str, data_dir: Path, machines: Machines = THIS_MACHINE, log_format: str = TEXT
+) -> None:
     """Run studies until SIGTERM or SIGINT. Only the main thread of a process may call this.
 
     Raises:
         Unavailable: the database does not answer when the runner starts.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("alembic", "onnx_ir", "onnxscript"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    set_up_logs(log_format)
     with Store(database_url) as store:
         runner = Runner(store, data_dir.absolute(), machines)
 
@@ -124,12 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cores", type=int)
     parser.add_argument("--train-ahead", type=int, default=THIS_MACHINE.train_ahead)
     parser.add_argument("--database-url", default=os.environ.get("TASKGRAFT_DATABASE_URL"))
+    parser.add_argument("--log-format", default=os.environ.get("TASKGRAFT_LOG_FORMAT") or TEXT, choices=FORMATS)
     options = parser.parse_args(arguments)
     if not options.database_url:
         parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
     try:
         machines = Machines(options.ray_address, options.cores, options.train_ahead)
-        run_until_stopped(options.database_url, options.data_dir, machines)
+        run_until_stopped(options.database_url, options.data_dir, machines, options.log_format)
     except TaskgraftError as error:
         _log.error("%s", error)
         return 1

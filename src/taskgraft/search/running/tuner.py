@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # workers import this module, and do without what makes jobs 
 
 _RETRIES = 2
 """How often a training is started again when its worker died; one that raised would only raise again."""
+_LOOK_SECONDS = 1.0
 _ONE_CORE_EACH = Workers()
 _CACHE = "_ObjectCache"
 """Tune's name for its cache of workers without a job."""
@@ -150,12 +152,20 @@ class _Asking(Searcher):
         self._lost: list[Job] = []
         """Jobs whose worker died; they are given to another one."""
         self._deaths = Counter[Training]()
+        self._slots, self._look_at = 0, 0.0
         self._is_over = False
         self.error: Exception | None = None
 
     def _has_free_slot(self) -> bool:
-        """Return whether a worker is free. A job that waits for one would have been chosen with less knowledge."""
-        return len(self._jobs) < self._workers.slots(ray.cluster_resources())  # type: ignore[no-untyped-call]
+        """Return whether a worker is free. A job that waits for one would have been chosen with less knowledge.
+
+        Ray is asked at most once a second: its answer takes milliseconds, and Tune asks for every report.
+        """
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._slots = self._workers.slots(ray.cluster_resources())  # type: ignore[no-untyped-call]
+            self._look_at = now + _LOOK_SECONDS
+        return len(self._jobs) < self._slots
 
     def _next_job(self) -> "Job | None":
         return self._lost.pop() if self._lost else self._driver.next_job()

@@ -12,7 +12,15 @@ from optuna.logging import WARNING, set_verbosity
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+    TimeoutError,  # noqa: A004
+)
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from taskgraft.errors import Unavailable
 from taskgraft.search.store.migrate import migrate
@@ -23,6 +31,14 @@ T = TypeVar("T")
 _RACE_SECONDS = 10.0
 _RACE_STATES = {"23505": "unique violation", "42P07": "duplicate table", "42710": "duplicate object"}
 """PostgreSQL's SQLSTATE codes (appendix A of its manual) of a step that another process was quicker with."""
+
+_PASSING_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN})
+_PASSING_STATES = ("08", "40", "53300", "55P03", "57P")
+"""Connection lost, transaction rolled back, too many connections, lock not available, operator intervention."""
+
+
+class DatabaseAway(Unavailable):
+    """The database can't be reached just now, or is locked: the same step may succeed later."""
 
 
 class Database:
@@ -55,9 +71,15 @@ class Database:
 
         Raises:
             Unavailable: the database does not do its part.
+            DatabaseAway: it may do so later.
         """
         with self.errors(), self._engine.begin() as connection:
-            yield connection
+            try:
+                yield connection
+            except (SQLAlchemyError, StorageInternalError) as error:
+                if connection.invalidated:  # whatever the last statement made of it
+                    raise DatabaseAway(self._describe(error)) from error
+                raise
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -70,14 +92,45 @@ class Database:
             raise self._unavailable(error.__cause__ or error) from error
 
     def _unavailable(self, error: BaseException) -> Unavailable:
+        kind = DatabaseAway if is_passing(error) else Unavailable
+        return kind(self._describe(error))
+
+    def _describe(self, error: BaseException) -> str:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        return Unavailable(f"the database {shown(self.url)} fails: {' '.join(str(cause).split())}")
+        return f"the database {shown(self.url)} fails: {' '.join(str(cause).split())}"
 
     def close(self) -> None:
         """Close every connection."""
         self.optuna.remove_session()
         self.optuna.engine.dispose()
         self._engine.dispose()
+
+
+def optuna_within(connection: Connection) -> RDBStorage:
+    """Return Optuna's storage on a connection of ours: what it writes is a part of the transaction there."""
+    return _Joined(connection)
+
+
+class _Joined(RDBStorage):
+    """A storage without an engine, tables and versions of its own: `Database` has brought all of them up to date."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.engine = connection.engine
+        # Optuna commits each of its steps, which ends a savepoint here.
+        self.scoped_session = scoped_session(sessionmaker(bind=connection, join_transaction_mode="create_savepoint"))
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether an error of SQLAlchemy is one that the same step may not meet again later."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, TimeoutError)  # no connection of the pool became free
+    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _PASSING_CODES  # the rest of an extended code says more
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is None:  # there was no server to give one
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return state.startswith(_PASSING_STATES)
 
 
 def _create_engine(url: URL) -> Engine:

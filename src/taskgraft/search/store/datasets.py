@@ -1,6 +1,5 @@
 """Datasets in the database: versions of a name, and the lease of the runner that checks one."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput, NotFound
 from taskgraft.evaluators.datasets.report import CheckReport
+from taskgraft.search.store import quotas
+from taskgraft.search.store.clock import now
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.tables import datasets, studies, study_datasets
 from taskgraft.search.study.dataset import Dataset, DatasetState, Source, source_from_json
 from taskgraft.search.study.states import State
+from taskgraft.search.study.token import Token, check_may_change
 
 MAX_PAGE = 500
 _NAMED_STUDIES = 5
@@ -37,17 +39,30 @@ class DatasetTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, source: Source, content: str | None) -> tuple[Dataset, bool]:
+    def add(
+        self, name: str, source: Source, content: str | None, *, token: Token | None = None, stored_bytes: int = 0
+    ) -> tuple[Dataset, bool]:
         """Add a version that waits for its check, and say whether it is new.
 
-        If the newest version has the same ``content`` and is not broken, it is returned instead.
+        If the newest version has the same ``content`` and is not broken, it is returned instead. A dataset belongs to
+        the token that made its first version, and so do the ``stored_bytes`` of the later ones.
+
+        Raises:
+            Forbidden: the dataset is not the token's.
+            QuotaExceeded: the token would store more bytes than it may.
         """
         while True:
             with self._database.begin() as connection:
+                quotas.lock(connection, token)
                 newest = connection.execute(_newest(name)).one_or_none()
                 if newest is not None and _is_same(newest, content):
                     return _to_dataset(newest), False
+                if newest is not None:
+                    check_may_change(token, newest.made_by, f"dataset {name}")
+                maker = None if token is None else token.id
                 values = {
+                    "made_by": maker if newest is None else newest.made_by,
+                    "stored_bytes": stored_bytes,
                     "name": name,
                     "version": 1 if newest is None else newest.version + 1,
                     "state": DatasetState.CHECKING,
@@ -56,6 +71,7 @@ class DatasetTable:
                 }
                 insert = _insert(self._database.dialect).values(values).on_conflict_do_nothing()
                 if (row := connection.execute(insert.returning(*datasets.c)).one_or_none()) is not None:
+                    quotas.check_bytes(connection, token)
                     return _to_dataset(row), True
             # Another process added this version at the same moment: look again.
 
@@ -89,11 +105,28 @@ class DatasetTable:
         items = tuple(map(_to_dataset, rows[:limit]))
         return DatasetPage(items, items[-1].name if len(rows) > limit else None)
 
-    def delete(self, name: str) -> tuple[Source, ...]:
+    def check_room(self, name: str, token: Token, coming: int) -> None:
+        """Check that a token may add ``coming`` bytes under this name, before they are received.
+
+        Of a dataset that is there already, only its owner is checked: the same content again takes no room.
+
+        Raises:
+            Forbidden: the dataset is not the token's.
+            QuotaExceeded: it may not store so many.
+        """
+        with self._database.begin() as connection:
+            newest = connection.execute(_newest(name)).one_or_none()
+            if newest is not None:
+                check_may_change(token, newest.made_by, f"dataset {name}")
+            else:
+                quotas.check_bytes(connection, token, coming)
+
+    def delete(self, name: str, token: Token | None = None) -> tuple[Source, ...]:
         """Remove all versions; return where their files are.
 
         Raises:
             NotFound: there is no such dataset.
+            Forbidden: the dataset is not the token's.
             Conflict: a study that is not finished uses it.
         """
         users = (
@@ -108,6 +141,8 @@ class DatasetTable:
         with self._database.begin() as connection:
             # First the rows, then who uses them: `use` does it the other way round, so one of the two sees the other.
             rows = connection.execute(delete(datasets).where(datasets.c.name == name).returning(*datasets.c)).all()
+            for row in rows:
+                check_may_change(token, row.made_by, f"dataset {name}")
             if in_use := connection.execute(users).scalars().all():
                 raise Conflict(f"dataset {name} is used by studies that are not finished: {', '.join(in_use)}")
         if not rows:
@@ -125,10 +160,9 @@ class DatasetTable:
 
         A version whose runner is gone (its lease ran out) waits again.
         """
-        now = time.time()
         waits = and_(
             datasets.c.state == DatasetState.CHECKING,
-            or_(datasets.c.lease_until.is_(None), datasets.c.lease_until < now),
+            or_(datasets.c.lease_until.is_(None), datasets.c.lease_until < now()),
         )
         order = (datasets.c.created_at, datasets.c.name, datasets.c.version)
         oldest = select(datasets.c.name, datasets.c.version).where(waits).order_by(*order).limit(1)
@@ -136,7 +170,7 @@ class DatasetTable:
             found = connection.execute(oldest.with_for_update(skip_locked=True)).one_or_none()
             if found is None:
                 return None
-            taken = {"owner": owner, "lease_until": now + lease_seconds}
+            taken = {"owner": owner, "lease_until": now() + lease_seconds}
             change = update(datasets).where(_is(*found), waits).values(taken).returning(*datasets.c)
             row = connection.execute(change).one_or_none()
         return None if row is None else _to_dataset(row)
@@ -147,7 +181,7 @@ class DatasetTable:
         Raises:
             Conflict: the lease was lost to another runner, or the dataset was deleted.
         """
-        self._as_owner(dataset, owner, {"lease_until": time.time() + lease_seconds, "progress": progress})
+        self._as_owner(dataset, owner, {"lease_until": now() + lease_seconds, "progress": progress})
 
     def release(self, dataset: Dataset, owner: str) -> None:
         """Let go of a check, for another runner.
@@ -252,4 +286,5 @@ def _to_dataset(row: Row[Any]) -> Dataset:
         fingerprint=row.fingerprint,
         report=CheckReport.from_json(row.report) if row.report else None,
         progress=(progress[0], progress[1]) if progress else None,
+        made_by=row.made_by,
     )

@@ -1,4 +1,4 @@
-"""Trials as Optuna keeps them, and back: parameters for a dashboard, everything else in user attributes."""
+"""Trials as Optuna keeps them: parameters for a dashboard, everything else in user attributes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from taskgraft.errors import Fault, InvalidInput
-from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
 _EXACT = 2**53 - 1
@@ -38,20 +37,6 @@ def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenT
     if trial.measurement and entry.datetime_complete:
         entry.datetime_start = entry.datetime_complete - timedelta(seconds=trial.measurement.own_seconds)
     return entry
-
-
-def from_entry(entry: FrozenTrial) -> Trial:
-    """Return the trial that `to_entry` made this of, with its number."""
-    found = entry.user_attrs
-    return Trial(
-        number=entry.number,
-        training=Training.from_key(found["key"]),
-        seed=entry.params["seed"],
-        state=TrialState.COMPLETE if entry.state is OptunaState.COMPLETE else TrialState.FAILED,
-        measurement=Measurement.from_json(found["measurement"]) if "measurement" in found else None,
-        error=found.get("error"),
-        taken_over_from=found.get("taken_over_from"),
-    )
 
 
 def _faults(trial: Trial, tasks: Sequence[str], value: float | None) -> Iterator[Fault]:

@@ -1,29 +1,35 @@
 """The ledger: every training of a study that ended, each an Optuna trial in the same database."""
 
+import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.store.database import Database
-from taskgraft.search.store.entries import from_entry, to_entry
-from taskgraft.search.store.rows import has_id, no_study
-from taskgraft.search.store.tables import studies
+from taskgraft.search.store.database import Database, optuna_within
+from taskgraft.search.store.entries import to_entry
+from taskgraft.search.store.holding import hold
+from taskgraft.search.store.optuna_tables import optuna_name
+from taskgraft.search.store.rows import no_study
+from taskgraft.search.store.tables import trials as notes
+from taskgraft.search.store.trial_rows import read_after
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
 
 class Ledger:
     """The trials of one study. May be used from any thread.
 
-    A trial is written when its training has ended, in the one transaction of Optuna's ``create_new_trial`` with a
-    template: a process that is killed leaves whole trials only, and no trial that seems to run. The holder of the
-    study's lease is the one writer. If two processes take themselves for it and record the same training, the first one
-    counts. All methods raise `Unavailable` if the database fails.
+    A trial is written when its training has ended, in one transaction with the check of the lease and the note that its
+    training is recorded: a process that is killed leaves whole trials only, and no trial that seems to run. One whose
+    lease was lost leaves nothing, and no training is recorded twice. All methods raise `Unavailable` if the database
+    fails.
     """
 
     def __init__(self, database: Database, study_id: str, tasks: Sequence[str]) -> None:
@@ -33,10 +39,11 @@ class Ledger:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._known: dict[str, Trial] = {}
-        self._next_number = 0
+        self._last_row = -1
 
     def record(
         self,
+        lease: Lease,
         training: Training,
         seed: int,
         state: TrialState,
@@ -52,16 +59,19 @@ class Ledger:
         ``taken_over_from`` is the study that the measurement comes from, if it is not this one.
 
         Raises:
+            ValueError: the lease is one of another study.
             InvalidInput: a seed outside 0..2^53-1, tasks that the study does not have, a value that is not finite, or
                 a trial that is complete without a measurement or failed without an error.
             NotFound: the study was deleted.
+            LeaseLost: the lease is not the present one.
         """
+        if lease.study_id != self._study_id:
+            raise ValueError(f"the lease is one of study {lease.study_id}, not {self._study_id}")
         trial = Trial(0, training, seed, state, measurement, error, taken_over_from)
         entry = to_entry(trial, self._tasks, value)
         with self._writing:
+            self._write(lease, training.key, entry)
             try:
-                if training.key not in self._read():
-                    self._append(entry)
                 return self._read()[training.key]
             except KeyError:
                 raise no_study(self._study_id) from None
@@ -74,20 +84,27 @@ class Ledger:
         """Return how many trials there are."""
         return len(self._read())
 
-    def _append(self, entry: FrozenTrial) -> None:
-        optuna = self._database.optuna
-        if _find(self._database, self._study_id) is None:
-            self._begin()
-        with self._database.errors():
-            optuna.create_new_trial(optuna.get_study_id_from_name(_name(self._study_id)), entry)
-
-    def _begin(self) -> None:
-        """Create Optuna's study, unless the study was deleted."""
+    def _write(self, lease: Lease, key: str, entry: FrozenTrial) -> None:
         with self._database.begin() as connection:
-            if connection.execute(select(studies.c.id).where(has_id(self._study_id))).scalar() is None:
-                raise no_study(self._study_id)
-        with self._database.errors(), suppress(DuplicatedStudyError):
-            self._database.optuna.create_new_study([StudyDirection.MINIMIZE], _name(self._study_id))
+            hold(connection, lease)
+            is_first = connection.execute(self._note_of(key)).one_or_none() is not None
+            if is_first and key not in self._read():  # it may be there without a note from before there were notes
+                joined = optuna_within(connection)
+                joined.create_new_trial(self._number_within(joined), entry)
+
+    def _note_of(self, key: str) -> ReturningInsert[Any]:
+        """Return what notes that a training is recorded; it returns no row if that was noted before."""
+        insert = (postgresql if self._database.dialect == "postgresql" else sqlite).insert(notes)
+        values = {"study_id": self._study_id, "digest": hashlib.sha256(key.encode()).hexdigest()}
+        statement: ReturningInsert[Any] = insert.values(values).on_conflict_do_nothing().returning(notes.c.digest)
+        return statement
+
+    def _number_within(self, joined: RDBStorage) -> int:
+        """Return the number of Optuna's study, which is created with the first trial."""
+        try:
+            return joined.get_study_id_from_name(optuna_name(self._study_id))
+        except KeyError:
+            return joined.create_new_study([StudyDirection.MINIMIZE], optuna_name(self._study_id))
 
     def _read(self) -> Mapping[str, Trial]:
         """Return all trials by key. Known ones are not read again, since a recorded trial never changes."""
@@ -96,20 +113,11 @@ class Ledger:
             number = _find(self._database, self._study_id)
             if number is None:
                 return {}
-            for entry in self._unread(number):
-                trial = from_entry(entry)
-                self._known.setdefault(trial.training.key, trial)
-                self._next_number = trial.number + 1
+            with self._database.begin() as connection:
+                for row, trial in read_after(connection, number, self._last_row):
+                    self._known.setdefault(trial.training.key, trial)
+                    self._last_row = row
             return dict(self._known)
-
-    def _unread(self, study_number: int) -> Iterator[FrozenTrial]:
-        optuna = self._database.optuna
-        if self._next_number == 0:
-            yield from optuna.get_all_trials(study_number, deepcopy=False)
-            return
-        with suppress(KeyError):  # which says that there is no trial of that number
-            while True:
-                yield optuna.get_trial(optuna.get_trial_id_from_study_id_trial_number(study_number, self._next_number))
 
 
 def delete_ledger(database: Database, study_id: str) -> bool:
@@ -122,14 +130,10 @@ def delete_ledger(database: Database, study_id: str) -> bool:
     return True
 
 
-def _name(study_id: str) -> str:
-    return f"taskgraft/{study_id}"
-
-
 def _find(database: Database, study_id: str) -> int | None:
     """Return the number of Optuna's study; None if nothing was recorded yet."""
     with database.errors():
         try:
-            return database.optuna.get_study_id_from_name(_name(study_id))
+            return database.optuna.get_study_id_from_name(optuna_name(study_id))
         except KeyError:
             return None

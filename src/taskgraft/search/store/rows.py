@@ -2,15 +2,17 @@
 
 import dataclasses
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row
+from sqlalchemy import ColumnElement, Row, case, null
 
 from taskgraft.errors import NotFound
+from taskgraft.search.store.clock import now
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study.result import (
     Compressed,
@@ -27,6 +29,13 @@ from taskgraft.search.study.study import Progress, RunningTrial, Study
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH, _RANDOM_LENGTH = 11, 5
 ID_LENGTH = _TIME_LENGTH + _RANDOM_LENGTH
+ID_PATTERN = f"^[{_DIGITS}]{{{ID_LENGTH}}}$"
+_SPECS_KEPT = 256
+
+_RUNNING = case((studies.c.lease_until < now(), null()), else_=studies.c.running).label("running")
+"""What trains, which a runner that died can't say any more."""
+SHOWN: tuple[ColumnElement[Any], ...] = (*(column for column in studies.c if column.name != "running"), _RUNNING)
+"""What `to_study` needs of a row."""
 
 
 def new_id() -> str:
@@ -57,9 +66,32 @@ def no_study(study_id: str) -> NotFound:
     return NotFound(f"there is no study {study_id!r:.80}")
 
 
+class _Specs:
+    """The specifications that were read last: one never changes, and reading it takes longer than its row."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Mapping[str, Any], StudySpec]] = {}
+        self._turn = threading.Lock()
+
+    def of(self, study_id: str, plain: Mapping[str, Any]) -> StudySpec:
+        """Return the specification that stands in a study's row as plain data."""
+        with self._turn:
+            known = self._known.pop(study_id, None)
+        if known is None or known[0] != plain:
+            known = plain, StudySpec.parse(plain)
+        with self._turn:
+            self._known[study_id] = known
+            while len(self._known) > _SPECS_KEPT:
+                del self._known[next(iter(self._known))]
+        return known[1]
+
+
+_SPECS = _Specs()
+
+
 def to_study(row: Row[Any]) -> Study:
-    """Return the study that a row of `taskgraft.search.store.tables.studies` holds."""
-    spec = StudySpec.parse(row.spec)
+    """Return the study that a row of the columns `SHOWN` holds."""
+    spec = _SPECS.of(row.id, row.spec)
     study = Study(
         id=row.id,
         spec=spec,
@@ -70,16 +102,17 @@ def to_study(row: Row[Any]) -> Study:
         progress=Progress(**row.progress) if row.progress else Progress(),
         running=tuple(RunningTrial(**{**one, "tasks": tuple(one["tasks"])}) for one in row.running or ()),
         reason=row.reason,
-        result=_to_result(row.result, spec.ar_threshold) if row.result else None,
+        result=to_result(row.result, spec.ar_threshold) if row.result else None,
         tree=row.tree,
         facts=MappingProxyType(row.facts or {}),
         parent=row.parent,
+        made_by=row.made_by,
     )
     comparison = study.comparison
     return replace(study, spec=spec.reading(comparison.nuisance)) if comparison else study
 
 
-def _to_result(plain: Mapping[str, Any], threshold: float) -> Result:
+def to_result(plain: Mapping[str, Any], threshold: float) -> Result:
     """Return a result as it was kept.
 
     Those from before there were three verdicts called a point estimate verified; now its interval has to keep Q, too.

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.errors import Conflict, InvalidInput
+from taskgraft.search.store import quotas
 from taskgraft.search.store.database import Database
 from taskgraft.search.store.datasets import use
 from taskgraft.search.store.ledger import delete_ledger
-from taskgraft.search.store.rows import has_id, is_id, new_id, no_study, to_study
+from taskgraft.search.store.rows import SHOWN, has_id, is_id, new_id, no_study, to_study
 from taskgraft.search.store.tables import studies
 from taskgraft.search.study.comparison import Comparison
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
+from taskgraft.search.study.token import Token
 
 MAX_PAGE = 500
 
@@ -32,7 +34,7 @@ _DELETABLE = frozenset(State) - {State.RUNNING, State.CANCELLING}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Studies, newest first, and the cursor of the next page (None on the last one)."""
+    """Some studies, and the cursor of the next page (None on the last one)."""
 
     items: tuple[Study, ...]
     next_cursor: str | None = None
@@ -55,19 +57,21 @@ class StudyTable:
         datasets: Mapping[str, int] = MappingProxyType({}),
         parent: str | None = None,
         comparison: Comparison | None = None,
+        token: Token | None = None,
     ) -> tuple[Study, bool]:
         """Queue a study, and say whether it is new: the same key with the same body gives the first study again.
 
         ``datasets`` are the versions of registered datasets that it uses, now and whenever it is resumed. ``parent`` is
         the study whose tree this one makes for another threshold, or that it compares as ``comparison`` says; both are
-        parts of the body.
+        parts of the body. It belongs to ``token``, if any.
 
         Raises:
             InvalidInput: at ``Idempotency-Key``: the key was used with another body, or is not 1 to 255 printable
                 characters.
             Conflict: the first study of the key, or a dataset, was deleted at this very moment.
+            QuotaExceeded: the token has as many studies that are not finished as it may have.
         """
-        _check_key(idempotency_key)
+        check_key(idempotency_key)
         values = {
             "id": new_id(),
             "idempotency_key": idempotency_key,
@@ -75,16 +79,17 @@ class StudyTable:
             "state": State.QUEUED,
             "facts": _facts(datasets, comparison),
             "parent": parent,
+            "made_by": None if token is None else token.id,
         }
         insert = _insert(self._database.dialect).values(values)
-        statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*studies.c)
+        statement = insert.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(*SHOWN)
         with self._database.begin() as connection:
+            quotas.lock(connection, token)
             if row := connection.execute(statement).one_or_none():
+                quotas.check_queued(connection, token)
                 use(connection, row.id, datasets)
                 return to_study(row), True
-            first = connection.execute(
-                select(studies).where(studies.c.idempotency_key == idempotency_key)
-            ).one_or_none()
+            first = connection.execute(select(*SHOWN).where(studies.c.idempotency_key == idempotency_key)).one_or_none()
         if first is None:
             raise Conflict("the study of this Idempotency-Key was deleted at this moment: ask again")
         study = to_study(first)
@@ -109,14 +114,14 @@ class StudyTable:
             NotFound: no study has this id.
         """
         with self._database.begin() as connection:
-            row = connection.execute(select(studies).where(has_id(study_id))).one_or_none()
+            row = connection.execute(select(*SHOWN).where(has_id(study_id))).one_or_none()
         if row is None:
             raise no_study(study_id)
         return to_study(row)
 
     def study_of_key(self, idempotency_key: str) -> Study | None:
         """Return the study that was created with this key; None if there is none."""
-        query = select(studies).where(studies.c.idempotency_key == idempotency_key)
+        query = select(*SHOWN).where(studies.c.idempotency_key == idempotency_key)
         with self._database.begin() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else to_study(row)
@@ -138,29 +143,35 @@ class StudyTable:
         Raises:
             InvalidInput: a limit outside 1..500, or a cursor that no page gave.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
-        query = select(studies).order_by(studies.c.id.desc()).limit(limit + 1)
+        query = select(*SHOWN).order_by(studies.c.id.desc())
         if state is not None:
             query = query.where(studies.c.state == state)
         if cursor is not None:
-            query = query.where(studies.c.id < _from_cursor(cursor))
-        with self._database.begin() as connection:
-            found = tuple(map(to_study, connection.execute(query)))
-        more = len(found) > limit
-        return Page(found[:limit], _to_cursor(found[limit - 1].id) if more else None)
+            query = query.where(studies.c.id < from_cursor(cursor))
+        return self._page(query, limit)
 
-    def comparisons_of(self, study_id: str) -> tuple[Study, ...]:
+    def comparisons_of(self, study_id: str, limit: int = 50, cursor: str | None = None) -> Page:
         """Return the comparisons of a study, oldest first, also of one that was deleted.
 
         Raises:
             NotFound: no study can have this id.
+            InvalidInput: as `list_studies`.
         """
         has_id(study_id)
-        query = select(studies).where(studies.c.parent == study_id).order_by(studies.c.id)
+        compares = studies.c.facts["comparison"]["seeds"].as_string().is_not(None)
+        query = select(*SHOWN).where(studies.c.parent == study_id, compares).order_by(studies.c.id)
+        if cursor is not None:
+            query = query.where(studies.c.id > from_cursor(cursor))
+        return self._page(query, limit)
+
+    def _page(self, query: Select[Any], limit: int) -> Page:
+        """Return the first studies of a query, and the cursor of those behind them."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
         with self._database.begin() as connection:
-            found = map(to_study, connection.execute(query))
-            return tuple(study for study in found if study.comparison)
+            found = tuple(to_study(row) for row in connection.execute(query.limit(limit + 1)))
+        more = len(found) > limit
+        return Page(found[:limit], to_cursor(found[limit - 1].id) if more else None)
 
     def cancel_study(self, study_id: str) -> Study:
         """Stop a study for good; a running one is ``cancelling`` until its runner has noticed.
@@ -211,13 +222,18 @@ class StudyTable:
         return self._change(study_id, studies.c.state.in_(moves), values, rule)
 
     def _change(self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str) -> Study:
+        return to_study(self._change_row(study_id, condition, values, rule))
+
+    def _change_row(
+        self, study_id: str, condition: ColumnElement[bool], values: Mapping[str, Any], rule: str
+    ) -> Row[Any]:
         """Set all ``values`` if the ``condition`` holds; otherwise raise `Conflict` with the ``rule``."""
-        statement = update(studies).where(has_id(study_id), condition).values(values).returning(*studies.c)
+        statement = update(studies).where(has_id(study_id), condition).values(values).returning(*SHOWN)
         with self._database.begin() as connection:
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise Conflict(f"study {study_id} is {self.get_study(study_id).state}: {rule}")
-        return to_study(row)
+        return row
 
 
 def _facts(datasets: Mapping[str, int], comparison: Comparison | None) -> dict[str, Any] | None:
@@ -239,16 +255,27 @@ def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(studies) if dialect == "postgresql" else sqlite.insert(studies)
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
+    """Check that a study may be created with this key.
+
+    Raises:
+        InvalidInput: at ``Idempotency-Key``: it is not 1 to 255 printable characters.
+    """
     if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
         raise InvalidInput.at("Idempotency-Key", f"1 to 255 printable characters; got {key!r:.80}")
 
 
-def _to_cursor(study_id: str) -> str:
+def to_cursor(study_id: str) -> str:
+    """Return the cursor of the page behind a study."""
     return base64.urlsafe_b64encode(study_id.encode()).decode().rstrip("=")
 
 
-def _from_cursor(cursor: str) -> str:
+def from_cursor(cursor: str) -> str:
+    """Return the study that a cursor's page comes behind.
+
+    Raises:
+        InvalidInput: no page gave it.
+    """
     try:
         study_id = base64.b64decode(cursor + "==", altchars=b"-_", validate=True).decode()
     except ValueError:  # not base 64, or not text

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -23,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from taskgraft.search.study.dataset import DatasetState
 from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.token import Scope
 
 
 def utc_now() -> datetime:
@@ -43,7 +45,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-def _words(kind: type[State] | type[Stage] | type[DatasetState]) -> Enum:
+def _words(kind: type[State] | type[Stage] | type[DatasetState] | type[Scope]) -> Enum:
     return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
 
 
@@ -72,14 +74,31 @@ studies = Table(
     Column("tree", _PLAIN),
     Column("facts", _PLAIN),
     Column("owner", String(255)),
+    # How often it was taken: what is written under an earlier epoch is refused.
+    Column("epoch", Integer, nullable=False, default=0, server_default="0"),
     # Seconds since 1970 and not points in time: both databases can compute with them.
     Column("lease_until", Float(53)),
     Column("renewed_at", Float(53)),
     Column("busy_seconds", Float(53), nullable=False, default=0.0),
     # A plain text: a study outlives the one that it was derived from.
     Column("parent", _ID),
+    # The token that made it; those are never deleted.
+    Column("made_by", _ID),
+    # How often a runner took the study from one that was gone.
+    Column("takeovers", Integer, nullable=False, default=0, server_default="0"),
     Index("taskgraft_studies_by_state", "state", "id"),
+    Index("taskgraft_studies_by_maker", "made_by", "state"),
+    Index("taskgraft_studies_by_parent", "parent", "id"),
 )
+
+trials = Table(
+    "taskgraft_trials",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+)
+"""Which trainings a study has recorded, by SHA-256 of their keys. The trials are in Optuna's tables, which would take
+the same training twice. Trials from before there was this table are not in it."""
 
 trainings = Table(
     "taskgraft_trainings",
@@ -115,7 +134,10 @@ datasets = Table(
     Column("updated_at", UtcDateTime, nullable=False, default=utc_now, onupdate=utc_now),
     Column("owner", String(255)),
     Column("lease_until", Float(53)),
+    Column("made_by", _ID),
+    Column("stored_bytes", BigInteger),
     Index("taskgraft_datasets_by_state", "state"),
+    Index("taskgraft_datasets_by_maker", "made_by"),
 )
 
 study_datasets = Table(
@@ -127,3 +149,41 @@ study_datasets = Table(
     Index("taskgraft_study_datasets_by_name", "name", "version"),
 )
 """Which versions a study uses. A study's facts say the same; here the database can search for it."""
+
+matrices = Table(
+    "taskgraft_matrices",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("trials", Integer, nullable=False),
+    Column("matrix", LargeBinary, nullable=False),
+)
+"""The reduction matrix of each study, after so many trials."""
+
+tradeoffs = Table(
+    "taskgraft_tradeoffs",
+    metadata,
+    Column("study_id", _ID, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("ar_threshold", Float(53), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("encoder_parameters", BigInteger, nullable=False),
+    Column("parameters", BigInteger),
+    Column("document", LargeBinary, nullable=False),
+)
+"""The trees of a finished study by threshold, in ascending order; all of them are written at once."""
+
+tokens = Table(
+    "taskgraft_tokens",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False),
+    Column("scope", _words(Scope), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, default=utc_now),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("max_queued", Integer),
+    Column("max_bytes", BigInteger),
+)
+"""Rows are never deleted: a service that once asked for a token never opens again by itself."""

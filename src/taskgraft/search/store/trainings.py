@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.store.database import Database
-from taskgraft.search.store.rows import has_id, no_study
-from taskgraft.search.store.tables import studies, trainings
+from taskgraft.search.store.holding import hold
+from taskgraft.search.store.tables import trainings
+from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import Training
 
 _MOST = 32
@@ -42,12 +43,16 @@ class TrainingIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, kept: KeptTraining) -> None:
+    def keep(self, lease: Lease, kept: KeptTraining) -> None:
         """Keep a training, unless its study keeps one with the same digest that was taken further already.
 
         Raises:
+            ValueError: the lease is one of another study.
             NotFound: the study was deleted.
+            LeaseLost: the lease is not the present one.
         """
+        if kept.study_id != lease.study_id:
+            raise ValueError(f"the lease is one of study {lease.study_id}, not {kept.study_id}")
         values = {
             "study_id": kept.study_id,
             "digest": kept.digest,
@@ -60,10 +65,7 @@ class TrainingIndex:
         further = insert.excluded.steps_left <= trainings.c.steps_left
         statement = insert.on_conflict_do_update(index_elements=["study_id", "digest"], set_=values, where=further)
         with self._database.begin() as connection:
-            # Locked, so that the study is not deleted before the row is there.
-            study = select(studies.c.id).where(has_id(kept.study_id)).with_for_update(key_share=True)
-            if connection.execute(study).scalar() is None:
-                raise no_study(kept.study_id)
+            hold(connection, lease)
             connection.execute(statement)
 
     def find(self, digest: str) -> tuple[KeptTraining, ...]:

@@ -160,6 +160,7 @@ class Dataset:
 
     ``content`` is a digest that shows at once whether the same is given again; ``fingerprint`` that of all its bytes,
     known once it was checked, as the ``report`` is. ``progress`` is how many clips were checked, of how many.
+    ``made_by`` is the id of the token that made the first version, if any.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Dataset:
     fingerprint: str | None = None
     report: CheckReport | None = None
     progress: tuple[int, int] | None = None
+    made_by: str | None = None
 
     def faults(self) -> InvalidInput:
         """Return why it is broken, as an error at ``dataset``."""

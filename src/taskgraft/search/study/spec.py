@@ -38,7 +38,7 @@ from taskgraft.space.exact import MAX_EXACT_TASKS
 from taskgraft.space.imported import ImportedEncoder, is_place
 from taskgraft.space.matrix import Decision
 from taskgraft.space.synthesis import Synthesis
-from taskgraft.space.tasks import MAX_NAME, NAME_RULE, is_valid_name
+from taskgraft.space.tasks import MAX_NAME, NAME_PATTERN, NAME_RULE, is_valid_name
 from taskgraft.space.template import Template
 from taskgraft.space.templates.registry import TEMPLATES
 
@@ -129,7 +129,7 @@ class BudgetSpec(Value):
 class StudySpec(Value):
     """A study as a user writes it."""
 
-    name: str = "study"
+    name: str = Field("study", description=NAME_RULE, json_schema_extra={"pattern": NAME_PATTERN})
     ar_threshold: Number = Field(ge=0, lt=1, description="Q: the accuracy reduction that is still accepted")
     tasks: tuple[TaskSpec, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
     imported: Annotated[SkipJsonSchema[ImportedEncoder | None], Field(exclude_if=lambda found: found is None)] = None

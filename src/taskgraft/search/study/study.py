@@ -58,7 +58,8 @@ class Study:
     ``facts`` holds the versions of the datasets that it uses, and what was found when it first started: fingerprints of
     its datasets, which a resumed study checks, what its tasks are, and its device. ``tree`` is the tree that is
     delivered, in the public form. ``parent`` is the study whose tree this one makes for another threshold, or that it
-    compares with other systems; that one may have been deleted.
+    compares with other systems; that one may have been deleted. ``made_by`` is the id of the token that made
+    it, if any.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Study:
     tree: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     parent: str | None = None
+    made_by: str | None = None
 
     @property
     def datasets(self) -> Mapping[str, int]:

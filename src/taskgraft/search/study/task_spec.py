@@ -8,7 +8,7 @@ from taskgraft.errors import InvalidInput
 from taskgraft.evaluators.metrics import METRICS, check_metric, metrics_of
 from taskgraft.search.study.fields import NameOrNames, Value
 from taskgraft.space.named_heads import NAMED_HEADS, check_named_head
-from taskgraft.space.tasks import NAME_RULE, Task, TaskKind, is_valid_name
+from taskgraft.space.tasks import NAME_PATTERN, NAME_RULE, Task, TaskKind, is_valid_name
 
 MAX_TARGETS = 64
 """Events or tags of one task."""
@@ -30,7 +30,7 @@ def _one_of_the_heads(schema: dict[str, Any]) -> None:
 class TaskSpec(Value):
     """One question of a study: which column of which dataset."""
 
-    name: str
+    name: str = Field(description=NAME_RULE, json_schema_extra={"pattern": NAME_PATTERN})
     dataset: str = Field(min_length=1, max_length=1024)
     target: _Target = Field(description="a label column or an event; tags and events tasks may have several of them")
     kind: TaskKind = TaskKind.CLIP

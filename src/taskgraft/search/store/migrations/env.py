@@ -2,11 +2,12 @@
 
 from alembic import context
 
+from taskgraft.search.store.migrate import VERSION_TABLE
 from taskgraft.search.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="taskgraft_alembic_version",
+    version_table=VERSION_TABLE,
 )
 context.run_migrations()

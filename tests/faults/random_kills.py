@@ -1,0 +1,223 @@
+"""Kills of everything at random, while studies run on the topology of docker-compose.yml.
+
+``python -m tests.faults.random_kills [KILLS] [SEED]``: each of runner, API, training worker, Ray node and PostgreSQL is
+killed KILLS times (20), in an order that SEED gives (0); PostgreSQL is stopped as by a crash. What was killed is
+started again. New studies are posted for as long as that takes. In the end
+
+- every study has succeeded, and found what the same study found on a cluster where nothing was killed;
+- no training is recorded twice in a study, and none is missing.
+"""
+
+# ruff: noqa: T201
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.evaluators.datasets.zips import zip_folder
+from tests.faults.cluster import FINAL, TASKGRAFT, repeated_trainings, study, wait
+from tests.postgres import postgres_server
+from tests.search.corpora import write_beeps
+from tests.service.cluster import RAY_AUTH, RayHead, ray_head, ray_node
+from tests.service.processes import read_json, running
+
+KILLS = 20
+PAUSE = 4.0
+"""Seconds between two kills, at most: a runner needs about as long to take up its work again."""
+
+
+class Part:
+    """One process of the topology, which is started again when it was killed."""
+
+    def __init__(self, start: Callable[[], Any]) -> None:
+        self._start = start
+        self._stack = ExitStack()
+        self.process = self._begin()
+
+    def _begin(self) -> psutil.Process:
+        return psutil.Process(self._stack.enter_context(self._start()).pid)
+
+    def kill(self) -> None:
+        """Kill the process and all that it started, and start it again."""
+        for process in [*self.process.children(recursive=True), self.process]:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self._stack.close()
+        self.process = self._begin()
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Topology:
+    """PostgreSQL, a Ray head with two nodes, two APIs and two runners, with the dataset ``beeps``."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._folder = folder
+        self._logs = 0
+        self.server = stack.enter_context(postgres_server())
+        self.database = str(self.server.get_uri())
+        self._head: RayHead = stack.enter_context(ray_head(folder))
+        self.nodes = [Part(self._node) for _ in range(2)]
+        self.runners = [Part(self._runner) for _ in range(2)]
+        self.urls = ["", ""]
+        self.apis = [Part(lambda number=number: self._api(number)) for number in range(2)]  # type: ignore[misc]
+        for part in (*self.nodes, *self.runners, *self.apis):
+            stack.callback(part.close)
+        write_beeps(folder / "beeps")
+        content, headers = zip_folder(folder / "beeps"), {"Content-Type": "application/zip"}
+        httpx.put(f"{self.urls[0]}/v1/datasets/beeps", content=content, headers=headers).raise_for_status()
+
+    @property
+    def _shared(self) -> list[str]:
+        return ["--database-url", self.database, "--data-dir", str(self._folder / "data"), "--json"]
+
+    def _log(self) -> Path:
+        self._logs += 1
+        return self._folder / f"{self._logs}.log"
+
+    def _node(self) -> Any:
+        return ray_node(self._head, self._log(), may_end=True)
+
+    @contextmanager
+    def _runner(self) -> Iterator[Any]:
+        command = [*TASKGRAFT, "runner", "--ray-address", self._head.address, *self._shared]
+        with running(command, self._log(), environment=RAY_AUTH, may_end=True) as process:
+            read_json(process)
+            yield process
+
+    @contextmanager
+    def _api(self, number: int) -> Iterator[Any]:
+        command = [*TASKGRAFT, "serve", "--port", "0", "--no-runner", *self._shared]
+        with running(command, self._log(), may_end=True) as process:
+            self.urls[number] = read_json(process)["url"]
+            yield process
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """Return an answer of any API, as soon as one gives it."""
+        while True:
+            for url in self.urls:
+                try:
+                    answer = httpx.get(f"{url}{path}", timeout=30)
+                except httpx.TransportError:
+                    continue
+                if answer.status_code == 200:
+                    found: dict[str, Any] = answer.json()
+                    return found
+            time.sleep(0.5)
+
+    def post(self, body: dict[str, Any], key: str) -> str:
+        """Post a study until an API has taken it: with its key, it is one study however often that is."""
+        while True:
+            for url in self.urls:
+                try:
+                    answer = httpx.post(f"{url}/v1/studies", json=body, headers={"Idempotency-Key": key}, timeout=30)
+                except httpx.TransportError:
+                    continue
+                if answer.status_code == 202:
+                    return str(answer.json()["id"])
+                assert answer.status_code == 503, answer.text
+            time.sleep(0.5)
+
+    def kill_worker(self, choice: random.Random) -> bool:
+        """Kill a process that trains; return False if there is none."""
+        workers = [child for part in self.nodes for child in _descendants(part.process) if _trains(child)]
+        if workers:
+            choice.choice(workers).kill()
+        return bool(workers)
+
+    def crash_database(self) -> None:
+        """Have PostgreSQL stop at once, as after a crash, and start it again on its folder."""
+        server = psutil.Process(self.server.get_pid())
+        server.send_signal(signal.SIGQUIT)
+        server.wait(60)
+        self.server.start()
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _trains(process: psutil.Process) -> bool:
+    try:
+        return (
+            process.cmdline()[:1] != [] and process.cmdline()[0].startswith("ray::") and "Agent" not in process.name()
+        )
+    except psutil.Error:
+        return False
+
+
+def found_by(topology: Topology, study_id: str) -> tuple[Any, ...]:
+    """Return what a study found, and which trainings it has."""
+    result = topology.ask(f"/v1/studies/{study_id}")["result"]
+    matrix = topology.ask(f"/v1/studies/{study_id}/matrix")["cells"]
+    trials = topology.ask(f"/v1/studies/{study_id}/trials")["items"]
+    kept = sorted((str(one["tasks"]), one["depth"], one["repeat"], one["state"], str(one["metrics"])) for one in trials)
+    return result, matrix, topology.ask(f"/v1/studies/{study_id}/tree")["root"], kept
+
+
+def wait_for(topology: Topology, ids: list[str]) -> None:
+    wait("studies end", lambda: all(topology.ask(f"/v1/studies/{one}")["state"] in FINAL for one in ids))
+    for one in ids:
+        found = topology.ask(f"/v1/studies/{one}")
+        assert found["state"] == "succeeded", (found["state"], found["reason"])
+
+
+def disturb(topology: Topology, kills: int, choice: random.Random) -> tuple[list[str], dict[str, int]]:
+    """Kill everything ``kills`` times while studies run; return the studies, and how often what was killed."""
+    left = {"runner": kills, "api": kills, "worker": kills, "node": kills, "database": kills}
+    done, ids = dict.fromkeys(left, 0), list[str]()
+    while any(left.values()):
+        if sum(topology.ask(f"/v1/studies/{one}")["state"] not in FINAL for one in ids[-4:]) < 3:
+            ids.append(topology.post(study(len(ids), f"s{len(ids)}"), f"key {len(ids)}"))
+        time.sleep(choice.uniform(0.5, PAUSE))
+        kind = choice.choice([kind for kind, number in left.items() if number])
+        if kind == "worker" and not topology.kill_worker(choice):
+            continue
+        if kind == "database":
+            topology.crash_database()
+        elif kind != "worker":
+            choice.choice({"runner": topology.runners, "api": topology.apis, "node": topology.nodes}[kind]).kill()
+        left[kind] -= 1
+        done[kind] += 1
+        print(f"{sum(done.values())} kills, {len(ids)} studies: {kind}", flush=True)
+    return ids, done
+
+
+def main(kills: int = KILLS, seed: int = 0) -> None:
+    """Show it."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        topology = Topology(stack, Path(folder))
+        ids, done = disturb(topology, kills, random.Random(seed))
+        wait_for(topology, ids)
+        disturbed = [found_by(topology, one) for one in ids]
+        assert not repeated_trainings(topology.database)
+    print(
+        f"{done}: {len(ids)} studies succeeded, no training is recorded twice; {time.monotonic() - start:.0f} s",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        topology = Topology(stack, Path(folder))
+        again = [topology.post(study(number, f"s{number}"), f"key {number}") for number in range(len(ids))]
+        wait_for(topology, again)
+        for number, one in enumerate(again):
+            assert found_by(topology, one) == disturbed[number], number
+    print(f"undisturbed, all {len(ids)} found the same; {time.monotonic() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
