@@ -19,9 +19,10 @@ demo: $(VENV)/.installed-demo
 serve: $(VENV)/.installed-demo
 	$(BIN)/taskgraft serve $(ARGS)
 
-# Two at a time: most tests wait for processes that they start. Files stay whole, since their tests share servers.
+# Three at a time on two cores: many tests wait for processes that they start. Files stay whole, since their tests share
+# servers.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	$(BIN)/ruff format --check
