@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_refused_by_the_new_rules(workshop: Path) -> None:
     assert faults == {"tasks.0.target": "a rating is a whole number; the column has 'high', 'low'"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 def test_a_study_with_all_of_them_ends_with_a_model_that_answers(workshop: Path) -> None:
     said = changed(workshop, "run", "study.yaml", *ONE_CORE)
     assert said.code == 0, said.err

@@ -23,7 +23,7 @@ def test_a_notebook_is_stored_clean(path: Path) -> None:
     assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.filterwarnings("default")  # of the notebook tools; those of taskgraft are errors in its own tests
 def test_a_study_on_own_data_runs_as_the_notebook_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):

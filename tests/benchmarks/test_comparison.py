@@ -38,7 +38,7 @@ def beeps(root: Path) -> StudySpec:
     return StudySpec.parse({**body, "tasks": [{**task, "dataset": dataset} for task in body["tasks"][:2]]})
 
 
-@pytest.mark.slow
+@pytest.mark.slow(110)
 @pytest.mark.timeout(600)
 def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     """All strategies go through the same program, so that one of them is enough; `KNOWN` runs `trees`."""
@@ -108,7 +108,7 @@ def test_the_ratio_to_a_sample_has_an_interval() -> None:
     assert low < found["cpu_seconds_ratio"][bisection] < high
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.timeout(600)
 def test_a_sample_of_the_plain_program_is_drawn_without_replacement(tmp_path: Path) -> None:
     sampled = sample_plain(beeps(tmp_path), tmp_path / "out", 4)

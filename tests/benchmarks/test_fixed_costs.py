@@ -52,7 +52,7 @@ def test_the_small_study_is_sound(tmp_path: Path) -> None:
     assert len(small_study.small_study(manifest).tasks) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 def test_a_profile_has_every_process_and_phase() -> None:
     """In a process of its own: whoever makes a profile becomes the parent of all orphans below it, for good."""
     command = [sys.executable, "-m", "benchmarks.fixed_costs", "--json"]

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ class Study:
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )
+@pytest.mark.slow(40)
 def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
     case: tuple[int, dict[str, Any], World], strategy: str, workers: int, train_ahead: int, order: random.Random
 ) -> None:
@@ -122,6 +124,7 @@ def test_training_ahead_changes_neither_the_result_nor_what_is_asked_for(
     st.sampled_from(["adaptive", "groups", "trees"]),
     st.randoms(use_true_random=False),
 )
+@pytest.mark.slow(12)
 def test_neither_do_repeats_intervals_confirmation_and_an_open_length(
     case: tuple[int, dict[str, Any], World], further: dict[str, Any], strategy: str, order: random.Random
 ) -> None:

@@ -14,7 +14,7 @@ from tests.service.cluster import RAY_AUTH, ray_head, ray_node
 from tests.service.flow import check_a_study_from_request_to_model, upload, write_demo_speech
 from tests.service.processes import read_json, running
 
-pytestmark = [needs_synthesizer, pytest.mark.slow(50), pytest.mark.timeout(900)]
+pytestmark = [needs_synthesizer, pytest.mark.slow(80), pytest.mark.timeout(900)]
 
 TASKGRAFT = (sys.executable, "-m", "taskgraft")
 

@@ -28,6 +28,8 @@ from taskgraft.search.study.machines import Machines
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 
+pytestmark = pytest.mark.slow(8)
+
 SCHEDULE = Schedule(4, 12, Optimisation(0.003))
 TREES = [
     BranchTree.flat(["pitch"], 8, 8),
