@@ -10,12 +10,12 @@ import pytest
 from taskgraft.errors import LeaseLost, Unavailable
 from taskgraft.search.running.artifacts import (
     Checkpoints,
-    remove_other_tune_dirs,
+    remove_earlier_tune_dirs,
     replacing_artifacts,
     study_dir,
     tune_dir,
 )
-from taskgraft.search.running.fence import LeaseFence
+from taskgraft.search.running.fence import OPEN, LeaseFence
 from taskgraft.search.running.patience import Patience
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.lease import Lease
@@ -81,7 +81,7 @@ def test_a_runner_that_lost_its_study_changes_no_file(files: Files, tmp_path: Pa
         lambda: own.drop_state(PROBE),
         own.drop_states,
         lambda: files.deliver(files.first, b"other"),
-        lambda: remove_other_tune_dirs(tmp_path, files.first, files.fence(files.first)),
+        lambda: remove_earlier_tune_dirs(tmp_path, files.first, files.fence(files.first)),
     ):
         with pytest.raises(LeaseLost):
             act()
@@ -133,9 +133,24 @@ def test_each_taking_has_a_tune_folder_and_removes_those_of_others(files: Files)
     second.mkdir()
     assert first != second
     assert files.second
-    remove_other_tune_dirs(files.folder, files.second, files.fence(files.second))
+    remove_earlier_tune_dirs(files.folder, files.second, files.fence(files.second))
     assert not first.exists()
     assert second.exists()
+
+
+def test_who_lost_a_study_just_after_passing_the_fence_leaves_what_later_holders_have_under_way(files: Files) -> None:
+    theirs = tune_dir(files.folder, files.hand_over())
+    theirs.mkdir(parents=True)
+    building = theirs.with_name(".artifacts-2-abcdefgh")
+    building.mkdir()
+    old = [theirs.with_name(name) for name in ("tune", "tune-0", ".artifacts-abcdefgh", ".artifacts-0-abcdefgh")]
+    for folder in old:
+        folder.mkdir()
+    remove_earlier_tune_dirs(files.folder, files.first, OPEN)
+    with replacing_artifacts(files.folder, files.first, OPEN):
+        assert building.is_dir()
+        assert theirs.is_dir()
+        assert not any(folder.exists() for folder in old)
 
 
 def test_many_writers_of_one_checkpoint_never_fail(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import secrets
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ _STATE = ".state"
 _PARTIAL = ".partial"
 _TUNE = "tune"
 _BUILDING = ".artifacts-"
+_EPOCH = re.compile(rf"^(?:{re.escape(_BUILDING)}(?=\d+-)|{_TUNE}-)(\d+)")
 
 
 def feature_cache(data_dir: Path) -> Path:
@@ -45,17 +47,15 @@ def tune_dir(data_dir: Path, lease: Lease) -> Path:
     return study_dir(data_dir, lease.study_id) / f"{_TUNE}-{lease.epoch}"
 
 
-def remove_other_tune_dirs(data_dir: Path, lease: Lease, fence: Fence) -> None:
+def remove_earlier_tune_dirs(data_dir: Path, lease: Lease, fence: Fence) -> None:
     """Delete the folders of Tune that earlier holders of the study left behind.
 
     Raises:
         LeaseLost: another runner has taken the study.
     """
-    own = tune_dir(data_dir, lease)
-    if others := [folder for folder in own.parent.glob(f"{_TUNE}*") if folder != own]:
-        fence.check()
-        for folder in others:
-            shutil.rmtree(folder, ignore_errors=True)
+    fence.check()
+    for folder in _of_earlier_holders(tune_dir(data_dir, lease).parent.glob(f"{_TUNE}*"), lease):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -84,9 +84,18 @@ def replacing_artifacts(data_dir: Path, lease: Lease, fence: Fence) -> Iterator[
 def _new_building(parent: Path, lease: Lease) -> Path:
     """Return a new folder to build in; those of runners that were killed, or lost the study, are removed."""
     parent.mkdir(parents=True, exist_ok=True)
-    for left_over in parent.glob(f"{_BUILDING}*"):
+    for left_over in _of_earlier_holders(parent.glob(f"{_BUILDING}*"), lease):
         shutil.rmtree(left_over, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_BUILDING}{lease.epoch}-", dir=parent))
+
+
+def _of_earlier_holders(folders: Iterable[Path], lease: Lease) -> list[Path]:
+    """Return the folders of epochs before that of the lease; those of versions without epochs are among them.
+
+    A holder that lost the study after it passed the fence leaves what later ones build.
+    """
+    found = ((folder, _EPOCH.search(folder.name)) for folder in folders)
+    return [folder for folder, epoch in found if epoch is None or int(epoch[1]) < lease.epoch]
 
 
 def _move(building: Path, folder: Path) -> None:

@@ -28,7 +28,7 @@ from taskgraft.search.running.agenda import Agenda, ComparisonAgenda, SearchAgen
 from taskgraft.search.running.artifacts import (
     Checkpoints,
     feature_cache,
-    remove_other_tune_dirs,
+    remove_earlier_tune_dirs,
     remove_study_files,
     replacing_artifacts,
     tune_dir,
@@ -195,7 +195,7 @@ class StudyRun:
 
     def _remove_left_overs(self) -> None:
         """Delete what earlier runners of the study, which were killed or lost it, had under way."""
-        remove_other_tune_dirs(self._data_dir, self._held_under, self._fence)
+        remove_earlier_tune_dirs(self._data_dir, self._held_under, self._fence)
         self._checkpoints.drop_partials()
 
     def _deliver(self, prepared: PreparedStudy, data: StudyData, driver: StudyDriver, decision: Settled) -> None:

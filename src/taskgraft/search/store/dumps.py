@@ -32,15 +32,6 @@ class Dump:
     revision: str
 
 
-def kind_of(url: str) -> str:
-    """Return the kind of database that a URL names.
-
-    Raises:
-        InvalidInput: a URL that the store does not take.
-    """
-    return parse_url(url).get_backend_name()
-
-
 def dump(url: str, target: Path) -> Dump:
     """Write the database to the new file ``target``, as it is at one moment; others may read and write meanwhile.
 
