@@ -250,17 +250,17 @@ def wait_for(topology: Topology, ids: list[str]) -> None:
 
 def disturb(topology: Topology, kills: int, choice: random.Random) -> tuple[list[str], dict[str, int]]:
     """Kill everything ``kills`` times while studies run; return the studies, and how often what was killed."""
-    left = dict.fromkeys(topology.kinds, kills)
-    done, ids = dict.fromkeys(left, 0), list[str]()
-    while any(left.values()):
-        if sum(topology.ask(f"/v1/studies/{one}")["state"] not in FINAL for one in ids[-4:]) < 3:
-            ids.append(topology.post(study(len(ids), f"s{len(ids)}"), f"key {len(ids)}"))
-        time.sleep(choice.uniform(0.5, PAUSE))
-        kind = choice.choice([kind for kind, number in left.items() if number])
-        if topology.kill(kind, choice):
-            left[kind] -= 1
-            done[kind] += 1
-            print(f"{sum(done.values())} kills, {len(ids)} studies: {kind}", flush=True)
+    done, ids = dict.fromkeys(topology.kinds, 0), list[str]()
+    # A training whose worker dies three times in a row fails its study: each kind has its turn in every round.
+    for kind in [kind for _ in range(kills) for kind in choice.sample(topology.kinds, len(topology.kinds))]:
+        killed = False
+        while not killed:
+            if sum(topology.ask(f"/v1/studies/{one}")["state"] not in FINAL for one in ids[-4:]) < 3:
+                ids.append(topology.post(study(len(ids), f"s{len(ids)}"), f"key {len(ids)}"))
+            time.sleep(choice.uniform(0.5, PAUSE))
+            killed = topology.kill(kind, choice)
+        done[kind] += 1
+        print(f"{sum(done.values())} kills, {len(ids)} studies: {kind}", flush=True)
     return ids, done
 
 
