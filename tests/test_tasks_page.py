@@ -131,7 +131,7 @@ def test_what_the_page_says_is_refused_is_refused_in_these_words(workshop: Path)
     assert said == [messages_of(workshop, task)[0] for task in REFUSED]
 
 
-@pytest.mark.slow(30)
+@pytest.mark.slow(20)
 def test_the_study_ends_with_a_model_that_answers_as_the_page_says(workshop: Path) -> None:
     text = (workshop / "study.yaml").read_text()
     write(workshop / "short.yaml", text.replace("clip_seconds: 10", f"clip_seconds: {SECONDS}"))

@@ -124,7 +124,7 @@ def run_until_it_compares(folder: Path, arguments: list[str]) -> int:
     return running.returncode
 
 
-@pytest.mark.slow(50)
+@pytest.mark.slow(25)
 @pytest.mark.usefixtures("one_ray")
 def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> None:
     arguments = ["--systems", SYSTEMS, "--nuisance", "room"]

@@ -14,7 +14,7 @@ from taskgraft.search.study.trial import Trial
 from tests.api.cli.commands import ONE_CORE, PROGRAM, taskgraft_in, wait_for_trials, write
 from tests.evaluators.tones import write_tones
 
-pytestmark = [pytest.mark.slow(80), pytest.mark.usefixtures("one_ray")]
+pytestmark = [pytest.mark.slow(30), pytest.mark.usefixtures("one_ray")]
 
 DATABASE = "taskgraft-runs/tones/taskgraft.db"
 STUDY = """

@@ -116,7 +116,7 @@ def test_a_study_that_says_what_was_measured_is_of_that_encoder(workshop: Path) 
     assert [fault.where for fault in refused.value.faults] == ["imported"]
 
 
-@pytest.mark.slow(40)
+@pytest.mark.slow(25)
 def test_a_run_that_was_killed_goes_on_and_ends_with_a_model(workshop: Path) -> None:
     """From a folder that is not the study's: workers find the module where this process did."""
     elsewhere = workshop / "elsewhere"
