@@ -2,17 +2,23 @@
 
 from taskgraft.space.node_cost import NodeCost
 
-COST_NOTE = "below or beside a node: parameters (P) and MACs per second of audio (M/s) of its blocks, heads not counted"
+COST_NOTE = "below the blocks: their parameters, and their MACs per second of audio; heads are not counted"
+
+_ONE_LINE = 4
+"""Blocks below which there is room for one line."""
 
 
-def cost_lines(cost: NodeCost, *, one_line: bool) -> list[str]:
-    """Return parameters and MACs in one line or in two.
+def cost_lines(cost: NodeCost, blocks: int) -> list[str]:
+    """Return parameters and MACs as lines that fit below so many blocks.
 
-    >>> cost_lines(NodeCost(33_233, 1_940_000), one_line=True)
-    ['33k parameters · 1.9M MACs/s']
+    >>> [cost_lines(NodeCost(33_233, 1_940_000), blocks) for blocks in (6, 2, 1)]
+    [['33k parameters · 1.9M MACs/s'], ['33k parameters', '1.9M MACs/s'], ['33k', '1.9M/s']]
     """
     parameters, macs = short(cost.parameters), short(cost.macs_per_second)
-    return [f"{parameters} parameters · {macs} MACs/s"] if one_line else [f"{parameters}", f"{macs}/s"]
+    if blocks == 1:
+        return [parameters, f"{macs}/s"]
+    lines = [f"{parameters} parameters", f"{macs} MACs/s"]
+    return lines if blocks < _ONE_LINE else [" · ".join(lines)]
 
 
 def short(number: float) -> str:

@@ -38,7 +38,7 @@ def draw_curves(detail: TrialDetail, baselines: Iterable[TrialDetail] = ()) -> s
     across = min(_ACROSS, len(panels))
     panel = max(_LEFT + _WIDTH, *(text_width(task, 13) + 20 for task in detail.tasks)) + 16
     width = max(2 * _MARGIN + across * panel, 380)
-    head = wrap(_heading(detail), 14, width - 2 * _MARGIN)
+    head = wrap(_heading(detail), 14, width - 2 * _MARGIN, bold=True)
     top = 20 + len(head) * 19
     rows = math.ceil(len(panels) / across)
     height = top + rows * (_TOP + _HEIGHT + _BELOW) + 54

@@ -28,16 +28,16 @@ def percent_ticks(high: float) -> list[float]:
     """Return fractions for an axis from 0 to ``high`` on which small ones are spread (`root_place`).
 
     >>> percent_ticks(0.28)
-    [0.0, 0.005, 0.02, 0.05, 0.1, 0.2]
+    [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
     """
     found = [0.0]
     for tick in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0):
-        if tick <= high and root_place(tick, high) - root_place(found[-1], high) >= _APART:
+        if high / 100 < tick <= high and root_place(tick, high) - root_place(found[-1], high) >= _APART:
             found.append(tick)
     return found
 
 
-_APART = 0.11
+_APART = 0.05
 """Of the axis, from one tick to the next."""
 
 

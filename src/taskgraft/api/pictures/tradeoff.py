@@ -23,7 +23,8 @@ from taskgraft.svg import (
 )
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _MARGIN = 84, 64, 500, 240, 24
-_MOST_TASKS_OF_A_TICK = 8
+_MOST_DOTS = 60
+"""Steps up to which each has a dot; more of them would hide the line."""
 
 
 class TrainedTree(NamedTuple):
@@ -96,7 +97,7 @@ class _Plot:
 
 
 def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
-    add_text(svg, "parameters", _LEFT - 8, _TOP - 12, size=11, fill=MUTED, anchor="end")
+    add_text(svg, "parameters", _MARGIN, _TOP - 12, size=11, fill=MUTED)
     for tick, words in zip(plot.ticks, write_ticks(plot.ticks), strict=True):
         add_line(svg, f"M{_LEFT} {plot.y(tick)}H{_LEFT + _WIDTH}", width=0.4)
         add_text(svg, words, _LEFT - 8, plot.y(tick) + 4, size=11, fill=MUTED, anchor="end")
@@ -116,7 +117,7 @@ def _draw_steps(svg: ET.Element, plot: _Plot, items: Sequence[TradeoffPointView]
     for item in items[1:]:
         path += f"H{plot.x(item.ar_threshold)}V{plot.y(_size(item))}"
     add_line(svg, f"{path}H{_LEFT + _WIDTH}", stroke=STRONG)
-    for item in items:
+    for item in items if len(items) <= _MOST_DOTS else ():
         point = {"cx": f"{plot.x(item.ar_threshold)}", "cy": f"{plot.y(_size(item))}", "r": "2.5"}
         add_element(add_element(svg, "circle", **point, fill=STRONG), "title", _words(item))
 

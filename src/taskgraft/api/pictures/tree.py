@@ -173,7 +173,7 @@ class _Drawing:
     def _cost(self, node: Node, y: float) -> None:
         if node.length and (cost := self.costs.get(node)):
             x, y = self.places.start(node.blocks[0]) + 1, y + _BAR / 2 + 11
-            for line in cost_lines(cost, one_line=node.length > 2):
+            for line in cost_lines(cost, node.length):
                 add_text(self.svg, line, x, y, size=10, fill=MUTED)
                 y += 11
 
