@@ -6,6 +6,7 @@ from typing import Any
 
 from taskgraft.evaluators import bundle
 from taskgraft.evaluators.bundle import Preprocessing
+from taskgraft.evaluators.card_metadata import front_matter
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
@@ -22,7 +23,7 @@ def write_card(
     preprocessing: Preprocessing,
     tasks: Mapping[str, TaskLabels],
 ) -> str:
-    """Return the card in Markdown; ``metrics`` is the content of the bundle's ``metrics.json``."""
+    """Return the card in Markdown behind its metadata; ``metrics`` is the content of the bundle's ``metrics.json``."""
     names = list(tasks)
     sections = [
         f"# {study['name']}\n\nOne network that answers {len(tasks)} "
@@ -36,7 +37,7 @@ def write_card(
         f"## Limits\n\n{_limits(preprocessing, tasks)}",
         f"## How to load it\n\n{_loading(preprocessing, tasks, metrics)}",
     ]
-    return "\n\n".join(sections) + "\n"
+    return front_matter(study, metrics, tasks) + "\n" + "\n\n".join(sections) + "\n"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
