@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from taskgraft.api.pictures.costs import short
+from taskgraft.space.pictures.costs import short
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

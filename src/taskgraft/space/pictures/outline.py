@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.costs import short
-from taskgraft.api.pictures.footnotes import Footnotes, add_mark
-from taskgraft.api.pictures.tree_words import Reason, heading, node_words
 from taskgraft.space.document import TreeDocument
 from taskgraft.space.node_cost import NodeCost
+from taskgraft.space.pictures.costs import short
+from taskgraft.space.pictures.footnotes import Footnotes, add_mark
+from taskgraft.space.pictures.tree_words import Reason, heading, node_words
 from taskgraft.space.tree import Node
 from taskgraft.svg import (
     INK,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.costs import COST_NOTE
-from taskgraft.api.pictures.tree_words import Reason, unknown_words
 from taskgraft.space.branching import describe_unknown
+from taskgraft.space.pictures.costs import COST_NOTE
+from taskgraft.space.pictures.tree_words import Reason, unknown_words
 from taskgraft.svg import (
     INK,
     LINE,
