@@ -43,5 +43,5 @@ def _result(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
 def _test_metrics(task: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Yield what was measured of the delivered model, as far as it is a number."""
     for metric, value in task["final"][Split.TEST].items():
-        if math.isfinite(value):
+        if value is not None and math.isfinite(value):
             yield str(metric), float(value)

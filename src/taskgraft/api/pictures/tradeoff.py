@@ -133,7 +133,7 @@ def _draw_mark(svg: ET.Element, plot: _Plot, items: Sequence[TradeoffPointView],
     if (size := size_at(items, mark)) is not None:
         words = f"{words}: {size:,}"
         add_element(svg, "circle", cx=f"{x}", cy=f"{plot.y(size)}", r="5", fill=PAPER, stroke=WARNING, stroke_width="2")
-    half, last = text_width(words, 12) / 2, plot.left + _WIDTH + _RIGHT
+    half, last = text_width(words, 12) / 2 + 2, plot.left + _WIDTH + _RIGHT
     place = min(max(x, half), last - half)
     add_text(svg, words, place, _TOP - 10, size=12, fill=INK, weight="600", anchor="middle")
 
