@@ -7,10 +7,10 @@ from taskgraft.space.pictures.costs import short
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
-    """Return a fraction in percent, whose sign stays on the line of its figure; a dash if there is none.
+    r"""Return a fraction in percent, whose sign stays on the line of its figure; a dash if there is none.
 
     >>> percent(0.0331), percent(None)
-    ('3.3\\xa0%', '-')
+    ('3.3\xa0%', '-')
     """
     return "-" if fraction is None else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
