@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from taskgraft.api.computing import Computations, while_connected
 from taskgraft.api.context import PAGE, ComputationsDep, MatricesDep, StoreDep, StudyDep, problems
 from taskgraft.api.cursors import read_trial_cursor, trial_cursor
-from taskgraft.api.drawing import draw_tree
+from taskgraft.api.pictures import draw_tree
 from taskgraft.api.schemas import MatrixView, TrialListPage, TrialView
 from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView, TreeView
 from taskgraft.api.trial_schemas import TrialDetail
