@@ -16,7 +16,7 @@ from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.pages import assets, signing_in
+from taskgraft.api.pages import assets, overview, signing_in, study_page, trainings
 from taskgraft.api.pages.compressing import CompressPages
 from taskgraft.api.pages.errors import ErrorPages
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
@@ -78,7 +78,21 @@ def create_app(settings: Settings) -> FastAPI:
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    for module in (studies, comparisons, results, events, files, datasets, service, metrics, assets, signing_in):
+    for module in (
+        studies,
+        comparisons,
+        results,
+        events,
+        files,
+        datasets,
+        service,
+        metrics,
+        assets,
+        signing_in,
+        overview,
+        study_page,
+        trainings,
+    ):
         app.include_router(module.router)
     docs.install(app)
     return app

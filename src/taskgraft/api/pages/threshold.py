@@ -1,11 +1,13 @@
 """What another threshold would give: its tree, its size, and whether that was ever trained."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taskgraft.api.pages.words import threshold as shown
+from taskgraft.api.pictures import TrainedTree
 from taskgraft.api.schemas import StudyView, SummaryView
 from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView
 from taskgraft.search.study.result import FinalVerdict
@@ -32,12 +34,19 @@ def trained_trees(study: StudyView, related: Sequence[SummaryView]) -> tuple[Tra
     return (own, *others)
 
 
-def _trained(
-    study_id: str, ar_threshold: float, study: StudyView | SummaryView, *, is_own: bool = False
-) -> TrainedAt:
+def _trained(study_id: str, ar_threshold: float, study: StudyView | SummaryView, *, is_own: bool = False) -> TrainedAt:
     result = study.result
     figures = (result.parameters, result.ar, result.verdict) if result else (None, None, None)
     return TrainedAt(study_id, ar_threshold, study.state, is_own, *figures)
+
+
+def drawn(trained: Sequence[TrainedAt]) -> list[TrainedTree]:
+    """Return the trees that were trained and measured, as a picture takes them."""
+    return [
+        TrainedTree(tree.ar_threshold, tree.parameters, tree.verdict)
+        for tree in trained
+        if tree.parameters is not None and tree.verdict is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,19 @@ class Steps:
         """The smallest threshold at which tasks share anything; None if there is none."""
         largest = self.points[0].encoder_parameters
         return next((point.ar_threshold for point in self.points if point.encoder_parameters < largest), None)
+
+
+def read_threshold(text: str | None, own: float) -> float:
+    """Return the threshold that an address asks for, or one as near as there is; ``own`` if it is no number.
+
+    >>> read_threshold("0.05", 0.02), read_threshold("7", 0.02), read_threshold("x", 0.02)
+    (0.05, 1.0, 0.02)
+    """
+    try:
+        asked = float(text or own)
+    except ValueError:
+        return own
+    return own if math.isnan(asked) else min(max(asked, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +133,8 @@ def at_threshold(
         parameters=parameters,
         saved=1 - parameters / independent if parameters and independent else None,
         trained=done[0] if done else None,
-        shares_nothing=not tree["root"]["blocks"][1] and all(len(part["tasks"]) == 1 for part in tree["root"]["children"]),
+        shares_nothing=not tree["root"]["blocks"][1]
+        and all(len(part["tasks"]) == 1 for part in tree["root"]["children"]),
         first_sharing=steps.first_sharing,
         asked=asked if asked is not None and asked != here else None,
     )
