@@ -37,7 +37,7 @@ def time_left(progress: Progress) -> str:
     return f"between {duration(least)} and {duration(most)} left"
 
 
-def metric_shown(metric: str, value: float) -> str:
+def metric_shown(value: float, metric: str) -> str:
     """Return a metric as people read it, with its unit if it has one."""
     return METRICS[metric].shown(value, 1)
 
