@@ -19,7 +19,7 @@ from taskgraft.search.study.states import State
 
 router = APIRouter(include_in_schema=False)
 
-_PAGE = 50
+_PAGE = 25
 
 StudyOf = Annotated[str, Query(max_length=200, description="the id of a study")]
 

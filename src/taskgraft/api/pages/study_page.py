@@ -61,14 +61,19 @@ class Slider:
 
 @router.get("")
 async def study_page(
-    study: StudyDep, files: FilesDep, request: Request, at: Annotated[str | None, Query(max_length=60)] = None
+    study: StudyDep,
+    files: FilesDep,
+    request: Request,
+    at: Annotated[str | None, Query(max_length=60)] = None,
+    *,
+    why: bool = False,
 ) -> Response:
-    """Return the page of a study; ``at`` is the threshold of the slider."""
+    """Return the page of a study; ``at`` is the threshold of the slider, ``why`` asks why tasks part there."""
     reader, view = Reader(request, study), StudyView.of(study)
     if study.comparison:
         values = await _comparison(reader, view)
     else:
-        values = await _search(reader, study, view, at)
+        values = await _search(reader, study, at, why=why)
     first = await reader.first_trials(_SHOWN_TRAININGS)
     return render(
         request,
@@ -84,13 +89,14 @@ async def study_page(
     )
 
 
-async def _search(reader: Reader, study: Study, view: StudyView, at: str | None) -> dict[str, Any]:
+async def _search(reader: Reader, study: Study, at: str | None, *, why: bool) -> dict[str, Any]:
     matrix, related = await asyncio.gather(attempt(reader.matrix()), reader.related())
     slider = await Slider.of(reader, study, related)
     asked = read_threshold(at, study.spec.ar_threshold)
     step = slider.steps.nearest(asked) if slider.steps else 0
     here = slider.threshold(step, study.spec.ar_threshold)
-    tree = await attempt(reader.tree(here, explained=here == study.spec.ar_threshold))
+    why = why or here == study.spec.ar_threshold
+    tree = await attempt(reader.tree(here, explained=why))
     table = None
     if matrix.value:
         table = MatrixTable.of(matrix.value, study.spec, here, slider.steps.thresholds if slider.steps else ())
@@ -100,6 +106,7 @@ async def _search(reader: Reader, study: Study, view: StudyView, at: str | None)
         "matrix_problem": matrix.problem,
         "related": [found for found in related if not found.is_comparison],
         "comparisons": [found for found in await reader.comparisons() if found.comparison] if has_comparisons else [],
+        "is_asked_why": why,
         **await _parts(slider, step, here, tree, asked),
     }
 
@@ -118,7 +125,6 @@ async def _parts(
         "tree_problem": tree.problem,
         "tradeoff": picture(draw_tradeoff(tradeoff, mark=here, verified=drawn(slider.trained))) if tradeoff else None,
         "tradeoff_problem": slider.problem,
-        "is_exact": tradeoff.exact if tradeoff else True,
     }
 
 
@@ -136,4 +142,4 @@ async def moved(study: StudyDep, request: Request, step: Annotated[int, Query(ge
     step = min(step, len(slider.steps.thresholds) - 1) if slider.steps else 0
     here = slider.threshold(step, study.spec.ar_threshold)
     tree = await attempt(reader.tree(here, explained=why))
-    return render(request, "moved.html", study=StudyView.of(study), **await _parts(slider, step, here, tree))
+    return render(request, "moved.html", study=StudyView.of(study), is_asked_why=why, **await _parts(slider, step, here, tree))

@@ -136,6 +136,7 @@ if (slider) {
   slider.hidden = false;
   slider.addEventListener("input", () => { if (find(".matrix")) colour(Number(slider.value)); move(false); });
   slider.addEventListener("change", () => move(true));
+  if (find("#why")) move(true);
 }
 
 // Learning curves open above the page; without this script, their link leads to a page of its own.
