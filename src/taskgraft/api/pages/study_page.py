@@ -142,4 +142,6 @@ async def moved(study: StudyDep, request: Request, step: Annotated[int, Query(ge
     step = min(step, len(slider.steps.thresholds) - 1) if slider.steps else 0
     here = slider.threshold(step, study.spec.ar_threshold)
     tree = await attempt(reader.tree(here, explained=why))
-    return render(request, "moved.html", study=StudyView.of(study), is_asked_why=why, **await _parts(slider, step, here, tree))
+    return render(
+        request, "moved.html", study=StudyView.of(study), is_asked_why=why, **await _parts(slider, step, here, tree)
+    )
