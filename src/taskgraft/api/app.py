@@ -16,6 +16,9 @@ from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
+from taskgraft.api.pages import assets, signing_in
+from taskgraft.api.pages.compressing import CompressPages
+from taskgraft.api.pages.errors import ErrorPages
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
@@ -29,7 +32,7 @@ class _App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application with everything around it."""
-        return SecurityHeaders(super().build_middleware_stack())
+        return SecurityHeaders(ErrorPages(super().build_middleware_stack()))
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -69,12 +72,13 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.add_middleware(CompressPages)
     handlers.install(app)
     middleware.install(app, settings)
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    for module in (studies, comparisons, results, events, files, datasets, service, metrics):
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics, assets, signing_in):
         app.include_router(module.router)
     docs.install(app)
     return app
