@@ -9,14 +9,14 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from taskgraft.api import docs, handlers, middleware
+from taskgraft.api import handlers, middleware, openapi
 from taskgraft.api.computing import Computations
 from taskgraft.api.context import problems
 from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.pages import assets, signing_in
+from taskgraft.api.pages import assets, docs, signing_in
 from taskgraft.api.pages.compressing import CompressPages
 from taskgraft.api.pages.errors import ErrorPages
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
@@ -78,9 +78,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    for module in (studies, comparisons, results, events, files, datasets, service, metrics, assets, signing_in):
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics, assets, signing_in, docs):
         app.include_router(module.router)
-    docs.install(app)
+    openapi.install(app)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The style sheet and the script: their addresses hold a digest of their content, so that browsers may keep them."""
+"""The style sheets and the scripts: their addresses hold a digest of their content, so that browsers may keep them."""
 
 from functools import cache
 from hashlib import sha256
@@ -11,7 +11,9 @@ from taskgraft.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 
-_TYPES = {"taskgraft.css": "text/css", "taskgraft.js": "text/javascript"}
+_SCRIPTS = ("taskgraft.js", "asking.js", "datasets.js", "faults.js", "reference.js", "study_form.js")
+_STYLES = ("taskgraft.css", "forms.css")
+_TYPES = dict.fromkeys(_SCRIPTS, "text/javascript") | dict.fromkeys(_STYLES, "text/css")
 _FOR_EVER = "public, max-age=31536000, immutable"
 """Of an address with the digest of what is there: it never has other content."""
 

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from taskgraft.api.pages import assets, words
+from taskgraft.api.pages import assets, prose, words
 from taskgraft.api.pages.viewer import Viewer
 
 POLICY = (
@@ -24,6 +24,7 @@ ENVIRONMENT = Environment(
 )
 """Escapes all text, and fails on a value that is not given."""
 ENVIRONMENT.filters.update(words.FILTERS)
+ENVIRONMENT.filters["prose"] = prose.to_html
 ENVIRONMENT.globals["asset"] = assets.address
 
 

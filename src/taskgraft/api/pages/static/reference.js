@@ -58,9 +58,9 @@ async function sendCall(form) {
 }
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.dataset.path) return;
+  if (!event.target.matches("main form")) return;
   event.preventDefault();
-  sendCall(event.target);
+  if (event.target.dataset.path) sendCall(event.target);
 });
 // A link to a call or a schema opens what it lies in.
 const reveal = () => document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
