@@ -16,7 +16,7 @@ from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.pages import assets, docs, signing_in
+from taskgraft.api.pages import assets, dataset_pages, docs, new_study, signing_in
 from taskgraft.api.pages.compressing import CompressPages
 from taskgraft.api.pages.errors import ErrorPages
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
@@ -78,7 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    for module in (studies, comparisons, results, events, files, datasets, service, metrics, assets, signing_in, docs):
+    pages = (assets, signing_in, docs, new_study, dataset_pages)
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics, *pages):
         app.include_router(module.router)
     openapi.install(app)
     return app
