@@ -8,7 +8,7 @@ from typing import Any
 from taskgraft.api.dataset_schemas import DatasetView
 from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.study.dataset import DatasetState
-from taskgraft.search.study.spec import StudySpec, Strategy
+from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.space.tasks import TaskKind
 
 _SHOWN_LABELS = 4
@@ -83,7 +83,8 @@ def metrics_by_kind() -> Mapping[str, Sequence[str]]:
 
 def short(spec: StudySpec) -> dict[str, Any]:
     """Return a study as plain data, without what it says as every study does."""
-    usual = StudySpec(ar_threshold=spec.ar_threshold, tasks=spec.tasks).to_plain()
+    task = {"name": "task", "dataset": "dataset", "target": "target"}
+    usual = StudySpec.parse({"ar_threshold": 0, "tasks": [task]}).to_plain()
     kept = ("name", "ar_threshold", "tasks", "strategy")
     plain = spec.to_plain()
     return {name: value for name, value in plain.items() if name in kept or value != usual.get(name)}
@@ -91,7 +92,7 @@ def short(spec: StudySpec) -> dict[str, Any]:
 
 def blank(dataset: str = "") -> dict[str, Any]:
     """Return what the form shows of a study that nobody has thought of yet: a task, and another one to compare with."""
-    tasks = [{"name": "", "dataset": dataset, "target": "", "kind": "clip"} for _ in range(2)]
+    tasks = [{"dataset": dataset} if dataset else {} for _ in range(2)]
     return {"name": "study", "ar_threshold": 0.02, "tasks": tasks, "strategy": Strategy.ADAPTIVE.value}
 
 

@@ -76,9 +76,7 @@ class Reader:
 
     async def related(self) -> list[SummaryView]:
         """Return the studies that came from this one, newest first: other thresholds, and comparisons."""
-        page = await run_in_threadpool(
-            studies.list_studies, self._store, parent=self._study.id, limit=_RELATED
-        )
+        page = await run_in_threadpool(studies.list_studies, self._store, parent=self._study.id, limit=_RELATED)
         return page.items
 
     async def comparisons(self) -> list[StudyView]:

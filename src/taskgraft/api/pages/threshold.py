@@ -32,9 +32,7 @@ def trained_trees(study: StudyView, related: Sequence[SummaryView]) -> tuple[Tra
     return (own, *others)
 
 
-def _trained(
-    study_id: str, ar_threshold: float, study: StudyView | SummaryView, *, is_own: bool = False
-) -> TrainedAt:
+def _trained(study_id: str, ar_threshold: float, study: StudyView | SummaryView, *, is_own: bool = False) -> TrainedAt:
     result = study.result
     figures = (result.parameters, result.ar, result.verdict) if result else (None, None, None)
     return TrainedAt(study_id, ar_threshold, study.state, is_own, *figures)
@@ -111,7 +109,8 @@ def at_threshold(
         parameters=parameters,
         saved=1 - parameters / independent if parameters and independent else None,
         trained=done[0] if done else None,
-        shares_nothing=not tree["root"]["blocks"][1] and all(len(part["tasks"]) == 1 for part in tree["root"]["children"]),
+        shares_nothing=not tree["root"]["blocks"][1]
+        and all(len(part["tasks"]) == 1 for part in tree["root"]["children"]),
         first_sharing=steps.first_sharing,
         asked=asked if asked is not None and asked != here else None,
     )

@@ -39,5 +39,7 @@ def schemas_of(named: Mapping[str, Node]) -> Iterator[Schema]:
     """Yield every schema, by name."""
     for name, node in sorted(named.items()):
         required = node.get("required", ())
-        fields = (Field.of(field, value, required=field in required) for field, value in node.get("properties", {}).items())
+        fields = (
+            Field.of(field, value, required=field in required) for field, value in node.get("properties", {}).items()
+        )
         yield Schema(name, node.get("description", ""), tuple(fields), tuple(map(str, node.get("enum", ()))))

@@ -1,7 +1,7 @@
 """Types and limits of JSON schemas in a few words."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ def _object(node: Node) -> Iterator[Piece]:
     yield Piece("}")
 
 
-def _joined(choices: list[tuple[Piece, ...]], between: str) -> Iterator[Piece]:
+def _joined(choices: Iterable[tuple[Piece, ...]], between: str) -> Iterator[Piece]:
     for place, choice in enumerate(dict.fromkeys(choices)):
         if place:
             yield Piece(between)

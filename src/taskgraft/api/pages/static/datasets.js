@@ -3,7 +3,7 @@
 const upload = find("#upload"), register = find("#register"), check = find("[data-checking]");
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-function send_zip(form) {
+function sendZip(form) {
   const file = form.elements.file.files[0], name = form.elements.name.value.trim(), request = new XMLHttpRequest();
   const bar = find("progress", form), said = find("[role=status]", form), cancel = find("[data-cancel]", form), button = find("button.main", form);
   const missing = [!name && { field: "name", message: "is required" }, !file && { field: "zip", message: "is required: choose a file" }].filter(Boolean);
@@ -32,7 +32,7 @@ function send_zip(form) {
   said.textContent = `${megabytes(file.size)} to send`;
 }
 
-upload?.addEventListener("submit", (event) => { event.preventDefault(); send_zip(upload); });
+upload?.addEventListener("submit", (event) => { event.preventDefault(); sendZip(upload); });
 
 register?.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -166,6 +166,11 @@ async function check(all) {
   return Boolean(planned);
 }
 
+// Faults of what nobody has come to yet help nobody.
+function checkIfWhole() {
+  if (tasks.children.length && findAll(".field:has(.required) [data-path]", form).every((control) => [valueOf(control)].flat().join(""))) check(false);
+}
+
 async function start() {
   if (planned !== box.value) {
     if (await check(true)) {
@@ -193,7 +198,7 @@ form.addEventListener("change", ({ target }) => {
     touched.add(target.dataset.path);
     writeBox();
   }
-  check(false);
+  checkIfWhole();
 });
 form.addEventListener("input", ({ target }) => { if (target !== box && target.tagName === "INPUT") writeBox(); });
 form.addEventListener("submit", (event) => { event.preventDefault(); start(); });
@@ -215,7 +220,7 @@ tasks.addEventListener("click", ({ target }) => {
   number();
   find("#said").textContent = `Task ${at + 1} was removed.`;
   find("#add").focus();
-  check(false);
+  checkIfWhole();
 });
 for (const row of tasks.children) fit(row);
-if (valueOf(find('[data-path="tasks.0.target"]') || box)) check(false);
+checkIfWhole();
