@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskgraft.api.pages.dataset_pages import columns_of
 from taskgraft.api.dataset_schemas import DatasetView
+from taskgraft.api.pages.dataset_pages import columns_of
 from taskgraft.api.pages.rendering import POLICY
 from taskgraft.search.study.token import Scope
-from tests.api.datasets import Datasets, dataset_service
+from tests.api.datasets import Datasets, dataset_service, wait_until
 from tests.api.pages.html import Page
 from tests.evaluators.datasets.corpora import write_lines, write_tone
 from tests.evaluators.datasets.zips import zip_folder, zip_of
@@ -26,16 +26,18 @@ def page(service: Datasets, path: str, token: str = "") -> Page:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = service.http.get(path, headers=headers)
     assert (answer.status_code, answer.headers["content-security-policy"]) == (200, POLICY)
-    found = Page(answer.text)
-    assert len(found.ids) == len(set(found.ids))
-    return found
+    return Page(answer.text)
 
 
 def odd_zip(service: Datasets) -> bytes:
     """Clips of which one in each split has no label, and a label that would be markup."""
     folder = service.root / "odd"
     labels = (LABEL, "b", "")
-    rows = [f"{split}{place}.wav,{split},{label}" for split in ("train", "validation", "test") for place, label in enumerate(labels)]
+    rows = [
+        f"{split}{place}.wav,{split},{label}"
+        for split in ("train", "validation", "test")
+        for place, label in enumerate(labels)
+    ]
     write_lines(folder / "manifest.csv", "path,split,who", *rows)
     for row in rows:
         write_tone(folder / row.split(",")[0])
@@ -56,6 +58,8 @@ def test_labels_missing_ones_and_bytes_are_counted(service: Datasets) -> None:
     assert (column.missing, column.missing_in_all) == ((1, 1, 1), 3)
     assert column.labels == ((LABEL, (1, 1, 1)), ("b", (1, 1, 1)))
     listed, detail = page(service, "/datasets"), page(service, "/datasets/odd")
+    for found_page in (listed, detail):
+        assert len(found_page.ids) == len(set(found_page.ids))
     assert "who 2 classes, 3 missing" in listed.text
     assert LABEL in detail.text
     assert not [one for one in detail.tags("script") if "src" not in one]
@@ -107,7 +111,8 @@ def test_an_unknown_one_is_an_error_in_the_same_look(service: Datasets) -> None:
 
 def test_a_token_that_may_only_read_gets_a_sentence_instead_of_forms(service: Datasets) -> None:
     """The last test: from the first token on, all others would need one."""
-    shown, _ = service.store.tokens.create("reader", Scope.READ)
+    _, shown = service.store.tokens.create("reader", Scope.READ)
+    wait_until(lambda: service.http.get("/v1/datasets").status_code == 401)
     for path in ("/new", "/datasets"):
         found = page(service, path, shown)
         assert "takes a token of scope write. You are signed in with reader, of scope read" in found.text

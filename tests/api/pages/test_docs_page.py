@@ -43,7 +43,9 @@ def test_links_lead_to_what_is_there(page: Page) -> None:
 def test_every_call_has_a_form_with_its_parameters(page: Page, document: dict[str, Any]) -> None:
     forms = {(form["data-method"], form["data-path"]) for form in page.tags("form") if "data-path" in form}
     assert forms == {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    inputs = {(one["data-in"], one["data-name"]): one for one in page.tags("input", "select", "textarea") if "data-in" in one}
+    inputs = {
+        (one["data-in"], one["data-name"]): one for one in page.tags("input", "select", "textarea") if "data-in" in one
+    }
     assert {("query", "dry_run"), ("header", "idempotency-key"), ("body", "application/zip")} <= inputs.keys()
     assert "required" in inputs["path", "study_id"]
     assert "required" not in inputs["query", "limit"]

@@ -8,7 +8,7 @@ import pytest
 
 from taskgraft.api.pages import choices
 from taskgraft.api.pages.rendering import POLICY
-from taskgraft.search.study.spec import StudySpec, Strategy
+from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.space.tasks import TaskKind
 from tests.api.datasets import Datasets, dataset_service, errors, study_of
 from tests.api.pages.html import Page
@@ -31,7 +31,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datasets]:
 
 def odd(folder: Path) -> None:
     """A corpus with names that would be markup."""
-    rows = [f"{split}-{place}.wav,{split},{label}" for split in ("train", "validation", "test") for place, label in enumerate((LABEL, "b"))]
+    rows = [
+        f"{split}-{place}.wav,{split},{label}"
+        for split in ("train", "validation", "test")
+        for place, label in enumerate((LABEL, "b"))
+    ]
     write_lines(folder / "manifest.csv", f"path,split,{COLUMN}", *rows)
     for row in rows:
         write_tone(folder / row.split(",")[0])
@@ -45,7 +49,12 @@ def page(service: Datasets, query: str = "") -> Page:
 
 def test_it_offers_the_datasets_with_their_columns_and_events(service: Datasets) -> None:
     found = page(service)
-    assert {one["data-targets"] for one in found.tags("template") if "data-targets" in one} == {"demo-speech", "late", "odd", "zoo"}
+    assert {one["data-targets"] for one in found.tags("template") if "data-targets" in one} == {
+        "demo-speech",
+        "late",
+        "odd",
+        "zoo",
+    }
     assert "animal (2 classes: cat, dog)" in found.text
     assert "call (in 6 clips)" in found.text
     assert "late (checking)" in found.text
@@ -56,8 +65,10 @@ def test_names_are_never_markup(service: Datasets) -> None:
     assert COLUMN in {option.get("value") for option in found.tags("option")}
     assert LABEL in found.text
     assert not [one for one in found.tags("script") if "src" not in one]
-    assert not [name for one in found.tags("input", "select", "button", "form") for name in one if name.startswith("on")]
-    assert not [one for one in found.tags("style", "b")]
+    assert not [
+        name for one in found.tags("input", "select", "button", "form") for name in one if name.startswith("on")
+    ]
+    assert found.tags("style", "b") == []
 
 
 def test_every_control_has_a_label_and_a_place_for_its_faults(service: Datasets) -> None:
@@ -92,12 +103,19 @@ def test_every_control_has_a_label_and_a_place_for_its_faults(service: Datasets)
         (study_of("zoo", metric="event_f1"), {"tasks.0.metric": "fault-tasks.0.metric"}),
         (study_of("zoo", colour="red"), {"tasks.0.colour": "fault-tasks.0"}),
         (study_of("zoo") | {"strategy": "trees"}, {"strategy": "fault-strategy"}),
-        (study_of("zoo") | {"strategy": "none", "template": "none"}, {"strategy": "fault-strategy", "template": "fault-template"}),
+        (
+            study_of("zoo") | {"strategy": "none", "template": "none"},
+            {"strategy": "fault-strategy", "template": "fault-template"},
+        ),
         (study_of("zoo") | {"depths": [9]}, {"depths": "fault-depths"}),
         (study_of("zoo") | {"depths": ["a"]}, {"depths.0": "fault-depths"}),
         (
             study_of("zoo") | {"budget": {"trials": 0, "seconds": -1, "x": 1}},
-            {"budget.trials": "fault-budget.trials", "budget.seconds": "fault-budget.seconds", "budget.x": "fault-budget"},
+            {
+                "budget.trials": "fault-budget.trials",
+                "budget.seconds": "fault-budget.seconds",
+                "budget.x": "fault-budget",
+            },
         ),
         (
             study_of("zoo") | {"repeats": 0, "confirm": 99, "seed": -1, "decision": "x"},
@@ -126,16 +144,23 @@ def test_it_starts_from_another_study(service: Datasets) -> None:
     service.http.post(f"/v1/studies/{study_id}/cancel")
 
 
-def test_what_it_starts_from_is_the_same_study() -> None:
-    given = study_of("zoo") | {"training": {"recipe": "seed-scenes", "epochs": 3}, "repeats": "auto", "depths": [4, 8]}
+@pytest.mark.parametrize("recipe", ["default", "seed-scenes", "seed-emotion"])
+def test_what_it_starts_from_is_the_same_study(recipe: str) -> None:
+    given = study_of("zoo") | {"training": {"recipe": recipe, "epochs": 3}, "repeats": "auto", "depths": [4, 8]}
     spec = StudySpec.parse(given)
-    assert StudySpec.parse(choices.short(spec)) == spec
-    assert "synthesis" not in choices.short(spec)
+    found = choices.short(spec)
+    assert StudySpec.parse(found) == spec
+    assert "synthesis" not in found
+    assert recipe != "default" or found["training"] == {"epochs": 3}
 
 
 def test_an_unknown_study_is_an_error_in_the_same_look(service: Datasets) -> None:
     answer = service.http.get("/new?from=none", headers={"Accept": "text/html"})
-    assert (answer.status_code, "<html" in answer.text, answer.headers["content-security-policy"]) == (404, True, POLICY)
+    assert (answer.status_code, "<html" in answer.text, answer.headers["content-security-policy"]) == (
+        404,
+        True,
+        POLICY,
+    )
 
 
 def test_every_kind_and_strategy_is_in_words() -> None:

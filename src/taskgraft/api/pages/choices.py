@@ -7,6 +7,7 @@ from typing import Any
 
 from taskgraft.api.dataset_schemas import DatasetView
 from taskgraft.evaluators.metrics import METRICS
+from taskgraft.evaluators.optimisation.presets import RecipeName
 from taskgraft.search.study.dataset import DatasetState
 from taskgraft.search.study.spec import Strategy, StudySpec
 from taskgraft.space.tasks import TaskKind
@@ -87,7 +88,14 @@ def short(spec: StudySpec) -> dict[str, Any]:
     usual = StudySpec.parse({"ar_threshold": 0, "tasks": [task]}).to_plain()
     kept = ("name", "ar_threshold", "tasks", "strategy")
     plain = spec.to_plain()
+    if spec.training.recipe is RecipeName.DEFAULT:  # of another recipe, a field that is left out means something else
+        plain["training"] = _differing(plain["training"], usual["training"])
+        usual["training"] = {}
     return {name: value for name, value in plain.items() if name in kept or value != usual.get(name)}
+
+
+def _differing(plain: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plain.items() if value != usual.get(name)}
 
 
 def blank(dataset: str = "") -> dict[str, Any]:
