@@ -146,12 +146,12 @@ def test_it_starts_from_another_study(service: Datasets) -> None:
 
 @pytest.mark.parametrize("recipe", ["default", "seed-scenes", "seed-emotion"])
 def test_what_it_starts_from_is_the_same_study(recipe: str) -> None:
-    given = study_of("zoo") | {"training": {"recipe": recipe, "epochs": 3}, "repeats": "auto", "depths": [4, 8]}
+    given = study_of("zoo") | {"training": {"recipe": recipe, "epochs": 60}, "repeats": "auto", "depths": [4, 8]}
     spec = StudySpec.parse(given)
     found = choices.short(spec)
     assert StudySpec.parse(found) == spec
     assert "synthesis" not in found
-    assert recipe != "default" or found["training"] == {"epochs": 3}
+    assert recipe != "default" or found["training"] == {"epochs": 60}
 
 
 def test_an_unknown_study_is_an_error_in_the_same_look(service: Datasets) -> None:

@@ -114,7 +114,7 @@ function fill(study) {
   }
 }
 
-const time = (s) => (s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} days`);
+const time = (s) => (s < 1 ? "under 1 s" : s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} days`);
 const whole = (value) => value.toLocaleString("en");
 const element = (tag, textContent, more = {}) => Object.assign(document.createElement(tag), { textContent, ...more });
 
