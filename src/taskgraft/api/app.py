@@ -16,9 +16,9 @@ from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.pages import assets, dataset_pages, docs, new_study, signing_in
 from taskgraft.api.pages.compressing import CompressPages
 from taskgraft.api.pages.errors import ErrorPages
+from taskgraft.api.pages.routers import ROUTERS
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
@@ -78,9 +78,10 @@ def create_app(settings: Settings) -> FastAPI:
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    pages = (assets, signing_in, docs, new_study, dataset_pages)
-    for module in (studies, comparisons, results, events, files, datasets, service, metrics, *pages):
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics):
         app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     openapi.install(app)
     return app
 

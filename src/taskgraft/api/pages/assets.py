@@ -7,21 +7,23 @@ from importlib.resources import files
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from taskgraft import svg
 from taskgraft.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 
+_SHEET = "taskgraft.css"
 _SCRIPTS = ("taskgraft.js", "asking.js", "datasets.js", "faults.js", "reference.js", "study_form.js")
-_STYLES = ("taskgraft.css", "forms.css")
-_TYPES = dict.fromkeys(_SCRIPTS, "text/javascript") | dict.fromkeys(_STYLES, "text/css")
+_TYPES = dict.fromkeys(_SCRIPTS, "text/javascript") | dict.fromkeys((_SHEET, "forms.css"), "text/css")
 _FOR_EVER = "public, max-age=31536000, immutable"
 """Of an address with the digest of what is there: it never has other content."""
 
 
 @cache
 def content(name: str) -> bytes:
-    """Return what a file holds."""
-    return files("taskgraft.api.pages").joinpath("static", name).read_bytes()
+    """Return what a file holds; the style sheet begins with the colours of the pictures."""
+    written = files("taskgraft.api.pages").joinpath("static", name).read_bytes()
+    return svg.stylesheet().encode() + written if name == _SHEET else written
 
 
 @cache

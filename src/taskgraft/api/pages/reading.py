@@ -8,9 +8,10 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from taskgraft.api.computing import Computations
+from taskgraft.api.events import Event, Position, read_batch
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.routes import comparisons, results, studies
-from taskgraft.api.schemas import MatrixView, StudyView, SummaryView, TrialView
+from taskgraft.api.schemas import MatrixView, StudyView, SummaryView, TrialListPage, TrialView
 from taskgraft.api.tree_schemas import TradeoffView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -83,6 +84,17 @@ class Reader:
         """Return the comparisons of the study, oldest first."""
         page = await run_in_threadpool(comparisons.list_comparisons, self._study, self._store, _RELATED)
         return page.items
+
+    async def first_trials(self, limit: int, cursor: str | None = None) -> TrialListPage:
+        """Return a page of the trainings that ended, in the order in which they ended."""
+        return await run_in_threadpool(results.list_trials, self._study, self._store, limit, cursor)
+
+    async def events(self, most: int = 10) -> list[Event]:
+        """Return the last events, newest first; the stream of the HTTP API has them all."""
+        trials = await run_in_threadpool(self._store.trials.count, self._study.id)
+        position = Position(trials - most) if trials > most else Position()
+        batch = await run_in_threadpool(read_batch, self._store, self._study.id, position, self._study.spec.errors)
+        return list(reversed(batch.events))[:most]
 
     async def trials(self) -> list[TrialView]:
         """Return all trainings that ended."""

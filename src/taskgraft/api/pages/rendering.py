@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from taskgraft.api.pages import assets, prose, words
+from taskgraft.api.pages.telling import metric_shown, time_left
 from taskgraft.api.pages.viewer import Viewer
 
 POLICY = (
@@ -24,6 +25,8 @@ ENVIRONMENT = Environment(
 )
 """Escapes all text, and fails on a value that is not given."""
 ENVIRONMENT.filters.update(words.FILTERS)
+ENVIRONMENT.filters["metric"] = metric_shown
+ENVIRONMENT.filters["left"] = time_left
 ENVIRONMENT.filters["prose"] = prose.to_html
 ENVIRONMENT.globals["asset"] = assets.address
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskgraft.api.middleware.cookies import clear_cookie, set_cookie
 from taskgraft.api.middleware.tokens import Keyring
 from taskgraft.api.pages.rendering import render
-from taskgraft.errors import Conflict
+from taskgraft.errors import Conflict, NotAuthenticated
 from taskgraft.search.study.token import Scope
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +39,10 @@ async def sign_in(given: SignIn, request: Request, response: Response) -> None:
     """
     keyring: Keyring = request.app.state.keyring
     await run_in_threadpool(keyring.refresh)
-    token = keyring.admit(f"Bearer {given.token.strip()}", Scope.READ)
+    try:
+        token = keyring.admit(f"Bearer {given.token.strip()}", Scope.READ)
+    except NotAuthenticated:
+        raise NotAuthenticated("no valid token: it may be mistyped, expired or revoked") from None
     if token is None:
         raise Conflict("this service is open: it asks for no token")
     set_cookie(request, response, given.token.strip(), token.expires_at, datetime.now(UTC))

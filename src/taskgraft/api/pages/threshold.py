@@ -1,11 +1,13 @@
 """What another threshold would give: its tree, its size, and whether that was ever trained."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taskgraft.api.pages.words import threshold as shown
+from taskgraft.api.pictures import TrainedTree
 from taskgraft.api.schemas import StudyView, SummaryView
 from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView
 from taskgraft.search.study.result import FinalVerdict
@@ -38,6 +40,15 @@ def _trained(study_id: str, ar_threshold: float, study: StudyView | SummaryView,
     return TrainedAt(study_id, ar_threshold, study.state, is_own, *figures)
 
 
+def drawn(trained: Sequence[TrainedAt]) -> list[TrainedTree]:
+    """Return the trees that were trained and measured, as a picture takes them."""
+    return [
+        TrainedTree(tree.ar_threshold, tree.parameters, tree.verdict)
+        for tree in trained
+        if tree.parameters is not None and tree.verdict is not None
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """The thresholds at which the slider stops: where the tree changes, and those that were trained."""
@@ -65,6 +76,19 @@ class Steps:
         """The smallest threshold at which tasks share anything; None if there is none."""
         largest = self.points[0].encoder_parameters
         return next((point.ar_threshold for point in self.points if point.encoder_parameters < largest), None)
+
+
+def read_threshold(text: str | None, own: float) -> float:
+    """Return the threshold that an address asks for, or one as near as there is; ``own`` if it is no number.
+
+    >>> read_threshold("0.05", 0.02), read_threshold("7", 0.02), read_threshold("x", 0.02)
+    (0.05, 1.0, 0.02)
+    """
+    try:
+        asked = float(text or own)
+    except ValueError:
+        return own
+    return own if math.isnan(asked) else min(max(asked, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)

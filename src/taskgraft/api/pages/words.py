@@ -1,6 +1,7 @@
 """Numbers as pages write them."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
@@ -89,6 +90,24 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def moment(value: datetime) -> str:
+    """Return a moment in UTC to the minute.
+
+    >>> moment(datetime(2026, 11, 30, 8, 5))
+    '2026-11-30 08:05 UTC'
+    """
+    return f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def size(count_of_bytes: int) -> str:
+    """Return a number of bytes in three digits.
+
+    >>> size(312), size(1_400_000)
+    ('312 B', '1.4 MB')
+    """
+    return f"{amount(count_of_bytes)}B" if count_of_bytes >= 1000 else f"{count_of_bytes} B"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
     "points": points,
@@ -97,5 +116,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "amount": amount,
     "duration": duration,
     "count": count,
+    "moment": moment,
+    "size": size,
 }
 """Filters of the templates."""

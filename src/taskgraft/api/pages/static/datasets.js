@@ -1,4 +1,3 @@
-"use strict";
 // The pages of datasets: uploads with their progress, registrations, deletions, and checks that are under way.
 const upload = find("#upload"), register = find("#register"), check = find("[data-checking]");
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,4 +1,3 @@
-"use strict";
 // The page /docs: sends the forms of calls, and shows what is answered.
 const SHOWN = 200000;
 const token = find("#token");

@@ -1,4 +1,3 @@
-"use strict";
 // The page /new. The JSON box is the study; the form writes into it what it knows, and is filled from it.
 const form = find("#study"), box = find("#json"), tasks = find("#tasks"), plan = find("#plan"), touched = new Set();
 let planned = "", asked = 0, key = "", keyOf = "";
