@@ -11,7 +11,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
-async def docs_page(request: Request) -> Response:
+def docs_page(request: Request) -> Response:
     """Return the page; anybody may read it."""
     return render(request, "reference.html", reference=_reference(request.app))
 

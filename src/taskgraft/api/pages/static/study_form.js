@@ -13,7 +13,7 @@ const READ = {
 const WRITE = { percent: (value) => Number((value * 100).toPrecision(12)), minutes: (value) => value / 60, list: (value) => value.join(", ") };
 
 function valueOf(control) {
-  if (control.multiple) return [...control.selectedOptions].map(({ value }) => value);
+  if (control.multiple) return [...control.selectedOptions].map(({ value }) => value).filter(Boolean);
   const text = control.value.trim();
   return text === "" ? undefined : (READ[control.dataset.form] || READ.text)(text);
 }
@@ -78,6 +78,7 @@ function fit(row) {
   for (const option of kind.options) option.disabled = Boolean(group) && !group.split(" ").includes(option.value);
   if (kind.selectedOptions[0]?.disabled) kind.value = group.split(" ")[0];
   target.multiple = "several" in (kind.selectedOptions[0]?.dataset || {});
+  if (target.options[0]?.value === "") target.options[0].hidden = target.multiple;
   for (const option of metric.options) option.disabled = Boolean(option.value) && !option.dataset.kinds.split(" ").includes(kind.value);
   if (metric.selectedOptions[0]?.disabled) metric.value = "";
 }
