@@ -99,7 +99,7 @@ class Telling:
     def stages(self) -> list[StageStep]:
         """The stages of this study."""
         study = self.study
-        left_out = {Stage.COMPRESSION} if study.spec.compression is None else set()
+        left_out = set() if study.spec.compression else {Stage.COMPRESSION}
         if study.comparison:
             names = [Stage.COMPARISON]
         else:

@@ -6,16 +6,17 @@ from typing import Any
 
 NOTHING = "\N{EN DASH}"
 """What stands for a number that is not known."""
+_UNIT = "\N{NO-BREAK SPACE}%"
 MINUS = "\N{MINUS SIGN}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as a percentage.
+    r"""Return a share as a percentage.
 
     >>> percent(0.0213)
-    '2.1 %'
+    '2.1\xa0%'
     """
-    return NOTHING if share is None else f"{_number(share, digits)} %"
+    return NOTHING if share is None else f"{_number(share, digits)}{_UNIT}"
 
 
 def _number(share: float, digits: int) -> str:
@@ -33,12 +34,12 @@ def points(share: float | None, digits: int = 1) -> str:
 
 
 def threshold(share: float) -> str:
-    """Return a threshold with as many digits as it needs to be told from others.
+    r"""Return a threshold with as many digits as it needs to be told from others.
 
     >>> threshold(0.02), threshold(0.0123456)
-    ('2 %', '1.235 %')
+    ('2\xa0%', '1.235\xa0%')
     """
-    return f"{100 * share:.4g} %"
+    return f"{100 * share:.4g}{_UNIT}"
 
 
 def whole(number: float | None) -> str:
@@ -66,7 +67,7 @@ def duration(seconds: float | None) -> str:
     """Return a time in words.
 
     >>> duration(42), duration(600), duration(8000), duration(200_000)
-    ('42 s', '10 min', '2 h 13 min', '2 d 8 h')
+    ('42 s', '10 min', '2 h 13 min', '2 d 7 h')
     """
     if seconds is None:
         return NOTHING

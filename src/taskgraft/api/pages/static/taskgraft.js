@@ -3,8 +3,14 @@
 const find = (selector, root = document) => root.querySelector(selector);
 const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Whether the service answers; every page says so at its top.
-function answers(does) { find("#gone").hidden = does; }
+// Whether the service answers: every page says at its top if it does not, and asks again until it does.
+let isWaiting = false;
+function answers(does) {
+  find("#gone").hidden = does;
+  if (does || isWaiting) return;
+  isWaiting = true;
+  setTimeout(() => { isWaiting = false; ask("/healthz"); }, 3000);
+}
 
 async function ask(address, options = {}) {
   try {
