@@ -13,7 +13,7 @@ from taskgraft.errors import NotFound
 router = APIRouter(include_in_schema=False)
 
 _SHEET = "taskgraft.css"
-_SCRIPTS = ("taskgraft.js", "asking.js", "datasets.js", "faults.js", "reference.js", "study_form.js")
+_SCRIPTS = ("common.js", "taskgraft.js", "asking.js", "datasets.js", "faults.js", "reference.js", "study_form.js")
 _TYPES = dict.fromkeys(_SCRIPTS, "text/javascript") | dict.fromkeys((_SHEET, "forms.css"), "text/css")
 _FOR_EVER = "public, max-age=31536000, immutable"
 """Of an address with the digest of what is there: it never has other content."""

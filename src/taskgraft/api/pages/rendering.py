@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of every page: one style sheet and one script of this service, nothing inside the page."""
+"""Content-Security-Policy of every page: style sheets and scripts of this service, nothing inside the page."""
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("taskgraft.api.pages"),
