@@ -9,16 +9,16 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from taskgraft.api import docs, handlers, middleware
+from taskgraft.api import handlers, middleware, openapi
 from taskgraft.api.computing import Computations
 from taskgraft.api.context import problems
 from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
-from taskgraft.api.pages import assets, overview, signing_in, study_page, trainings
 from taskgraft.api.pages.compressing import CompressPages
 from taskgraft.api.pages.errors import ErrorPages
+from taskgraft.api.pages.routers import ROUTERS
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
@@ -78,23 +78,11 @@ def create_app(settings: Settings) -> FastAPI:
     of_process = CollectorRegistry()
     app.state.metrics = metrics.Metrics(of_process)
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
-    for module in (
-        studies,
-        comparisons,
-        results,
-        events,
-        files,
-        datasets,
-        service,
-        metrics,
-        assets,
-        signing_in,
-        overview,
-        study_page,
-        trainings,
-    ):
+    for module in (studies, comparisons, results, events, files, datasets, service, metrics):
         app.include_router(module.router)
-    docs.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    openapi.install(app)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The style sheet and the script: their addresses hold a digest of their content, so that browsers may keep them."""
+"""The style sheets and the scripts: their addresses hold a digest of their content, so that browsers may keep them."""
 
 from functools import cache
 from hashlib import sha256
@@ -13,7 +13,8 @@ from taskgraft.errors import NotFound
 router = APIRouter(include_in_schema=False)
 
 _SHEET = "taskgraft.css"
-_TYPES = {_SHEET: "text/css", "taskgraft.js": "text/javascript"}
+_SCRIPTS = ("common.js", "taskgraft.js", "asking.js", "datasets.js", "faults.js", "reference.js", "study_form.js")
+_TYPES = dict.fromkeys(_SCRIPTS, "text/javascript") | dict.fromkeys((_SHEET, "forms.css"), "text/css")
 _FOR_EVER = "public, max-age=31536000, immutable"
 """Of an address with the digest of what is there: it never has other content."""
 

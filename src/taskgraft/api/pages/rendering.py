@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from taskgraft.api.pages import assets, words
+from taskgraft.api.pages import assets, prose, words
 from taskgraft.api.pages.telling import metric_shown, time_left
 from taskgraft.api.pages.viewer import Viewer
 
@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of every page: one style sheet and one script of this service, nothing inside the page."""
+"""Content-Security-Policy of every page: style sheets and scripts of this service, nothing inside the page."""
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("taskgraft.api.pages"),
@@ -27,6 +27,7 @@ ENVIRONMENT = Environment(
 ENVIRONMENT.filters.update(words.FILTERS)
 ENVIRONMENT.filters["metric"] = metric_shown
 ENVIRONMENT.filters["left"] = time_left
+ENVIRONMENT.filters["prose"] = prose.to_html
 ENVIRONMENT.globals["asset"] = assets.address
 
 
