@@ -94,6 +94,8 @@ class SummaryTable:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput.at("limit", f"1 to {MAX_PAGE} studies a page; got {limit}")
+        if not all(text.isprintable() for text in (name or "", parent or "")):
+            return SummaryPage(())  # no name and no id is like this, and PostgreSQL takes no such text
         query = select(*_COLUMNS).order_by(studies.c.id.desc()).limit(limit + 1)
         if state is not None:
             query = query.where(studies.c.state == state)

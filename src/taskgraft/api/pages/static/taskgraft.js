@@ -16,9 +16,10 @@ function put(old, now) {
 
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
-// A page of something that still changes: <main data-poll=MILLISECONDS data-state=STATE>.
+// A page of something that still changes: <main data-poll=MILLISECONDS data-state=STATE>. A slow service is asked less.
 const main = find("#main");
 async function poll() {
+  const begun = performance.now();
   const answer = document.hidden ? null : await ask(location.href);
   if (answer && answer.status === 404) return location.reload();
   if (answer && answer.ok) {
@@ -27,7 +28,7 @@ async function poll() {
     if (now.dataset.state !== main.dataset.state || !now.dataset.poll) return location.reload();
     findAll("[data-live]").forEach((old) => put(old, page.getElementById(old.id)));
   }
-  setTimeout(poll, Number(main.dataset.poll));
+  setTimeout(poll, Math.max(Number(main.dataset.poll), 10 * (performance.now() - begun)));
 }
 if (main.dataset.poll) setTimeout(poll, Number(main.dataset.poll));
 
