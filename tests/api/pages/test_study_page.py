@@ -170,6 +170,15 @@ def test_files_are_offered_once_they_are_there(api: Api) -> None:
     assert "model.onnx 2.0 kB" in words
 
 
+def test_confusions_have_the_names_of_classes_once_the_bundle_tells_them(api: Api) -> None:
+    study_id = finish(api, name="named")
+    assert "no &lt;word&gt;" not in page(api, f"/studies/{study_id}/trainings/0")
+    api.offer(study_id, {"labels.json": b'{"gender": {"kind": "clip", "labels": ["no <word>", "yes"]}}'})
+    html = page(api, f"/studies/{study_id}/trainings/0")
+    assert "no &lt;word&gt;" in html
+    assert "of them. " in text_of(page(api, f"/studies/{study_id}/trainings/4"))
+
+
 def test_a_queued_study_says_that_it_waits_and_may_be_cancelled(api: Api) -> None:
     study_id = api.post(name="waits")
     html = page(api, f"/studies/{study_id}")

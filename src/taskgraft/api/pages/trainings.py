@@ -1,12 +1,16 @@
 """The trainings of a study: a page of them, one of them, and those behind a cell of the matrix."""
 
+import json
+import pathlib
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from markupsafe import Markup
 
-from taskgraft.api.context import StudyDep
+from taskgraft.api.artifacts import find
+from taskgraft.api.context import FilesDep, StudyDep
 from taskgraft.api.pages.reading import Reader
 from taskgraft.api.pages.rendering import render
 from taskgraft.api.pages.tree_part import picture
@@ -43,12 +47,15 @@ async def trainings_page(
 
 @router.get("/trainings/{number}")
 async def training_page(
-    study: StudyDep, request: Request, number: Annotated[int, Path(ge=0, le=_LARGEST_NUMBER)]
+    study: StudyDep, files: FilesDep, request: Request, number: Annotated[int, Path(ge=0, le=_LARGEST_NUMBER)]
 ) -> Response:
     """Return one training: its learning curves beside the baselines, and what it took for what."""
     reader = Reader(request, study)
     detail = await reader.trial(number)
-    confusions = [picture(draw_confusion(task, counts)) for task, counts in detail.confusion.items() if counts]
+    labels = await run_in_threadpool(_labels, files)
+    confusions = [
+        picture(draw_confusion(task, counts, labels.get(task))) for task, counts in detail.confusion.items() if counts
+    ]
     curves = await _curves(reader, detail, await reader.trials())
     return render(
         request, "training.html", study=StudyView.of(study), training=detail, curves=curves, confusions=confusions
@@ -91,6 +98,15 @@ def _behind(study: Study, trials: Sequence[TrialView], pair: tuple[str, str], de
         return BranchTree.from_json(trial.tree, blocks).shared_depth(*pair) == depth
 
     return sorted(filter(shares, trials), key=lambda trial: (len(trial.tasks), trial.number))
+
+
+def _labels(files: pathlib.Path) -> dict[str, list[str]]:
+    """Return the names of classes by task, as the bundle has them; nothing before there is one."""
+    try:
+        said = find(files, "labels.json").read_text(encoding="utf-8")
+    except (NotFound, OSError):
+        return {}
+    return {task: found["labels"] for task, found in json.loads(said).items()}
 
 
 async def _curves(reader: Reader, detail: TrialDetail, trials: Sequence[TrialView]) -> Markup:
