@@ -108,6 +108,7 @@ def test_a_list_says_less_of_a_study_than_the_study(api: Api, known: str) -> Non
     listed = next(item for item in api.http.get("/v1/studies").json()["items"] if item["id"] == known)
     study = api.http.get(f"/v1/studies/{known}").json()
     assert listed.pop("is_comparison") is False
+    assert listed.pop("ar_threshold") == study["spec"]["ar_threshold"]
     assert listed == {name: study[name] for name in listed}
     assert not {"spec", "resolution", "comparison"} & listed.keys()
 

@@ -1,6 +1,7 @@
 """Findings that were worked out beforehand, on every database: who may write them, and what is read back."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from taskgraft.search.store.findings import TradeoffPoint
 from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.states import State
 from taskgraft.space.matrix import Cell, ReductionMatrix
-from tests.search.store.samples import LONG, OTHER, TASKS, lease_of, make_study, study_in
+from tests.search.store.samples import LONG, OTHER, TASKS, lease_of, make_spec, make_study, study_in
 
 MATRIX = ReductionMatrix(
     TASKS,
@@ -116,3 +117,24 @@ def test_a_list_says_of_each_study_what_it_is(store: Store) -> None:
     assert store.summaries.standing(ids[1]).state is State.PAUSED
     with pytest.raises(NotFound):
         store.summaries.standing("0" * 16)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"name": "PLAIN"}, ["plain-2", "plain-1"]),
+        ({"name": "1"}, ["plain-1"]),
+        ({"name": "n_1"}, []),
+        ({"name": "%"}, []),
+        ({"name": "\0"}, []),
+        ({"parent": "\0"}, []),
+        ({"parent": "0" * 16}, []),
+        ({"name": "plain", "state": State.PAUSED}, ["plain-2"]),
+    ],
+)
+def test_a_list_is_filtered(store: Store, asked: dict[str, Any], found: list[str]) -> None:
+    first, second, _ = (make_study(store, name) for name in ("plain-1", "plain-2", "other"))
+    store.pause_study(second.id)
+    child = store.create_study(make_spec("child"), parent=first.id)[0]
+    assert [item.name for item in store.summaries.page(**asked).items] == found
+    assert [item.id for item in store.summaries.page(parent=first.id).items] == [child.id]
