@@ -9,13 +9,16 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from taskgraft.api import docs, handlers, middleware
+from taskgraft.api import handlers, middleware, openapi
 from taskgraft.api.computing import Computations
 from taskgraft.api.context import problems
 from taskgraft.api.events import Streams
 from taskgraft.api.matrices import Matrices
 from taskgraft.api.middleware.headers import SecurityHeaders
 from taskgraft.api.middleware.tokens import Keyring
+from taskgraft.api.pages.compressing import CompressPages
+from taskgraft.api.pages.errors import ErrorPages
+from taskgraft.api.pages.routers import ROUTERS
 from taskgraft.api.routes import comparisons, datasets, events, files, metrics, results, service, studies
 from taskgraft.api.settings import Settings
 from taskgraft.api.uploads import sweep
@@ -29,7 +32,7 @@ class _App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application with everything around it."""
-        return SecurityHeaders(super().build_middleware_stack())
+        return SecurityHeaders(ErrorPages(super().build_middleware_stack()))
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -69,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.add_middleware(CompressPages)
     handlers.install(app)
     middleware.install(app, settings)
     of_process = CollectorRegistry()
@@ -76,7 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(WatchRequests, seconds=request_seconds(of_process))
     for module in (studies, comparisons, results, events, files, datasets, service, metrics):
         app.include_router(module.router)
-    docs.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    openapi.install(app)
     return app
 
 

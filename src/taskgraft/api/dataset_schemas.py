@@ -39,11 +39,16 @@ class DatasetView(BaseModel):
     state: DatasetState
     source: Literal["registered", "uploaded", "built-in"]
     progress: CheckProgress | None = Field(description="clips checked so far; null unless it is being checked")
+    bytes: int | None = Field(None, description="of an upload, unpacked; null if its files are not the service's own")
     clips: int | None = Field(description="null, as all that follows is empty, until it was checked")
+    splits: dict[Split, int] = Field({}, description="split: clips")
     columns: dict[str, dict[Split, dict[str, int]]] = Field(
         description="label column: split: label: clips; empty for a column with too many labels to be classes"
     )
     distinct: dict[str, int] = Field(description="label column: distinct labels")
+    labelled: dict[str, dict[Split, int]] = Field(
+        {}, description="label column: split: clips that have a label; those of all others are missing"
+    )
     events: dict[str, EventView]
     rates: dict[str, int] = Field(description="sample rate in hertz: clips")
     seconds: float | None = Field(description="of all clips together")
@@ -66,6 +71,7 @@ class DatasetView(BaseModel):
             state=dataset.state,
             source=dataset.source.kind,  # type: ignore[arg-type]
             progress=progress,
+            bytes=dataset.stored_bytes or None,
             fingerprint=dataset.fingerprint,
             made_by=dataset.made_by,
             created_at=dataset.created_at,
@@ -91,7 +97,7 @@ class DatasetView(BaseModel):
 
 def _found(report: CheckReport | None) -> dict[str, Any]:
     if report is None:
-        empty: dict[str, Any] = {name: {} for name in ("columns", "distinct", "events", "rates")}
+        empty: dict[str, Any] = {name: {} for name in ("splits", "columns", "distinct", "labelled", "events", "rates")}
         return {
             **empty,
             "clips": None,
@@ -103,8 +109,10 @@ def _found(report: CheckReport | None) -> dict[str, Any]:
         }
     return {
         "clips": report.clips,
+        "splits": dict(report.splits),
         "columns": {name: found.counts for name, found in report.labels.items()},
         "distinct": {name: found.distinct for name, found in report.labels.items()},
+        "labelled": {name: dict(found.labelled) for name, found in report.labels.items()},
         "events": {
             name: EventView(seconds=found.seconds, clips=dict(found.clips)) for name, found in report.events.items()
         },

@@ -268,6 +268,7 @@ class SummaryView(BaseModel):
 
     id: str
     name: str
+    ar_threshold: Fraction = Field(description="Q: the accuracy reduction that is accepted")
     state: State
     stage: Stage | None = Field(description="null before it first starts")
     progress: Progress

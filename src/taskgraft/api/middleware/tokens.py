@@ -10,14 +10,17 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskgraft.api.middleware.answers import answer_error
+from taskgraft.api.middleware.cookies import token_in
 from taskgraft.errors import Forbidden, NotAuthenticated, TaskgraftError, Unavailable
 from taskgraft.search.store.tokens import TokenTable
 from taskgraft.search.study import token as tokens
 from taskgraft.search.study.token import Scope as TokenScope
 from taskgraft.search.study.token import Token
 
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/sign-in", "/sign-out"})
 """Paths that tell nothing about studies; everything else needs a token as soon as there is one."""
+_OPEN_BELOW = "/static/"
+"""The style sheet and the script of the pages, the one to sign in among them."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEPT_SECONDS = 1.0
 """How long tokens are kept in memory: a new or a revoked one counts after this time at the latest."""
@@ -25,6 +28,11 @@ _NOTED = timedelta(minutes=5)
 """How coarsely it is kept when a token was last used."""
 _NO_TOKEN = tokens.digest("", "")
 _SCHEME = "bearer "
+
+
+def is_open(path: str) -> bool:
+    """Return whether a path needs no token."""
+    return path in OPEN or path.startswith(_OPEN_BELOW)
 
 
 class Keyring:
@@ -101,7 +109,7 @@ class TokenCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if its token may send it."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         needed = TokenScope.READ if scope["method"] in _READING else TokenScope.WRITE
@@ -116,7 +124,23 @@ class TokenCheck:
     async def _admit(self, keyring: Keyring, scope: Scope, needed: TokenScope) -> Token | None:
         if not keyring.is_fresh:
             await to_thread.run_sync(keyring.refresh, limiter=self._one_reader)
-        token = keyring.admit(Headers(scope=scope).get("authorization", ""), needed)
+        token = keyring.admit(_shown(Headers(scope=scope), needed), needed)
         if token and keyring.is_to_be_noted(token):
             await to_thread.run_sync(keyring.note_use, token, limiter=self._one_reader)
         return token
+
+
+def _shown(headers: Headers, needed: TokenScope) -> str:
+    """Return the token of a request as `Authorization` shows it; a cookie counts in its absence.
+
+    Browsers send cookies by themselves. Whatever changes something therefore needs the sender's name too: `Origin`,
+    which the check before this one has found to be the service's own.
+
+    Raises:
+        Forbidden: a change that rests on a cookie does not say which page asks for it.
+    """
+    given = headers.get("authorization", "")
+    cookie = "" if given else token_in(headers)
+    if cookie and needed is not TokenScope.READ and "origin" not in headers:
+        raise Forbidden("a change that is asked for with a cookie needs the header Origin")
+    return f"Bearer {cookie}" if cookie else given

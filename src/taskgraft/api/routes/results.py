@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from taskgraft.api.computing import Computations, while_connected
 from taskgraft.api.context import PAGE, ComputationsDep, MatricesDep, StoreDep, StudyDep, problems
 from taskgraft.api.cursors import read_trial_cursor, trial_cursor
-from taskgraft.api.drawing import draw_tree
+from taskgraft.api.pictures import draw_tree
 from taskgraft.api.schemas import MatrixView, TrialListPage, TrialView
 from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView, TreeView
 from taskgraft.api.trial_schemas import TrialDetail
@@ -84,9 +84,12 @@ async def get_tree(
     request: Request,
     ar_threshold: Annotated[float | None, Query(ge=0, lt=1, description="by default the study's own")] = None,
     output: Annotated[Literal["json", "svg"], Query(alias="format")] = "json",
+    explained: Annotated[
+        bool, Query(description="say what forced each branching; without, the tree of a kept trade-off comes at once")
+    ] = True,
 ) -> Any:
     """Return the study's tree; at another threshold, the one that the stored matrix gives. Nothing is trained."""
-    kept = await run_in_threadpool(kept_tree, store, study, ar_threshold)
+    kept = await run_in_threadpool(kept_tree, store, study, ar_threshold, explained=explained)
     document = kept or await _work_out_tree(study, store, computations, request, ar_threshold)
     if output != "svg":
         return document

@@ -61,11 +61,15 @@ def create_study(
 def list_studies(
     store: StoreDep,
     state: State | None = None,
+    name: Annotated[str | None, Query(description="a part of the name, in capitals or not", max_length=200)] = None,
+    parent: Annotated[
+        str | None, Query(description="the study whose trees or comparisons they are", max_length=200)
+    ] = None,
     limit: Annotated[int, Query(description="studies a page", json_schema_extra=PAGE)] = 50,
     cursor: Annotated[str | None, Query(description="the `next_cursor` of the page before", min_length=1)] = None,
 ) -> StudyPage:
     """List studies, newest first: in short, `GET /v1/studies/{id}` says all about one."""
-    page = store.summaries.page(state=state, limit=limit, cursor=cursor)
+    page = store.summaries.page(state, limit, cursor, name=name, parent=parent)
     return StudyPage(items=[SummaryView.model_validate(item) for item in page.items], next_cursor=page.next_cursor)
 
 

@@ -30,8 +30,12 @@ def kept_matrix(store: Store, study: Study) -> ReductionMatrix | None:
     return found[0] if found and found[1] == store.trials.count(study.id) else None
 
 
-def kept_tree(store: Store, study: Study, ar_threshold: float | None) -> Mapping[str, Any] | None:
+def kept_tree(
+    store: Store, study: Study, ar_threshold: float | None, *, explained: bool = True
+) -> Mapping[str, Any] | None:
     """Return the tree form of a study at a threshold, by default its own; None if it has to be worked out.
+
+    If it is to be ``explained``, one that does not say what forced it has to be worked out too.
 
     Raises:
         Conflict: the study is a comparison.
@@ -42,7 +46,7 @@ def kept_tree(store: Store, study: Study, ar_threshold: float | None) -> Mapping
     if study.tree is not None and threshold == study.spec.ar_threshold:
         return study.tree
     found = store.findings.tree_at(study.id, threshold)
-    if found is None or "branchings" not in found:  # nothing says what forced it
+    if found is None or (explained and "branchings" not in found):
         return None
     if found["ar_threshold"] != threshold and not is_stepwise(study.spec):
         return None

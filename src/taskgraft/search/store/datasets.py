@@ -287,4 +287,5 @@ def _to_dataset(row: Row[Any]) -> Dataset:
         report=CheckReport.from_json(row.report) if row.report else None,
         progress=(progress[0], progress[1]) if progress else None,
         made_by=row.made_by,
+        stored_bytes=row.stored_bytes or 0,
     )

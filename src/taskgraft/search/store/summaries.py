@@ -22,6 +22,7 @@ class StudySummary:
 
     id: str
     name: str
+    ar_threshold: float
     state: State
     stage: Stage | None
     progress: Progress
@@ -75,8 +76,18 @@ class SummaryTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> SummaryPage:
+    def page(
+        self,
+        state: State | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        *,
+        name: str | None = None,
+        parent: str | None = None,
+    ) -> SummaryPage:
         """Return studies, newest first; a study that is created meanwhile moves none of the following pages.
+
+        ``name`` is a part of their name, in capitals or not; ``parent`` is the id of the study that they came from.
 
         Raises:
             InvalidInput: a limit outside 1..500, or a cursor that no page gave.
@@ -86,6 +97,10 @@ class SummaryTable:
         query = select(*_COLUMNS).order_by(studies.c.id.desc()).limit(limit + 1)
         if state is not None:
             query = query.where(studies.c.state == state)
+        if name is not None:
+            query = query.where(studies.c.spec["name"].as_string().icontains(name, autoescape=True))
+        if parent is not None:
+            query = query.where(studies.c.parent == parent)
         if cursor is not None:
             query = query.where(studies.c.id < from_cursor(cursor))
         with self._database.begin() as connection:
@@ -110,6 +125,7 @@ def _to_summary(row: Row[Any]) -> StudySummary:
     return StudySummary(
         id=row.id,
         name=row.name,
+        ar_threshold=row.ar_threshold,
         state=row.state,
         stage=row.stage,
         progress=Progress(**row.progress) if row.progress else Progress(),

@@ -160,7 +160,8 @@ class Dataset:
 
     ``content`` is a digest that shows at once whether the same is given again; ``fingerprint`` that of all its bytes,
     known once it was checked, as the ``report`` is. ``progress`` is how many clips were checked, of how many.
-    ``made_by`` is the id of the token that made the first version, if any.
+    ``made_by`` is the id of the token that made the first version, if any. ``stored_bytes`` are what an upload unpacks
+    to, 0 if the files are not the service's own.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Dataset:
     report: CheckReport | None = None
     progress: tuple[int, int] | None = None
     made_by: str | None = None
+    stored_bytes: int = 0
 
     def faults(self) -> InvalidInput:
         """Return why it is broken, as an error at ``dataset``."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskgraft.api.drawing import describe, draw_tree
+from taskgraft.api.pictures import describe, draw_tree
 from taskgraft.errors import InvalidInput
 from taskgraft.space.document import tree_document
 from taskgraft.space.tasks import Task

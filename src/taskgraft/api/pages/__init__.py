@@ -1,0 +1,1 @@
+"""Pages for people: HTML that is rendered here from what the HTTP API returns, style sheets and small scripts."""

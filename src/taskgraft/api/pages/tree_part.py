@@ -1,0 +1,41 @@
+"""A tree on a page: its picture for wide and for narrow screens, and why tasks part, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from markupsafe import Markup
+
+from taskgraft.api.pictures import costs_of_form, draw_tree
+from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TreePart:
+    """What a page shows of a tree; ``is_explained`` is false if nothing says why its tasks part."""
+
+    wide: Markup
+    narrow: Markup
+    reasons: tuple[str, ...]
+    is_explained: bool
+    unknown: str
+    needed: str
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """Return what a page shows of a tree form."""
+        costs = costs_of_form(document)
+        unknown, needed = document.get("unknown"), document.get("trainings_needed")
+        return cls(
+            wide=picture(draw_tree(document, costs=costs)),
+            narrow=picture(draw_tree(document, costs=costs, vertical=True)),
+            reasons=tuple(map(describe_branching, document.get("branchings", ()))),
+            is_explained="branchings" in document,
+            unknown=describe_unknown(unknown) if unknown else "",
+            needed=describe_needed(needed) if unknown and needed else "",
+        )
+
+
+def picture(svg: str) -> Markup:
+    """Return a picture as part of a page: whoever drew it has escaped its text."""
+    return Markup(svg)  # noqa: S704
