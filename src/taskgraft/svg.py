@@ -32,6 +32,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 _WIDE, _NARROW = frozenset("MWmw@%—"), frozenset("fijlrtI.,:;'|!()[] ")
 
+_REGULAR = 0.9
+"""Of the width of bold letters."""
+
 
 def stylesheet() -> str:
     """Return the CSS that lets a page's colours reach pictures that stand in it.
@@ -106,9 +109,9 @@ def add_line(
     return add_element(svg, "path", d=path, fill="none", stroke=stroke, stroke_width=f"{width:g}", **style)
 
 
-def text_width(words: str, size: float) -> float:
-    """Return how many pixels a line of bold text takes at most, in the fonts that pictures name."""
-    return size * sum(map(_letter_width, words))
+def text_width(words: str, size: float, *, bold: bool = True) -> float:
+    """Return how many pixels a line of text takes at most, in the fonts that pictures name."""
+    return size * sum(map(_letter_width, words)) * (1 if bold else _REGULAR)
 
 
 def _letter_width(letter: str) -> float:
@@ -122,12 +125,12 @@ def _letter_width(letter: str) -> float:
     return 0.86 if letter.isupper() or not letter.isascii() else 0.72
 
 
-def wrap(words: str, size: float, width: float) -> list[str]:
+def wrap(words: str, size: float, width: float, *, bold: bool = False) -> list[str]:
     """Return a text as lines that are no wider than ``width``, as far as its words allow."""
     lines: list[str] = []
     for word in words.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
+        if lines and text_width(longer, size, bold=bold) <= width:
             lines[-1] = longer
         else:
             lines.append(word)

@@ -43,11 +43,12 @@ def run(
         spec = read_study(study_file)  # before the slow import of what trains
         with without_collector():
             from taskgraft.api.cli.live import Terminal
+            from taskgraft.api.reports.of_run import leave_report
             from taskgraft.api.runs import default_folder, run_study
 
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)
-        outcome = run_study(
+        ended = run_study(
             spec,
             folder,
             study_file.parent,
@@ -55,7 +56,9 @@ def run(
             Terminal(),
             pause_on,
             ar_threshold=threshold,
-        ).to_json()
+        )
+        page = leave_report(ended)
+        outcome = ended.to_json() | {"report": None if page is None else str(page)}
         if as_json:
             print_json(outcome)
         else:
@@ -70,6 +73,8 @@ def show_run(outcome: dict[str, Any]) -> None:
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
     if outcome["study"]["state"] == "succeeded":
         console.print(f"picture: {escape(outcome['picture'])}")
+        if outcome.get("report"):
+            console.print(f"report: {escape(outcome['report'])}")
         console.print(f"files: {escape(outcome['artifacts'])}")
 
 

@@ -6,10 +6,10 @@ Their colours: `taskgraft.svg.stylesheet`.
 from taskgraft.api.pictures.confusion import draw_confusion
 from taskgraft.api.pictures.curves import draw_curves
 from taskgraft.api.pictures.matrix import draw_matrix
-from taskgraft.api.pictures.standing import Standing, standing
 from taskgraft.api.pictures.tradeoff import TrainedTree, draw_tradeoff
-from taskgraft.api.pictures.tree import draw_tree
-from taskgraft.api.pictures.tree_words import costs_of_form, describe
+from taskgraft.space.pictures.standing import Standing, standing
+from taskgraft.space.pictures.tree import draw_tree
+from taskgraft.space.pictures.tree_words import costs_of_form, describe
 
 __all__ = [
     "Standing",

@@ -101,15 +101,15 @@ class _Table:
 
     def draw(self, svg: ET.Element, top: float) -> None:
         add_text(svg, self.note, _MARGIN, top, size=12, fill=MUTED)
-        first = top + self._top
+        first, left, wide = top + self._top, self._left, self._cell
         for number, name in enumerate(self.columns):
-            self._draw_column(svg, name, self._left + (number + 0.5) * self._cell, first - 6)
+            self._draw_column(svg, name, left + (number + 0.5) * wide, first - 6)
         for row, name in enumerate(self.rows):
             y = first + row * _ROW
-            add_text(svg, name, self._left - 8, y + 16, size=12, anchor="end")
+            add_text(svg, name, left - 8, y + 16, size=12, anchor="end")
             whole = sum(self.counts.get((row, column), 0) for column in range(len(self.columns)))
             for column in range(len(self.columns)):
-                self._draw_count(svg, row, column, y, whole)
+                self._draw_count(svg, (row, column), (left + column * wide, y, wide), whole)
 
     def _draw_column(self, svg: ET.Element, name: str, x: float, y: float) -> None:
         if self._is_slanted:
@@ -117,11 +117,13 @@ class _Table:
         else:
             add_text(svg, name, x, y, size=11, anchor="middle")
 
-    def _draw_count(self, svg: ET.Element, row: int, column: int, y: float, whole: int) -> None:
-        count = self.counts.get((row, column), 0)
+    def _draw_count(
+        self, svg: ET.Element, cell: tuple[int, int], place: tuple[float, float, float], whole: int
+    ) -> None:
+        """Draw a count at x, y in a cell of this width."""
+        (row, column), (x, y, wide), count = cell, place, self.counts.get(cell, 0)
         share = count / whole if whole else 0.0
-        x = self._left + column * self._cell
-        size = {"width": f"{self._cell - 2:g}", "height": f"{_ROW - 2}", "rx": "2"}
+        size = {"width": f"{wide - 2:g}", "height": f"{_ROW - 2}", "rx": "2"}
         group = add_element(svg, "g")
         words = f"{self.rows[row]}, {self.columns[column]}: {count:,} ({100 * share:.0f} % of the row)"
         add_element(group, "title", words)
@@ -131,7 +133,7 @@ class _Table:
             add_element(group, "rect", x=f"{x:g}", y=f"{y:g}", **size, fill=STRONG, fill_opacity=opacity)
             if self._is_small:
                 fill = ON_STRONG if share > 0.55 else INK
-                add_text(group, f"{count:,}", x + self._cell / 2 - 1, y + 15, size=11, fill=fill, anchor="middle")
+                add_text(group, f"{count:,}", x + wide / 2 - 1, y + 15, size=11, fill=fill, anchor="middle")
 
 
 def _name(labels: Sequence[str] | None, number: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.scales import nice_ticks, within, write_ticks
+from taskgraft.api.pictures.scales import nice_ticks, write_ticks
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.svg import (
     MUTED,
@@ -17,11 +17,19 @@ from taskgraft.svg import (
     new_picture,
     text_width,
     to_text,
+    widest,
     wrap,
 )
 
 _MARGIN, _LEFT, _WIDTH, _HEIGHT, _TOP, _BELOW, _ACROSS = 24, 56, 270, 150, 34, 50, 2
 """Border; of a panel: room for its scale, its plot's width and height, room above and below; panels side by side."""
+
+_LEAST_WIDTH = 480
+"""Room for the legend."""
+_LETTERS = 7
+"""Of a figure on the scale of a panel."""
+_LARGEST = 1e100
+"""What is beyond it can't be drawn on a scale with other figures."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -37,8 +45,8 @@ def draw_curves(detail: TrialDetail, baselines: Iterable[TrialDetail] = ()) -> s
     title = f"Learning curves of training {detail.number}: {', '.join(detail.tasks)}"
     across = min(_ACROSS, len(panels))
     panel = max(_LEFT + _WIDTH, *(text_width(task, 13) + 20 for task in detail.tasks)) + 16
-    width = max(2 * _MARGIN + across * panel, 380)
-    head = wrap(_heading(detail), 14, width - 2 * _MARGIN)
+    width = max(2 * _MARGIN + across * panel, _LEAST_WIDTH, 2 * _MARGIN + widest(_heading(detail).split(), 14))
+    head = wrap(_heading(detail), 14, width - 2 * _MARGIN, bold=True)
     top = 20 + len(head) * 19
     rows = math.ceil(len(panels) / across)
     height = top + rows * (_TOP + _HEIGHT + _BELOW) + 54
@@ -77,19 +85,22 @@ class _Panel:
         curve, baseline = _points(task, detail.curve), _points(task, alone.curve if alone else ())
         last = max([step for step, _ in (*curve, *baseline)] + [detail.steps or 0, 1])
         own = None if alone is None or alone.metrics is None else alone.metrics.get(task)
-        return cls(task, curve, baseline, detail.references.get(task, own), detail.best_step, last)
+        reference = detail.references.get(task, own)
+        if reference is not None and not abs(reference) < _LARGEST:
+            reference = None
+        return cls(task, curve, baseline, reference, detail.best_step, last)
 
     @property
     def ticks(self) -> list[float]:
         """The scale of the metric."""
-        values = within([value for _, value in (*self.curve, *self.baseline)])
+        values = [value for _, value in (*self.curve, *self.baseline)]
         if self.reference is not None:
-            values += within([self.reference])
+            values.append(self.reference)
         return nice_ticks(min(values, default=0), max(values, default=1), 5)
 
 
 def _points(task: str, curve: Iterable[Mapping[str, float]]) -> Points:
-    return [(point["step"], point[task]) for point in curve if task in point and math.isfinite(point[task])]
+    return [(point["step"], point[task]) for point in curve if task in point and abs(point[task]) < _LARGEST]
 
 
 def _describe(panel: _Panel) -> str:
@@ -108,7 +119,7 @@ def _draw_panel(svg: ET.Element, panel: _Panel, x: float, y: float) -> None:
         return round(left + _WIDTH * step / panel.last, 1), round(bottom - _HEIGHT * share, 1)
 
     add_text(svg, panel.task, x, y + 22, size=13, weight="600")
-    for tick, words in zip(ticks, write_ticks(ticks), strict=True):
+    for tick, words in zip(ticks, write_ticks(ticks, _LETTERS), strict=True):
         height = place(0, tick)[1]
         add_line(svg, f"M{left:g} {height}H{left + _WIDTH:g}", width=0.4)
         add_text(svg, words, left - 8, height + 4, size=11, fill=MUTED, anchor="end")

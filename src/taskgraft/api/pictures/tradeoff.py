@@ -20,10 +20,12 @@ from taskgraft.svg import (
     new_picture,
     text_width,
     to_text,
+    widest,
 )
 
-_LEFT, _TOP, _WIDTH, _HEIGHT, _MARGIN = 84, 64, 500, 240, 24
-_MOST_TASKS_OF_A_TICK = 8
+_TOP, _WIDTH, _HEIGHT, _MARGIN, _RIGHT = 64, 500, 240, 24, 40
+_MOST_DOTS = 60
+"""Steps up to which each has a dot; more of them would hide the line."""
 
 
 class TrainedTree(NamedTuple):
@@ -45,7 +47,7 @@ def draw_tradeoff(tradeoff: TradeoffView, *, mark: float | None = None, verified
     words = "Parameters of the tree by the accuracy reduction that is accepted"
     notes = _notes(tradeoff, trained)
     height = _TOP + _HEIGHT + 58 + 20 * len(notes) + 8
-    svg = new_picture(_LEFT + _WIDTH + 40, height, words, _describe(tradeoff))
+    svg = new_picture(plot.left + _WIDTH + _RIGHT, height, words, _describe(tradeoff))
     add_text(svg, "Size against what you accept", _MARGIN, 34, size=15, weight="600")
     _draw_axes(svg, plot)
     _draw_steps(svg, plot, tradeoff.items)
@@ -78,17 +80,20 @@ class _Plot:
     most_ar: float
     ticks: Sequence[float]
     """Of the sizes."""
+    left: float
+    """Where the axis of the sizes is: behind its figures."""
 
     @classmethod
     def of(cls, tradeoff: TradeoffView, mark: float | None, trained: Sequence[TrainedTree]) -> "_Plot":
         thresholds = [item.ar_threshold for item in tradeoff.items] + [tree.ar_threshold for tree in trained]
         sizes = [_size(item) for item in tradeoff.items] + [tree.parameters for tree in trained]
         most = max([*thresholds, mark or 0.0, 0.01])
-        return cls(most * 1.08, nice_ticks(0, max([*sizes, 1])))
+        ticks = nice_ticks(0, max([*sizes, 1]))
+        return cls(most * 1.08, ticks, round(_MARGIN + widest(write_ticks(ticks), 11) + 8))
 
     def x(self, ar: float) -> float:
         """Return where a threshold lies."""
-        return round(_LEFT + _WIDTH * root_place(ar, self.most_ar), 1)
+        return round(self.left + _WIDTH * root_place(ar, self.most_ar), 1)
 
     def y(self, parameters: float) -> float:
         """Return where a size lies."""
@@ -96,27 +101,27 @@ class _Plot:
 
 
 def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
-    add_text(svg, "parameters", _LEFT - 8, _TOP - 12, size=11, fill=MUTED, anchor="end")
+    add_text(svg, "parameters", _MARGIN, _TOP - 12, size=11, fill=MUTED)
     for tick, words in zip(plot.ticks, write_ticks(plot.ticks), strict=True):
-        add_line(svg, f"M{_LEFT} {plot.y(tick)}H{_LEFT + _WIDTH}", width=0.4)
-        add_text(svg, words, _LEFT - 8, plot.y(tick) + 4, size=11, fill=MUTED, anchor="end")
+        add_line(svg, f"M{plot.left} {plot.y(tick)}H{plot.left + _WIDTH}", width=0.4)
+        add_text(svg, words, plot.left - 8, plot.y(tick) + 4, size=11, fill=MUTED, anchor="end")
     bottom = _TOP + _HEIGHT
     for ar in percent_ticks(plot.most_ar):
         add_line(svg, f"M{plot.x(ar)} {bottom}v5", width=1)
         add_text(svg, f"{100 * ar:g}", plot.x(ar), bottom + 19, size=11, fill=MUTED, anchor="middle")
     words = "accepted accuracy reduction (%)"
-    add_text(svg, words, _LEFT + _WIDTH, bottom + 38, size=11, fill=MUTED, anchor="end")
+    add_text(svg, words, plot.left + _WIDTH, bottom + 38, size=11, fill=MUTED, anchor="end")
 
 
 def _draw_steps(svg: ET.Element, plot: _Plot, items: Sequence[TradeoffPointView]) -> None:
     if not items:
-        add_text(svg, "not known yet", _LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, size=13, fill=MUTED, anchor="middle")
+        add_text(svg, "not known yet", plot.left + _WIDTH / 2, _TOP + _HEIGHT / 2, size=13, fill=MUTED, anchor="middle")
         return
     path = f"M{plot.x(items[0].ar_threshold)} {plot.y(_size(items[0]))}"
     for item in items[1:]:
         path += f"H{plot.x(item.ar_threshold)}V{plot.y(_size(item))}"
-    add_line(svg, f"{path}H{_LEFT + _WIDTH}", stroke=STRONG)
-    for item in items:
+    add_line(svg, f"{path}H{plot.left + _WIDTH}", stroke=STRONG)
+    for item in items if len(items) <= _MOST_DOTS else ():
         point = {"cx": f"{plot.x(item.ar_threshold)}", "cy": f"{plot.y(_size(item))}", "r": "2.5"}
         add_element(add_element(svg, "circle", **point, fill=STRONG), "title", _words(item))
 
@@ -124,12 +129,12 @@ def _draw_steps(svg: ET.Element, plot: _Plot, items: Sequence[TradeoffPointView]
 def _draw_mark(svg: ET.Element, plot: _Plot, items: Sequence[TradeoffPointView], mark: float) -> None:
     x = plot.x(mark)
     add_line(svg, f"M{x} {_TOP - 4}V{_TOP + _HEIGHT}", stroke=WARNING, width=1.2, dashes="5 4")
-    words = f"{100 * mark:g} %"
+    words = f"{100 * mark:.4g} %"
     if (size := size_at(items, mark)) is not None:
         words = f"{words}: {size:,}"
         add_element(svg, "circle", cx=f"{x}", cy=f"{plot.y(size)}", r="5", fill=PAPER, stroke=WARNING, stroke_width="2")
-    fits = x + text_width(words, 12) / 2 <= _LEFT + _WIDTH + 36
-    place = x if fits else _LEFT + _WIDTH + 36 - text_width(words, 12) / 2
+    half, last = text_width(words, 12) / 2 + 2, plot.left + _WIDTH + _RIGHT
+    place = min(max(x, half), last - half)
     add_text(svg, words, place, _TOP - 10, size=12, fill=INK, weight="600", anchor="middle")
 
 

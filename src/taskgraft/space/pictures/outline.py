@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.costs import cost_lines
-from taskgraft.api.pictures.footnotes import Footnotes, add_mark
-from taskgraft.api.pictures.tree_words import Reason, heading, node_words
 from taskgraft.space.document import TreeDocument
 from taskgraft.space.node_cost import NodeCost
+from taskgraft.space.pictures.costs import short
+from taskgraft.space.pictures.footnotes import Footnotes, add_mark
+from taskgraft.space.pictures.tree_words import Reason, heading, node_words
 from taskgraft.space.tree import Node
 from taskgraft.svg import (
     INK,
@@ -78,9 +78,12 @@ def _bar_width(node: Node) -> float:
 def _right(node: Node, level: int, costs: Mapping[Node, NodeCost]) -> float:
     """Return where the texts of a row end."""
     name = 8 + text_width(node.tasks[0], _NAME_SIZE) if node.is_leaf else 0
-    lines = cost_lines(costs[node], one_line=True) if costs and node.length else []
-    cost = 20 + max((text_width(line, _COST_SIZE) for line in lines), default=0)
+    cost = 20 + text_width(_cost_words(costs[node]), _COST_SIZE) if costs and node.length else 0
     return _MARGIN + level * _INDENT + max(_bar_width(node) + name, cost)
+
+
+def _cost_words(cost: NodeCost) -> str:
+    return f"{short(cost.parameters)} parameters · {short(cost.macs_per_second)} MACs/s"
 
 
 def _draw_connections(svg: ET.Element, rows: list[tuple[Node, int]], top: float) -> None:
@@ -106,4 +109,4 @@ def _draw_row(svg: ET.Element, node: Node, place: tuple[float, float], cost: Nod
     if node.is_leaf:
         add_text(svg, node.tasks[0], x + _bar_width(node) + 8, y + 15.5, size=_NAME_SIZE, weight="600")
     if cost and node.length:
-        add_text(svg, cost_lines(cost, one_line=True)[0], x + 20, y + _BAR + 12, size=_COST_SIZE, fill=MUTED)
+        add_text(svg, _cost_words(cost), x + 20, y + _BAR + 12, size=_COST_SIZE, fill=MUTED)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.costs import cost_lines
-from taskgraft.api.pictures.footnotes import Footnotes, add_mark
-from taskgraft.api.pictures.outline import draw_outline
-from taskgraft.api.pictures.tree_words import Reason, count, describe, heading, node_words, reasons
 from taskgraft.space.document import TreeDocument, read_tree_document
 from taskgraft.space.node_cost import NodeCost
+from taskgraft.space.pictures.costs import cost_lines
+from taskgraft.space.pictures.footnotes import Footnotes, add_mark
+from taskgraft.space.pictures.outline import draw_outline
+from taskgraft.space.pictures.tree_words import Reason, count, describe, heading, node_words, reasons
 from taskgraft.space.tree import BranchTree, Node
 from taskgraft.svg import (
     INK,
@@ -72,7 +72,7 @@ def _draw_wide(
 ) -> str:
     places = _Places.of(drawn.tree, _COSTLY_ROW if costs else _ROW)
     head = list(heading(drawn))
-    width = max(places.width, _LEAST_WIDTH, 2 * _MARGIN + footnotes.least_width, 2 * _MARGIN + widest(head, 14))
+    width = max(places.width, _LEAST_WIDTH, 2 * _MARGIN + footnotes.least_width, 2 * _MARGIN + widest(head, 15))
     lines = footnotes.broken(width - 2 * _MARGIN)
     svg = new_picture(width, places.bottom + lines.height, title, description)
     for line, (y, size, fill, weight) in zip(head, ((32, 13, MUTED, "400"), (56, 15, INK, "600")), strict=False):
@@ -173,7 +173,7 @@ class _Drawing:
     def _cost(self, node: Node, y: float) -> None:
         if node.length and (cost := self.costs.get(node)):
             x, y = self.places.start(node.blocks[0]) + 1, y + _BAR / 2 + 11
-            for line in cost_lines(cost, one_line=node.length > 2):
+            for line in cost_lines(cost, node.length):
                 add_text(self.svg, line, x, y, size=10, fill=MUTED)
                 y += 11
 

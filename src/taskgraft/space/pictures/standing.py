@@ -1,8 +1,35 @@
 """How a cell of the reduction matrix stands to a threshold."""
 
 from enum import StrEnum
+from typing import Protocol
 
-from taskgraft.api.schemas import CellView
+
+class MeasuredCell(Protocol):
+    """AR of a pair of tasks at one depth, as the public API shows it."""
+
+    @property
+    def task_a(self) -> str:
+        """The first task of the pair."""
+
+    @property
+    def task_b(self) -> str:
+        """The second one."""
+
+    @property
+    def depth(self) -> int:
+        """How many blocks the two share."""
+
+    @property
+    def ar(self) -> float:
+        """The reduction, a fraction."""
+
+    @property
+    def ar_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval, if it is known."""
+
+    @property
+    def at_most(self) -> bool:
+        """Whether the reduction is an upper bound."""
 
 
 class Standing(StrEnum):
@@ -28,7 +55,7 @@ _WORDS = {
 }
 
 
-def standing(cell: CellView, ar_threshold: float) -> Standing:
+def standing(cell: MeasuredCell, ar_threshold: float) -> Standing:
     """Return how a cell stands to a threshold; one without an interval is judged by its AR alone."""
     if cell.ar > ar_threshold:
         return Standing.BROKEN

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from taskgraft.api.pictures.costs import COST_NOTE
-from taskgraft.api.pictures.tree_words import Reason, sentence, unknown_words
 from taskgraft.space.branching import describe_unknown
+from taskgraft.space.pictures.costs import COST_NOTE
+from taskgraft.space.pictures.tree_words import Reason, unknown_words
 from taskgraft.svg import (
     INK,
     LINE,
@@ -50,7 +50,9 @@ class Paragraph:
 
     def broken(self, width: float) -> "Paragraph":
         """Return the paragraph with lines of at most this width."""
-        return replace(self, lines=tuple(wrap(" ".join(self.lines), self.size, width - self.indent)))
+        return replace(
+            self, lines=tuple(wrap(" ".join(self.lines), self.size, width - self.indent, bold=self.weight == "600"))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Footnotes:
     ) -> "Footnotes":
         """Return what the tree form says beside its tree, every paragraph in one line."""
         found = [Paragraph((COST_NOTE,), 11, MUTED)] if with_costs else []
-        found += [Paragraph((sentence(reason.words),), reason=reason) for reason in why.values()]
+        found += [Paragraph((f"{reason.words}.",), reason=reason) for reason in why.values()]
         if caption:
             found.append(Paragraph((caption,), 14, weight="600"))
         if unknown := unknown_words(document):
@@ -122,6 +124,6 @@ def _draw_paragraph(svg: ET.Element, note: Paragraph, x: float, top: float) -> N
 def add_mark(svg: ET.Element, reason: Reason, x: float, y: float) -> None:
     """Add the number of a branching, in a circle about a point."""
     group = add_element(svg, "g")
-    add_element(group, "title", sentence(reason.words))
+    add_element(group, "title", f"{reason.words}.")
     add_element(group, "circle", cx=f"{x:g}", cy=f"{y:g}", r="7.5", fill=PAPER, stroke=WARNING)
     add_text(group, str(reason.number), x, y + 3.5, size=10, fill=WARNING, weight="600", anchor="middle")
