@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.state.shown_trees = {}
     app.add_middleware(CompressPages)
     handlers.install(app)
     middleware.install(app, settings)

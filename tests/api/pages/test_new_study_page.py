@@ -136,6 +136,8 @@ def test_every_fault_has_a_place(service: Datasets, body: dict[str, Any], places
 def test_it_starts_from_another_study(service: Datasets) -> None:
     asked = study_of("zoo") | {"ar_threshold": 0.035, "template": "cnn8", "budget": {"trials": 7}, "seed": 3}
     study_id = service.http.post("/v1/studies", json=asked).json()["id"]
+    link = f"/new?from={study_id}"
+    assert link in {one["href"] for one in Page(service.http.get(f"/studies/{study_id}").text).tags("a")}
     found = page(service, f"?from={study_id}")
     values = {one["data-path"]: one["value"] for one in found.tags("input") if one.get("data-path")}
     assert (values["ar_threshold"], values["budget.trials"], values["seed"]) == ("3.5", "7", "3")

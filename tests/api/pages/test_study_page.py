@@ -7,6 +7,7 @@ import re
 import pytest
 
 from taskgraft.search.store.findings import TradeoffPoint
+from taskgraft.search.study.comparison_table import ComparisonTable, Refusal, Row, RowPart, RowTask
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
 from taskgraft.space.document import tree_document
@@ -78,6 +79,8 @@ def test_the_study_s_own_threshold_is_measured_and_others_are_predicted(api: Api
     assert "trained and measured" in own
     assert "Train and verify this tree" not in own
     assert "only predicted" in other
+    explained = text_of(page_part(api, f"/studies/{succeeded}/at?step=1&why=1"))
+    assert "which takes over what this one has trained: it takes" in explained
     assert f'data-post="/v1/studies/{succeeded}/trees"' in other
 
 
@@ -183,6 +186,28 @@ def test_a_comparison_has_a_page_of_its_own(api: Api, succeeded: str) -> None:
     made = api.http.post(f"/v1/studies/{succeeded}/comparisons", json={"systems": ["flat"]}).json()["id"]
     assert "A comparison of 1 system" in text_of(page(api, f"/studies/{made}"))
     assert "A comparison of 1 system" in text_of(page(api, f"/studies/{succeeded}"))
+
+
+def test_a_comparison_that_has_succeeded_shows_its_rows_there_and_at_its_study(api: Api) -> None:
+    study_id = finish(api, name="compared")
+    made = api.http.post(f"/v1/studies/{study_id}/comparisons", json={"systems": ["independent"]}).json()["id"]
+    tree = BranchTree.flat(("gender",), 8, 8).to_json()
+    row = Row(
+        "independent", "independent <models>", (RowTask("gender", "accuracy", 0.8, (0.7, 0.9), 0.0),), 0.05, (0.0, 0.1),
+        12_345, 40, 2_000_000, 1, 3, 4.5, (RowPart(("gender",), ("gender",), tree),),
+        nominal_parameters=9, packed_bytes=38,
+    )  # fmt: skip
+    table = ComparisonTable(0.1, (row,), (Refusal("hoa", "too many tasks"),), ("one seed",))
+    api.store.acquire_study(made, "runner", LEASE)
+    lease = lease_of(api.store, made)
+    api.store.set_facts(lease, {**api.store.get_study(made).facts, "comparison_table": table.to_json()})
+    api.store.finish(lease, State.SUCCEEDED)
+    for shown in (page(api, f"/studies/{made}"), page(api, f"/studies/{study_id}")):
+        assert "independent &lt;models&gt;" in shown
+        words = text_of(shown)
+        assert "12,345 2.0 M 5.0 % ✓ 0.0 to 10.0" in words
+        assert "hoa has no row: too many tasks" in words
+    assert "<svg" in page(api, f"/studies/{made}")
 
 
 def test_twenty_tasks_stay_below_sixty_kilobytes(api: Api) -> None:

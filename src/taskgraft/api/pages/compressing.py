@@ -7,7 +7,7 @@ from taskgraft.api.pages.paths import is_page
 
 _LEAST = 1_000
 """Bytes below which compressing is not worth it."""
-_LEVEL = 6
+_LEVEL = 4
 
 
 class CompressPages:

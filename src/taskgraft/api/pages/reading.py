@@ -16,10 +16,14 @@ from taskgraft.api.tree_schemas import TradeoffView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.errors import Conflict, InvalidInput, NotFound, Unavailable
 from taskgraft.search.store import Store
+from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Study
 
 T = TypeVar("T")
+Tree = Mapping[str, Any]
 
+_PAST_PAIRS = frozenset(Stage) - {Stage.BASELINES, Stage.PAIRS}
+_TREES_KEPT = 64
 _PAGE = 500
 _RELATED = 50
 """Studies at other thresholds, and comparisons, that a page shows at most."""
@@ -51,21 +55,32 @@ class Reader:
         self._store: Store = state.store
         self._computations: Computations = state.computations
         self._matrices: Matrices = state.matrices
+        self._trees: dict[object, Tree] = state.shown_trees
 
     async def matrix(self) -> MatrixView:
         """Return the reduction matrix as far as it is known."""
         return MatrixView.model_validate_json(await self._matrices.body(self._study, "json"))
 
-    async def tree(self, ar_threshold: float | None = None, *, explained: bool = True) -> Mapping[str, Any]:
+    async def tree(self, ar_threshold: float | None = None, *, explained: bool = True) -> Tree:
         """Return the tree form at a threshold.
+
+        A page that keeps itself up to date asks again and again: a tree is worked out once for so many trainings.
 
         Raises:
             Conflict: there is no tree yet.
         """
-        document: Mapping[str, Any] = await results.get_tree(
-            self._study, self._store, self._computations, self._request, ar_threshold, explained=explained
-        )
-        return document
+        study = self._study
+        if not study.state.is_final and study.stage not in _PAST_PAIRS:
+            raise Conflict("its pairs are still to be trained")
+        trials = await run_in_threadpool(self._store.trials.count, study.id)
+        key = (study.id, study.state, study.stage, trials, ar_threshold, explained)
+        if key not in self._trees:
+            self._trees[key] = await results.get_tree(
+                study, self._store, self._computations, self._request, ar_threshold, explained=explained
+            )
+            while len(self._trees) > _TREES_KEPT:
+                del self._trees[next(iter(self._trees))]
+        return self._trees[key]
 
     async def tradeoff(self) -> TradeoffView:
         """Return the trade-off.
