@@ -1,16 +1,18 @@
 """What a user does: from a zip of recordings to a bundle, in a browser."""
 
+import json
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.watched import check, watched
 from tests.evaluators.datasets.zips import zip_folder
-from tests.search.corpora import write_beeps
+from tests.search.corpora import SHORT, write_beeps
 from tests.service.processes import read_json, running
 from tests.service.test_whole_service import TASKGRAFT
 
@@ -43,9 +45,21 @@ def test_from_recordings_to_a_bundle(browser: Browser, base: str, tmp_path: Path
         download(page, tmp_path)
 
 
+def write_doubtful(folder: Path) -> None:
+    """Write a corpus with wrong labels here and there, so that its pairs differ and thresholds have several trees."""
+    manifest = write_beeps(folder, clips=120)
+    head, *rows = manifest.read_text().splitlines()
+    for place, row in enumerate(rows):
+        path, split, pitch, loud, shape = row.split(",")
+        pitch = {"low": "high", "high": "low"}[pitch] if place % 7 == 0 else pitch
+        shape = {"sine": "square", "square": "sine"}[shape] if place % 9 == 4 else shape
+        rows[place] = ",".join((path, split, pitch, loud, shape))
+    manifest.write_text("\n".join([head, *rows]) + "\n")
+
+
 def upload(page: Page, folder: Path) -> None:
     """Upload a zip, and wait until it has been checked."""
-    write_beeps(folder / "beeps")
+    write_doubtful(folder / "beeps")
     (folder / "beeps.zip").write_bytes(zip_folder(folder / "beeps"))
     page.goto("/datasets")
     page.get_by_label("Name", exact=True).first.fill("beeps")
@@ -62,7 +76,6 @@ def start_study(page: Page) -> str:
     page.get_by_label("Name of the study").fill("beeps")
     page.get_by_label("Accepted reduction Q, %").fill("100")
     page.get_by_label("Strategy").select_option("exhaustive")
-    page.get_by_label("Epochs of a training").fill("8")
     tasks = page.locator("#tasks fieldset")
     while tasks.count() < len(TASKS):
         page.get_by_role("button", name="Add a task").click()
@@ -75,6 +88,8 @@ def start_study(page: Page) -> str:
     expect(page.locator("#ar_threshold")).to_be_focused()  # Q is below 1: nothing was started
     check(page)
     page.locator("#ar_threshold").fill("2")
+    write_json(page, depths=[4, 8], training=SHORT)
+    expect(page.get_by_label("Epochs of a training")).to_have_value("12")
     page.get_by_role("button", name="Check and plan").click()
     expect(page.locator("#plan")).to_be_visible()
     expect(page.locator("#plan")).to_contain_text("exhaustive")
@@ -82,6 +97,14 @@ def start_study(page: Page) -> str:
     page.get_by_role("button", name="Start the study").click()
     page.wait_for_url(re.compile("/studies/"))
     return page.url
+
+
+def write_json(page: Page, **more: Any) -> None:
+    """Say by hand what has no place in the form."""
+    page.get_by_text("The study as JSON").click()
+    box = page.locator("#json")
+    box.fill(json.dumps({**json.loads(box.input_value()), **more}))
+    box.blur()
 
 
 def watch_it_end(page: Page) -> None:
