@@ -14,6 +14,7 @@ from taskgraft.space.template import Template
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api
+from tests.api.test_http_comparisons import finish
 from tests.api.test_http_results import DECIDED
 from tests.search.store.samples import lease_of
 
@@ -171,3 +172,14 @@ def test_the_view_of_a_tree_has_all_that_its_size_follows_from(template: Templat
     assert tree_cost(read.tree, read.template, tasks) == tree_cost(tree, template, tasks)
     if template == get_template("cnn8"):
         assert not {"width", "front_end", "gate"} & shown.keys()
+
+
+def test_a_tree_of_a_kept_tradeoff_comes_without_its_reasons_if_nobody_wants_them(api: Api) -> None:
+    study_id = finish(api, name="swept", strategy="exhaustive")
+    points = api.http.get(f"/v1/studies/{study_id}/tradeoff").json()["items"]
+    there = {"ar_threshold": points[0]["ar_threshold"]}
+    short = api.http.get(f"/v1/studies/{study_id}/tree", params={**there, "explained": False}).json()
+    whole = tree(api, study_id, there["ar_threshold"])
+    assert (short["branchings"], short["trainings_needed"]) == ([], None)
+    assert whole["branchings"] != []
+    assert short["root"] == whole["root"]

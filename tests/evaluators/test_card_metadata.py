@@ -24,7 +24,7 @@ def measured(dataset: str, accuracy: float) -> dict[str, Any]:
 @given(NAMES, st.lists(NAMES, min_size=1, max_size=5, unique=True), NAMES)
 def test_names_are_read_back_as_they_are(study: str, tasks: list[str], dataset: str) -> None:
     metrics = {"tasks": {task: measured(dataset, 0.75) for task in tasks}}
-    labels = {task: TaskLabels(kind=TaskKind.CLIP, labels=("a", "b")) for task in tasks}
+    labels = {task: TaskLabels(kind=TaskKind.CLIP, labels=("a", "b"), event=None) for task in tasks}
     text = front_matter({"name": study}, metrics, labels)
     assert text.startswith("---\n")
     assert text.endswith("\n---\n")
@@ -37,7 +37,7 @@ def test_names_are_read_back_as_they_are(study: str, tasks: list[str], dataset: 
 
 
 def test_what_is_no_number_is_left_out() -> None:
-    labels = {"a": TaskLabels(kind=TaskKind.CLIP, labels=("a", "b"))}
+    labels = {"a": TaskLabels(kind=TaskKind.CLIP, labels=("a", "b"), event=None)}
     text = front_matter({"name": "s"}, {"tasks": {"a": measured("d", float("nan"))}}, labels)
     (model,) = yaml.safe_load(text.strip("-\n"))["model-index"]
     assert model["results"][0]["metrics"] == [{"type": "f1", "value": 0.5, "name": "f1"}]

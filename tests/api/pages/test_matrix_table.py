@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgraft.api.pages.matrix_table import MatrixTable
@@ -36,6 +36,7 @@ def spec(decision: Decision) -> StudySpec:
 
 
 @pytest.mark.parametrize("decision", list(Decision))
+@settings(max_examples=40, deadline=None)
 @given(matrix=MATRICES, threshold=AR)
 def test_the_framed_cell_is_the_compatibility_of_its_pair(
     decision: Decision, matrix: ReductionMatrix, threshold: float
@@ -49,6 +50,7 @@ def test_the_framed_cell_is_the_compatibility_of_its_pair(
         assert len([cell for cell in row.cells if cell]) == len(matrix.cells.get(row.name, {}))
 
 
+@settings(max_examples=40, deadline=None)
 @given(matrix=MATRICES, threshold=AR)
 def test_steps_say_how_a_cell_stands_at_every_threshold_of_the_slider(
     matrix: ReductionMatrix, threshold: float

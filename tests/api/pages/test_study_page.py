@@ -117,6 +117,30 @@ def test_a_tree_for_another_threshold_counts_as_trained_once_its_study_has_succe
     assert "It takes another study further" in text_of(page(api, f"/studies/{made}"))
 
 
+def test_the_same_tree_at_another_threshold_was_trained_too(api: Api) -> None:
+    study_id = finish(api, name="same")
+    document = api.http.get(f"/v1/studies/{study_id}/tree").json()
+    flat = tree_document(BranchTree.flat(("gender", "word", "age_group"), 8, 8), get_template("cnn8"), 0.4)
+    points = [
+        TradeoffPoint(at, str(at), form["encoder_parameters"], None, {**form, "ar_threshold": at, "branchings": []})
+        for at, form in ((0.0, document), (0.05, document), (0.4, flat))
+    ]
+    api.store.findings.keep_tradeoff(study_id, points)
+    below, above = (text_of(page(api, f"/studies/{study_id}?at={at}")) for at in (0.05, 0.4))
+    assert "trained and measured at 10 %, as the same tree: AR 1.0 % on test, which verifies it here too" in below
+    assert "only predicted" in above
+
+
+def test_a_tree_whose_study_was_cancelled_may_be_trained_again(api: Api) -> None:
+    study_id = finish(api, name="again")
+    made = api.http.post(f"/v1/studies/{study_id}/trees", json={"ar_threshold": 0.4}).json()["id"]
+    assert "Train and verify" not in page(api, f"/studies/{study_id}?at=0.4")
+    api.http.post(f"/v1/studies/{made}/cancel")
+    html = page(api, f"/studies/{study_id}?at=0.4")
+    assert "its study has not measured it." in text_of(html)
+    assert "Train and verify" in html
+
+
 def test_a_cell_opens_the_learning_curves_of_both_tasks(api: Api, succeeded: str) -> None:
     html = page(api, f"/studies/{succeeded}")
     href = plain.unescape(re.search(r'href="(/studies/\w+/cell\?[^"]*)"', html)[1])  # type: ignore[index]

@@ -43,12 +43,11 @@ def run(
         spec = read_study(study_file)  # before the slow import of what trains
         with without_collector():
             from taskgraft.api.cli.live import Terminal
-            from taskgraft.api.reports.of_run import leave_report
             from taskgraft.api.runs import default_folder, run_study
 
         folder = out or default_folder(spec)
         pause_on = (signal.SIGINT, signal.SIGTERM)
-        ended = run_study(
+        outcome = run_study(
             spec,
             folder,
             study_file.parent,
@@ -56,9 +55,7 @@ def run(
             Terminal(),
             pause_on,
             ar_threshold=threshold,
-        )
-        page = leave_report(ended)
-        outcome = ended.to_json() | {"report": None if page is None else str(page)}
+        ).to_json()
         if as_json:
             print_json(outcome)
         else:
@@ -72,9 +69,8 @@ def show_run(outcome: dict[str, Any]) -> None:
 
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
     if outcome["study"]["state"] == "succeeded":
+        console.print(f"report: {escape(outcome['report'])}")
         console.print(f"picture: {escape(outcome['picture'])}")
-        if outcome.get("report"):
-            console.print(f"report: {escape(outcome['report'])}")
         console.print(f"files: {escape(outcome['artifacts'])}")
 
 

@@ -107,17 +107,17 @@ async def _search(reader: Reader, study: Study, at: str | None, *, why: bool) ->
         "related": [found for found in related if not found.is_comparison],
         "comparisons": [found for found in await reader.comparisons() if found.comparison] if has_comparisons else [],
         "is_asked_why": why,
-        **await _parts(slider, step, here, tree, asked),
+        **await _parts(reader, slider, step, here, tree, asked),
     }
 
 
 async def _parts(
-    slider: Slider, step: int, here: float, tree: Found[Any], asked: float | None = None
+    reader: Reader, slider: Slider, step: int, here: float, tree: Found[Any], asked: float | None = None
 ) -> dict[str, Any]:
     """Return what the parts of the page show that the slider moves."""
     at: AtThreshold | None = None
     if slider.steps and tree.value:
-        at = at_threshold(slider.steps, step, tree.value, slider.trained, asked)
+        at = at_threshold(slider.steps, step, tree.value, slider.trained, await reader.tree(), asked)
     tradeoff = slider.tradeoff
     return {
         "at": at,
@@ -143,5 +143,9 @@ async def moved(study: StudyDep, request: Request, step: Annotated[int, Query(ge
     here = slider.threshold(step, study.spec.ar_threshold)
     tree = await attempt(reader.tree(here, explained=why))
     return render(
-        request, "moved.html", study=StudyView.of(study), is_asked_why=why, **await _parts(slider, step, here, tree)
+        request,
+        "moved.html",
+        study=StudyView.of(study),
+        is_asked_why=why,
+        **await _parts(reader, slider, step, here, tree),
     )

@@ -105,10 +105,18 @@ class AtThreshold:
     saved: float | None
     """Share of the parameters of independent models."""
     trained: TrainedAt | None
+    is_own_tree: bool
+    """Whether it is the very tree that the study has trained for its own threshold."""
     shares_nothing: bool
     first_sharing: float | None
     asked: float | None
     """What was asked for, if that is no threshold or no step: the nearest one is shown."""
+
+    @property
+    def may_be_trained(self) -> bool:
+        """Whether a study that trains this tree would tell something new."""
+        is_lost = self.trained is not None and self.trained.state in (State.FAILED, State.CANCELLED)
+        return not self.shares_nothing and (self.trained is None or is_lost)
 
     @property
     def words(self) -> str:
@@ -118,12 +126,17 @@ class AtThreshold:
 
 
 def at_threshold(
-    steps: Steps, step: int, tree: Mapping[str, Any], trained: Sequence[TrainedAt], asked: float | None = None
+    steps: Steps,
+    step: int,
+    tree: Mapping[str, Any],
+    trained: Sequence[TrainedAt],
+    own_tree: Mapping[str, Any],
+    asked: float | None = None,
 ) -> AtThreshold:
-    """Return what there is to say at a step, whose tree form is ``tree``."""
+    """Return what there is to say at a step, whose tree form is ``tree``; ``own_tree`` is that of the study."""
     here, last = steps.thresholds[step], len(steps.thresholds) - 1
     parameters, independent = tree["parameters"], tree["independent_parameters"]
-    done = [found for found in trained if found.ar_threshold == here]
+    done = sorted((found for found in trained if found.ar_threshold == here), key=lambda found: found.ar is None)
     return AtThreshold(
         step=step,
         last=last,
@@ -133,6 +146,7 @@ def at_threshold(
         parameters=parameters,
         saved=1 - parameters / independent if parameters and independent else None,
         trained=done[0] if done else None,
+        is_own_tree=tree["root"] == own_tree["root"],
         shares_nothing=not tree["root"]["blocks"][1]
         and all(len(part["tasks"]) == 1 for part in tree["root"]["children"]),
         first_sharing=steps.first_sharing,

@@ -15,7 +15,7 @@ from taskgraft.search.evidence.compared import compare_with
 from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.running.stored import kept_matrix, kept_tree
-from taskgraft.search.running.tradeoff import is_stepwise
+from taskgraft.search.running.tradeoff import is_stepwise, keep_tradeoff
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.study import Study
 
@@ -58,6 +58,9 @@ class StoreSource:
     def tradeoff(self) -> TradeoffView | None:
         """See `Source`."""
         points = self._store.findings.tradeoff(self._study.id)
+        if not points:  # a service works it out when a study has ended, a local run does not
+            keep_tradeoff(self._store, self._study, lambda: False)
+            points = self._store.findings.tradeoff(self._study.id)
         return TradeoffView.of(points, exact=is_stepwise(self._study.spec)) if points else None
 
     def trials(self) -> Iterable[TrialView]:

@@ -4,26 +4,26 @@ from pathlib import Path
 
 from taskgraft.api.reports.contents import gather
 from taskgraft.api.reports.formats import converters
-from taskgraft.api.reports.from_folder import DATABASE, StoreSource
+from taskgraft.api.reports.from_folder import StoreSource
 from taskgraft.api.reports.writing import PAGE, write_report
-from taskgraft.api.runs import Outcome
 from taskgraft.search.running.artifacts import study_dir
-from taskgraft.search.store import Store, sqlite_url
-from taskgraft.search.study.states import State
+from taskgraft.search.store import Store
+from taskgraft.search.study.study import Study
 
 _FOLDER = "report"
 
 
-def leave_report(outcome: Outcome) -> Path | None:
-    """Write the report of a run beside its bundle, unless it is there, and return its page; None unless it succeeded.
+def report_page(data_dir: Path, study_id: str) -> Path:
+    """Return where the page of a run's report is."""
+    return study_dir(data_dir, study_id) / _FOLDER / PAGE
+
+
+def leave_report(store: Store, study: Study, data_dir: Path) -> None:
+    """Write the report of a study beside its bundle, unless it is there.
 
     Raises:
         Unavailable: the folder can't be written.
     """
-    if outcome.state is not State.SUCCEEDED:
-        return None
-    out = study_dir(outcome.folder, outcome.study.id) / _FOLDER
+    out = report_page(data_dir, study.id).parent
     if not out.exists():
-        with Store(sqlite_url(outcome.folder / DATABASE)) as store:
-            write_report(gather(StoreSource(store, outcome.study, outcome.folder)), out, converters([]))
-    return out / PAGE
+        write_report(gather(StoreSource(store, study, data_dir)), out, converters([]))
