@@ -51,3 +51,22 @@ def _check_place(text: ET.Element, width: float, height: float) -> None:
 def texts(svg: str) -> list[str]:
     """Every line of text in a picture."""
     return [element.text or "" for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def contrast(one: str, other: str) -> float:
+    """How well one colour can be told from another (WCAG 2.2)."""
+    first, second = sorted(map(_luminance, (one, other)))
+    return (second + 0.05) / (first + 0.05)
+
+
+def blend(over: str, under: str, opacity: float) -> str:
+    """The colour that is seen if one lies over another."""
+    pairs = [(int(over[place : place + 2], 16), int(under[place : place + 2], 16)) for place in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * above + (1 - opacity) * below):02x}" for above, below in pairs)
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

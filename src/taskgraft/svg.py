@@ -1,5 +1,6 @@
 """What all pictures have in common: their colours, how an element and a line of text are made, how wide text is."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ COLOURS = (PAPER, INK, MUTED, LINE, STRONG, ON_STRONG, PALE, WARNING, KEPT, OPEN
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
+_BREAKS = re.compile(r"(?<!≤)\s+(?!%)")
+"""Where a line may end."""
 _WIDE, _NARROW = frozenset("MWmw@%—"), frozenset("fijlrtI.,:;'|!()[] ")
 
 _REGULAR = 0.9
@@ -126,15 +129,24 @@ def _letter_width(letter: str) -> float:
 
 
 def wrap(words: str, size: float, width: float, *, bold: bool = False) -> list[str]:
-    """Return a text as lines that are no wider than ``width``, as far as its words allow."""
+    """Return a text as lines that are no wider than ``width``, as far as its words allow; a figure keeps its sign.
+
+    >>> wrap("they lose ≤ 3.1 %", 10, 60)
+    ['they lose', '≤ 3.1 %']
+    """
     lines: list[str] = []
-    for word in words.split():
+    for word in unbreakable(words):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, size, bold=bold) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines or [""]
+
+
+def unbreakable(words: str) -> list[str]:
+    """Return the parts of a text that stay in one line."""
+    return _BREAKS.split(words.strip())
 
 
 def hatching(x: float, y: float, width: float, height: float, step: float = 7) -> str:

@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgraft.api.pictures import TrainedTree, draw_confusion, draw_curves, draw_matrix, draw_tradeoff
+from taskgraft.api.pictures.confusion import DARKEST, FAINTEST
 from taskgraft.api.pictures.scales import nice_ticks, percent_ticks, root_place
 from taskgraft.api.pictures.tradeoff import size_at
 from taskgraft.api.schemas import CellView, MatrixView, UnknownView
 from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView
 from taskgraft.api.trial_schemas import ConfusionView, TrialDetail
 from taskgraft.search.study.result import FinalVerdict
-from tests.svgs import ODD_NAMES, SVG, read_picture, texts
+from taskgraft.svg import INK, PAPER, STRONG
+from tests.svgs import ODD_NAMES, SVG, blend, contrast, read_picture, texts
 
 NAMES = st.lists(
     st.one_of(st.sampled_from(ODD_NAMES), st.text(min_size=1, max_size=20)), min_size=1, max_size=6, unique=True
@@ -116,6 +118,13 @@ def test_confusion_has_every_count_in_its_place() -> None:
         "no, yes: 0 (0 % of the row)", "no, no: 1,234 (100 % of the row)",
     ]  # fmt: skip
     assert [words for words in texts(svg) if words.replace(",", "").isdigit()] == ["40", "10", "1,234"]
+
+
+@pytest.mark.parametrize("side", ["light", "dark"])
+def test_every_count_can_be_read_on_its_ground(side: str) -> None:
+    strong, paper, ink = (getattr(colour, side) for colour in (STRONG, PAPER, INK))
+    for opacity in (FAINTEST, DARKEST):
+        assert contrast(ink, blend(strong, paper, opacity)) >= 4.5
 
 
 def test_questions_have_a_row_for_each_label() -> None:

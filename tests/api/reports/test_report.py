@@ -173,4 +173,4 @@ def test_the_headline_has_the_figures(api: Api) -> None:
     result = study["result"]
     words = headline(study)
     assert words.startswith(f"{result['parameters']:,} parameters answer 3 questions instead of")
-    assert words.endswith("you accept 10.0 %.")
+    assert words.endswith("you accept 10.0\N{NO-BREAK SPACE}%.")

@@ -8,9 +8,7 @@ from xml.etree import ElementTree as ET
 from taskgraft.api.trial_schemas import ConfusionView
 from taskgraft.evaluators.outcomes import CLASSES
 from taskgraft.svg import (
-    INK,
     MUTED,
-    ON_STRONG,
     PALE,
     PAPER,
     STRONG,
@@ -24,6 +22,8 @@ from taskgraft.svg import (
 
 _MARGIN, _HEAD, _ROW, _FEW = 24, 66, 24, 12
 """Border, room for the heading, height of a row of counts, classes up to which there is room for every count."""
+FAINTEST, DARKEST = 0.08, 0.56
+"""Opacity of a count's ground, by its share of the row; text can be read on all of them."""
 
 
 def draw_confusion(task: str, counts: Iterable[ConfusionView], labels: Sequence[str] | None = None) -> str:
@@ -129,11 +129,10 @@ class _Table:
         add_element(group, "title", words)
         add_element(group, "rect", x=f"{x:g}", y=f"{y:g}", **size, fill=PAPER, stroke=PALE)
         if count:
-            opacity = f"{0.08 + 0.92 * share:.2f}"
+            opacity = f"{FAINTEST + (DARKEST - FAINTEST) * share:.2f}"
             add_element(group, "rect", x=f"{x:g}", y=f"{y:g}", **size, fill=STRONG, fill_opacity=opacity)
             if self._is_small:
-                fill = ON_STRONG if share > 0.55 else INK
-                add_text(group, f"{count:,}", x + wide / 2 - 1, y + 15, size=11, fill=fill, anchor="middle")
+                add_text(group, f"{count:,}", x + wide / 2 - 1, y + 15, size=11, anchor="middle")
 
 
 def _name(labels: Sequence[str] | None, number: int) -> str:

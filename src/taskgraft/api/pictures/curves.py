@@ -17,6 +17,7 @@ from taskgraft.svg import (
     new_picture,
     text_width,
     to_text,
+    unbreakable,
     widest,
     wrap,
 )
@@ -45,7 +46,7 @@ def draw_curves(detail: TrialDetail, baselines: Iterable[TrialDetail] = ()) -> s
     title = f"Learning curves of training {detail.number}: {', '.join(detail.tasks)}"
     across = min(_ACROSS, len(panels))
     panel = max(_LEFT + _WIDTH, *(text_width(task, 13) + 20 for task in detail.tasks)) + 16
-    width = max(2 * _MARGIN + across * panel, _LEAST_WIDTH, 2 * _MARGIN + widest(_heading(detail).split(), 14))
+    width = max(2 * _MARGIN + across * panel, _LEAST_WIDTH, 2 * _MARGIN + widest(unbreakable(_heading(detail)), 14))
     head = wrap(_heading(detail), 14, width - 2 * _MARGIN, bold=True)
     top = 20 + len(head) * 19
     rows = math.ceil(len(panels) / across)
@@ -131,7 +132,7 @@ def _draw_panel(svg: ET.Element, panel: _Panel, x: float, y: float) -> None:
     _draw_curve(svg, [place(*point) for point in panel.curve], dashed=False)
     if not panel.curve:
         words, middle = "no learning curve was kept", left + _WIDTH / 2
-        add_text(svg, words, middle, y + _TOP + _HEIGHT / 2, size=12, fill=MUTED, anchor="middle")
+        add_text(svg, words, middle, y + _TOP + 18, size=12, fill=MUTED, anchor="middle")
     for step, value in panel.curve:
         if step == panel.best_step:
             cx, cy = place(step, value)

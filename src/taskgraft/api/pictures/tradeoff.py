@@ -23,7 +23,7 @@ from taskgraft.svg import (
     widest,
 )
 
-_TOP, _WIDTH, _HEIGHT, _MARGIN, _RIGHT = 64, 500, 240, 24, 40
+_TOP, _WIDTH, _HEIGHT, _MARGIN, _RIGHT = 84, 500, 240, 24, 40
 _MOST_DOTS = 60
 """Steps up to which each has a dot; more of them would hide the line."""
 
@@ -49,7 +49,8 @@ def draw_tradeoff(tradeoff: TradeoffView, *, mark: float | None = None, verified
     height = _TOP + _HEIGHT + 58 + 20 * len(notes) + 8
     svg = new_picture(plot.left + _WIDTH + _RIGHT, height, words, _describe(tradeoff))
     add_text(svg, "Size against what you accept", _MARGIN, 34, size=15, weight="600")
-    _draw_axes(svg, plot)
+    if tradeoff.items:
+        _draw_axes(svg, plot)
     _draw_steps(svg, plot, tradeoff.items)
     if mark is not None:
         _draw_mark(svg, plot, tradeoff.items, mark)
@@ -101,7 +102,7 @@ class _Plot:
 
 
 def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
-    add_text(svg, "parameters", _MARGIN, _TOP - 12, size=11, fill=MUTED)
+    add_text(svg, "parameters", _MARGIN, _TOP - 30, size=11, fill=MUTED)
     for tick, words in zip(plot.ticks, write_ticks(plot.ticks), strict=True):
         add_line(svg, f"M{plot.left} {plot.y(tick)}H{plot.left + _WIDTH}", width=0.4)
         add_text(svg, words, plot.left - 8, plot.y(tick) + 4, size=11, fill=MUTED, anchor="end")

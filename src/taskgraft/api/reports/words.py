@@ -7,12 +7,12 @@ from taskgraft.space.pictures.costs import short
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
-    """Return a fraction in percent; a dash if there is none.
+    r"""Return a fraction in percent, whose sign stays on the line of its figure; a dash if there is none.
 
     >>> percent(0.0331), percent(None)
-    ('3.3 %', '-')
+    ('3.3\xa0%', '-')
     """
-    return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
+    return "-" if fraction is None else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def headline(study: Mapping[str, Any]) -> str:
@@ -23,7 +23,7 @@ def headline(study: Mapping[str, Any]) -> str:
     if not result:
         return f"{study['state'].capitalize()}: {study['reason'] or 'there is no result yet'}."
     tasks, parameters, alone = len(study["spec"]["tasks"]), result["parameters"], result["independent_parameters"]
-    saved = f"{100 * (1 - parameters / alone):.0f} % saved; " if alone else ""
+    saved = f"{100 * (1 - parameters / alone):.0f}\N{NO-BREAK SPACE}% saved; " if alone else ""
     low, high = result["ar_interval"]
     return (
         f"{parameters:,} parameters answer {tasks} question{'' if tasks == 1 else 's'} instead of {alone:,} "

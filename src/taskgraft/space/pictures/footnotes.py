@@ -20,6 +20,7 @@ from taskgraft.svg import (
     add_element,
     add_text,
     text_width,
+    unbreakable,
     wrap,
 )
 
@@ -67,7 +68,7 @@ class Footnotes:
     ) -> "Footnotes":
         """Return what the tree form says beside its tree, every paragraph in one line."""
         found = [Paragraph((COST_NOTE,), 11, MUTED)] if with_costs else []
-        found += [Paragraph((f"{reason.words}.",), reason=reason) for reason in why.values()]
+        found += [Paragraph((reason.note,), reason=reason) for reason in why.values()]
         if caption:
             found.append(Paragraph((caption,), 14, weight="600"))
         if unknown := unknown_words(document):
@@ -76,8 +77,8 @@ class Footnotes:
 
     @property
     def sentences(self) -> list[str]:
-        """Why tasks part."""
-        return [" ".join(paragraph.lines) for paragraph in self.paragraphs if paragraph.reason]
+        """Why tasks part, and which."""
+        return [f"{paragraph.reason.words}." for paragraph in self.paragraphs if paragraph.reason]
 
     @property
     def least_width(self) -> float:
@@ -107,7 +108,7 @@ class Footnotes:
 
 
 def _word_widths(note: Paragraph) -> Iterator[float]:
-    for word in " ".join(note.lines).split():
+    for word in unbreakable(" ".join(note.lines)):
         yield note.indent + text_width(word, note.size)
 
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskgraft.space.branching import describe_branching
+from taskgraft.space.branching import describe_branching, describe_causes
 from taskgraft.space.document import TreeDocument, read_tree_document
 from taskgraft.space.node_cost import NodeCost, costs_of
 from taskgraft.space.tree import BranchTree, Node
+
+_FEW = 6
+"""Tasks of a branching that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class Reason:
 
     number: int
     words: str
+    note: str
+    """What stands below the picture, which shows which tasks part: only why, if there are many of them."""
 
 
 def costs_of_form(document: Mapping[str, Any]) -> tuple[NodeCost, ...] | None:
@@ -55,9 +60,15 @@ def reasons(document: Mapping[str, Any]) -> dict[frozenset[str], Reason]:
     """Return why tasks part, by the tasks that part; numbered as they stand in the form."""
     branchings: Sequence[Mapping[str, Any]] = document.get("branchings") or ()
     return {
-        frozenset(branching["tasks"]): Reason(number, describe_branching(branching))
+        frozenset(branching["tasks"]): Reason(number, describe_branching(branching), _note(branching))
         for number, branching in enumerate(branchings, 1)
     }
+
+
+def _note(branching: Mapping[str, Any]) -> str:
+    if len(branching["tasks"]) <= _FEW:
+        return f"{describe_branching(branching)}."
+    return f"after block {branching['blocks']}: {describe_causes(branching)}."
 
 
 def heading(drawn: TreeDocument) -> Iterator[str]:
