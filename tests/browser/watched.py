@@ -42,7 +42,7 @@ def check(page: Page) -> None:
     for name, size in SIZES.items():
         page.set_viewport_size(size)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             found = Axe().run(page).response["violations"]
             nodes = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
             assert nodes == [], f"{page.url}, {name}, {scheme}"
