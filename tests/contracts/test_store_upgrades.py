@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
+from optuna.trial import create_trial
 from sqlalchemy import Connection, MetaData, create_engine, text
 
 from taskgraft.search.store import Store
@@ -75,7 +76,10 @@ def write_trials(url: str) -> None:
     number = storage.create_new_study([StudyDirection.MINIMIZE], f"taskgraft/{STUDIES[State.RUNNING]}")
     for seed in (1, 2):
         trial = Trial(0, make_training(), seed, TrialState.COMPLETE, make_measurement())
-        storage.create_new_trial(number, to_entry(trial, TASKS, None))
+        new = to_entry(trial, TASKS, None)
+        said = {"key": trial.training.key, "measurement": make_measurement().to_json(), "worker": "host:1234"}
+        old = create_trial(value=0.0, params=new.params, distributions=new.distributions, user_attrs=said)
+        storage.create_new_trial(number, old)
     storage.remove_session()
     storage.engine.dispose()
 
