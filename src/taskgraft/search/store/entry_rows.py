@@ -71,7 +71,7 @@ def _create(joined: RDBStorage, name: str, study_id: str, spec: StudySpec) -> in
     number = joined.create_new_study([direction], name)
     joined.set_study_system_attr(number, _METRIC_NAMES, [metric])
     said = {"study": study_id, "tasks": ", ".join(spec.task_names), "ar_threshold": spec.ar_threshold}
-    said |= {"strategy": spec.strategy, "template": spec.template, "value": value, "curve": _CURVES}
+    said |= {"value": value, "curve": _CURVES, "strategy": spec.strategy, "template": spec.template}
     for key, text in said.items():
         joined.set_study_user_attr(number, key, text)
     return number
