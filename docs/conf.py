@@ -31,3 +31,30 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 nitpicky = False
+
+
+def _show_operations() -> None:
+    """Let autodoc see the calls of the clients as the methods that they are for their users."""
+    import inspect  # noqa: PLC0415
+    from typing import get_args  # noqa: PLC0415
+
+    from taskgraft import Client  # noqa: PLC0415
+    from taskgraft.api.client.call import Operation  # noqa: PLC0415
+
+    def method_of(operation: Operation[..., object]) -> object:
+        def method() -> None: ...
+
+        build = inspect.signature(operation.__wrapped__)
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        answer = get_args(build.return_annotation)[0]
+        shown = build.replace(parameters=[own, *build.parameters.values()], return_annotation=answer)
+        method.__doc__, method.__signature__ = operation.__doc__, shown  # type: ignore[attr-defined]
+        return method
+
+    for owner in Client.__mro__:
+        for name, found in list(vars(owner).items()):
+            if isinstance(found, Operation):
+                setattr(owner, name, method_of(found))
+
+
+_show_operations()
