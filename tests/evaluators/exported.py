@@ -16,13 +16,16 @@ from taskgraft.evaluators.optimisation.optimisation import Optimisation
 from taskgraft.evaluators.study_data import StudyData
 from taskgraft.evaluators.training import Schedule, Trainer
 from taskgraft.space.document import tree_document
+from taskgraft.space.pictures.tree import draw_tree
 from taskgraft.space.template import Template
+from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.tones import TEMPLATE, load_tones, write_tones
 
 TARGETS = {"pitch": "pitch", "relu": "shape", "waveform": "tone"}
 """Names that the exporters use for their own values as well must not confuse them."""
 SCHEDULE = Schedule(20, 8, Optimisation(3e-3))
+PICTURE = draw_tree(tree_document(BranchTree.flat(["a", "b"], 4, 8), get_template("cnn8"), 0.02))
 STUDY: dict[str, Any] = {
     "name": "tones",
     "ar_threshold": 0.02,
@@ -63,6 +66,7 @@ def export_tones(
         metrics=report(model, data),
         study={**STUDY, "tasks": [task for task in STUDY["tasks"] if task["name"] in targets]},
         examples=[read_audio(corpus.audio(clip), template.front_end.sample_rate) for clip in range(5, 48, 6)],
+        pictures={"tree.svg": PICTURE},
     )
     return Exported(folder, model, data, manifest.parent)
 

@@ -23,7 +23,7 @@ from taskgraft.evaluators.export import PARITY_LIMIT, check_parity, export_bundl
 from taskgraft.evaluators.models.device_model import DeviceModel
 from taskgraft.evaluators.models.tree_model import TreeModel
 from taskgraft.space.document import read_tree_document
-from tests.evaluators.exported import STUDY, Exported, report
+from tests.evaluators.exported import PICTURE, STUDY, Exported, report
 from tests.evaluators.tones import RATE
 
 FILES = {
@@ -36,6 +36,7 @@ FILES = {
     "metrics.json",
     "study.yaml",
     "README.md",
+    "tree.svg",
 }
 
 
@@ -209,6 +210,35 @@ def test_files_are_the_same_as_without_the_short_cut_for_recurrence(
     )
     for name in ("model.safetensors", "model.pt2", "model.onnx"):
         assert (tmp_path / name).read_bytes() == (exported.folder / name).read_bytes(), name
+
+
+def test_card_opens_with_metadata_that_has_every_metric_on_test(exported: Exported) -> None:
+    empty, metadata, text = (exported.folder / "README.md").read_text().split("---\n", 2)
+    assert empty == ""
+    assert text.startswith("\n# ")
+    found = yaml.safe_load(metadata)
+    assert (found["license"], found["library_name"], found["pipeline_tag"]) == (
+        "unknown",
+        "taskgraft",
+        "audio-classification",
+    )
+    (model,) = found["model-index"]
+    assert model["name"] == STUDY["name"]
+    measured = report(exported.model, exported.data)["tasks"]
+    assert [result["task"]["name"] for result in model["results"]] == list(exported.model.tree.tasks)
+    for result in model["results"]:
+        task = measured[result["task"]["name"]]
+        assert result["task"]["type"] == "audio-classification"
+        assert result["dataset"] == {"type": task["dataset"], "name": task["dataset"], "split": "test"}
+        assert {metric["type"]: metric["value"] for metric in result["metrics"]} == task["final"]["test"]
+        assert {metric["type"] for metric in result["metrics"]} <= set(found["metrics"])
+
+
+def test_card_shows_the_pictures_of_the_bundle(exported: Exported) -> None:
+    card = (exported.folder / "README.md").read_text()
+    assert "![The tree](tree.svg)" in card
+    assert "matrix.svg" not in card  # this bundle has none
+    assert (exported.folder / "tree.svg").read_text() == PICTURE
 
 
 def test_card_has_the_figures(exported: Exported) -> None:

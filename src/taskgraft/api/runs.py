@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from taskgraft.api.drawing import draw_tree
+from taskgraft.api.pictures import draw_tree
+from taskgraft.api.reports.of_run import leave_report, report_page
 from taskgraft.api.schemas import MatrixView, StudyView
 from taskgraft.errors import Conflict, TaskgraftError, Unavailable
 from taskgraft.evaluators.datasets.registry import known_datasets, resolve_dataset
@@ -118,6 +119,11 @@ class Outcome:
         """The tree as SVG, beside the bundle; None unless the study succeeded."""
         return study_dir(self.folder, self.study.id) / PICTURE if self.state is State.SUCCEEDED else None
 
+    @property
+    def report(self) -> Path | None:
+        """The report of the study as an HTML file, beside the bundle; None unless the study succeeded."""
+        return report_page(self.folder, self.study.id) if self.state is State.SUCCEEDED else None
+
     def to_json(self) -> dict[str, Any]:
         """Return study, matrix, tree and files as plain data."""
         return {
@@ -126,6 +132,7 @@ class Outcome:
             "tree": None if self.study.tree is None else dict(self.study.tree),
             "artifacts": str(artifacts_dir(self.folder, self.study.id)),
             "picture": None if self.picture is None else str(self.picture),
+            "report": None if self.report is None else str(self.report),
         }
 
 
@@ -210,6 +217,7 @@ def _outcome(store: Store, study: Study, folder: Path) -> Outcome:
             outcome.picture.write_text(picture, "utf-8")
         except OSError as error:
             raise Unavailable(f"{outcome.picture} can't be written: {error.strerror}") from error
+        leave_report(store, study, folder)
     return outcome
 
 

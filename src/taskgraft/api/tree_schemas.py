@@ -1,10 +1,13 @@
 """What the API shows of trees."""
 
-from typing import Literal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
 from taskgraft.api.schemas import Fraction, UnknownView
+from taskgraft.search.store.findings import TradeoffPoint
 from taskgraft.space.branching import Reason
 
 
@@ -90,3 +93,10 @@ class TradeoffView(BaseModel):
         description="whether the tree can't change between these thresholds. If trainings of the study stopped early "
         "or whole trees were judged, they are the figures of the reduction matrix, and the tree may change between them"
     )
+
+    @classmethod
+    def of(cls, points: Sequence[TradeoffPoint], *, exact: bool) -> Self:
+        """Return what the API shows of the trees at every threshold: those that differ from the one before."""
+        changes = [*points[:1], *(point for before, point in pairwise(points) if before.digest != point.digest)]
+        items = [TradeoffPointView.model_validate(point, from_attributes=True) for point in changes]
+        return cls(items=items, exact=exact)

@@ -20,6 +20,8 @@ LABELS = "labels.json"
 METRICS = "metrics.json"
 STUDY = "study.yaml"
 CARD = "README.md"
+TREE_PICTURE = "tree.svg"
+MATRIX_PICTURE = "matrix.svg"
 
 INPUT = "waveform"
 """Name of the model's one input: float32 [clips, samples] in [-1, 1]."""

@@ -59,11 +59,13 @@ def export_bundle(
     metrics: Mapping[str, Any],
     study: Mapping[str, Any],
     examples: Sequence[Waveforms],
+    pictures: Mapping[str, str] | None = None,
 ) -> None:
     """Write all files of a bundle into ``folder``, an empty one.
 
     ``metrics`` is the study's final report and ``study`` its specification, both as plain data. ``examples`` are
-    recordings at the front end's rate; on them every form of the model must give the same answers.
+    recordings at the front end's rate; on them every form of the model must give the same answers. ``pictures`` are SVG
+    by the names of their files (`bundle.TREE_PICTURE`, `bundle.MATRIX_PICTURE`); the card shows them.
 
     Raises:
         InvalidInput: there is no example.
@@ -85,7 +87,9 @@ def export_bundle(
         _write_json(folder / bundle.PREPROCESSING, preprocessing.model_dump(mode="json"))
         _write_json(folder / bundle.LABELS, TypeAdapter(dict[str, TaskLabels]).dump_python(labels, mode="json"))
         (folder / bundle.STUDY).write_text(plain_yaml.dump(dict(study)), "utf-8")
-        card = write_card(study, tree_document, report, preprocessing, labels)
+        for name, picture in (pictures or {}).items():
+            (folder / name).write_text(picture, "utf-8")
+        card = write_card(study, tree_document, report, preprocessing, labels, pictures or ())
         (folder / bundle.CARD).write_text(card, "utf-8")
     except OSError as error:
         raise Unavailable(f"the bundle can't be written to {folder}: {error}") from error

@@ -1,11 +1,12 @@
 """The model card of a bundle: what the model answers, what it learned from, how good it is, how to load it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from taskgraft.evaluators import bundle
 from taskgraft.evaluators.bundle import Preprocessing
+from taskgraft.evaluators.card_metadata import front_matter
 from taskgraft.evaluators.datasets.splits import Split
 from taskgraft.evaluators.kinds.registry import KINDS
 from taskgraft.evaluators.kinds.task_labels import TaskLabels
@@ -21,14 +22,18 @@ def write_card(
     metrics: Mapping[str, Any],
     preprocessing: Preprocessing,
     tasks: Mapping[str, TaskLabels],
+    pictures: Container[str] = (),
 ) -> str:
-    """Return the card in Markdown; ``metrics`` is the content of the bundle's ``metrics.json``."""
+    """Return the card in Markdown behind its metadata; ``metrics`` is the content of the bundle's ``metrics.json``.
+
+    ``pictures`` are the names of the pictures that the bundle holds.
+    """
     names = list(tasks)
     sections = [
         f"# {study['name']}\n\nOne network that answers {len(tasks)} "
         f"question{'s' if len(tasks) > 1 else ''} about the same sound, made by Taskgraft.",
         f"## What it answers\n\n{_answers(tasks, metrics)}",
-        f"## Size\n\n{_size(tree_document)}{_compression(metrics)}",
+        f"## Size\n\n{_size(tree_document)}{_compression(metrics)}{_drawn(pictures)}",
         f"## How good it is\n\n{_verdict(metrics)}\n\n{_measured(names, metrics)}\n\n"
         f"How sure the reduction is (one-sided bounds, 95 %):\n\n{_bounds(names, metrics)}",
         f"## Data\n\nLabelled clips by split. Weights come from train, every choice from validation; test was read "
@@ -36,7 +41,7 @@ def write_card(
         f"## Limits\n\n{_limits(preprocessing, tasks)}",
         f"## How to load it\n\n{_loading(preprocessing, tasks, metrics)}",
     ]
-    return "\n\n".join(sections) + "\n"
+    return front_matter(study, metrics, tasks) + "\n" + "\n\n".join(sections) + "\n"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -62,6 +67,12 @@ def _size(document: Mapping[str, Any]) -> str:
         f"Blocks of the template `{document['template']}`, and who shares them:\n\n"
         f"```\n{outline}\n```{_branchings(document)}"
     )
+
+
+def _drawn(pictures: Container[str]) -> str:
+    """Return the pictures of the bundle; empty if it holds none."""
+    shown = ((bundle.TREE_PICTURE, "The tree"), (bundle.MATRIX_PICTURE, "What sharing costs each pair, on validation"))
+    return "".join(f"\n\n![{words}]({name})" for name, words in shown if name in pictures)
 
 
 def _compression(metrics: Mapping[str, Any]) -> str:

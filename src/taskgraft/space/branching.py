@@ -80,7 +80,16 @@ def describe_branching(branching: Mapping[str, Any]) -> str:
     """
     parts = " | ".join(", ".join(part) for part in branching["parts"])
     where = f"after block {branching['blocks']}" if branching["blocks"] else "at once"
-    return f"{parts} part {where}: {'; '.join(map(_cause, branching['because']))}"
+    return f"{parts} part {where}: {describe_causes(branching)}"
+
+
+def describe_causes(branching: Mapping[str, Any]) -> str:
+    """Return in words why the tasks of a branching part.
+
+    >>> describe_causes(Branching(("a", "b"), 7, (("a",), ("b",)), (Cause(Reason.DEEPEST, (), 7),)).to_json())
+    'no depth above 7 was tried'
+    """
+    return "; ".join(map(_cause, branching["because"]))
 
 
 def describe_unknown(unknown: Sequence[Mapping[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from tests.space import paper
 COMMANDS = (
     *("demo", "serve", "runner", "run", "plan", "compare"),
     *("submit", "status", "watch"),
-    *("pause", "resume", "cancel", "delete", "matrix", "tree", "download"),
+    *("pause", "resume", "cancel", "delete", "matrix", "tree", "download", "report"),
     *("backup", "restore"),
     *("synthesize", "size", "templates", "predict", "datasets", "token"),
 )

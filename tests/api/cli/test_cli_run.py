@@ -143,7 +143,15 @@ def test_a_run_ends_with_a_model(finished: dict[str, Any], root: Path) -> None:
     ]
     artifacts = Path(finished["artifacts"])
     assert artifacts.is_relative_to(root / "taskgraft-runs" / "tones")
-    assert {"tree.json", "model.onnx", "model.safetensors", "README.md"} <= {file.name for file in artifacts.iterdir()}
+    files = {"tree.json", "model.onnx", "model.safetensors", "README.md", "tree.svg", "matrix.svg"}
+    assert files <= {file.name for file in artifacts.iterdir()}
+
+
+def test_a_run_ends_with_a_report(finished: dict[str, Any]) -> None:
+    page = Path(finished["report"])
+    assert page.parent.parent == Path(finished["artifacts"]).parent
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert {"tree.svg", "matrix.svg", "tradeoff.svg"} <= {file.name for file in page.parent.iterdir()}
 
 
 def test_the_same_command_again_answers_at_once(finished: dict[str, Any], root: Path) -> None:

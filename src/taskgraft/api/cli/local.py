@@ -69,6 +69,7 @@ def show_run(outcome: dict[str, Any]) -> None:
 
     show_outcome(outcome["study"], outcome["matrix"], outcome["tree"])
     if outcome["study"]["state"] == "succeeded":
+        console.print(f"report: {escape(outcome['report'])}")
         console.print(f"picture: {escape(outcome['picture'])}")
         console.print(f"files: {escape(outcome['artifacts'])}")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taskgraft.api.cli import backups, comparing, demo, local, published, remote, tokens
+from taskgraft.api.cli import backups, comparing, demo, local, published, remote, reporting, tokens
 from taskgraft.evaluators.memory import keep_for_good
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ for command in (
     remote.matrix,
     remote.tree,
     remote.download,
+    reporting.report,
     backups.backup,
     backups.restore,
     local.synthesize,

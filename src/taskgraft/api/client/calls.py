@@ -153,6 +153,11 @@ def artifacts(study_id: str) -> Call[list[JSON]]:
     return Call("GET", path("studies", study_id, "artifacts"), as_items)
 
 
+def labels(study_id: str) -> Call[JSON]:
+    """Return what the outputs of a delivered model mean, by task (``labels.json`` of the bundle)."""
+    return Call("GET", path("studies", study_id, "artifacts", "labels.json"), as_json)
+
+
 def model(study_id: str) -> Call[httpx.Response]:
     """Return the response that holds the bundle as one zip; both clients stream it to disk."""
     return Call("GET", path("studies", study_id, "model"), lambda response: response)

@@ -25,6 +25,7 @@ class Operations:
     tree = Operation(calls.tree)
     tree_svg = Operation(calls.tree_svg)
     artifacts = Operation(calls.artifacts)
+    labels = Operation(calls.labels)
     dataset = Operation(calls.dataset)
     register_dataset = Operation(calls.register_dataset)
     delete_dataset = Operation(calls.delete_dataset)

@@ -1,7 +1,6 @@
 """What a study has found: its trials, its reduction matrix, its trees."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -10,9 +9,9 @@ from fastapi.concurrency import run_in_threadpool
 from taskgraft.api.computing import Computations, while_connected
 from taskgraft.api.context import PAGE, ComputationsDep, MatricesDep, StoreDep, StudyDep, problems
 from taskgraft.api.cursors import read_trial_cursor, trial_cursor
-from taskgraft.api.drawing import draw_tree
+from taskgraft.api.pictures import draw_tree
 from taskgraft.api.schemas import MatrixView, TrialListPage, TrialView
-from taskgraft.api.tree_schemas import TradeoffPointView, TradeoffView, TreeView
+from taskgraft.api.tree_schemas import TradeoffView, TreeView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.errors import Conflict
 from taskgraft.search.evidence.compared import compare_with
@@ -115,6 +114,4 @@ async def get_tradeoff(
     if not points:
         await while_connected(request, computations.answer(TradeoffQuestion(study.id)))
         points = await run_in_threadpool(store.findings.tradeoff, study.id)
-    changes = [*points[:1], *(point for before, point in pairwise(points) if before.digest != point.digest)]
-    items = [TradeoffPointView.model_validate(point, from_attributes=True) for point in changes]
-    return TradeoffView(items=items, exact=is_stepwise(study.spec))
+    return TradeoffView.of(points, exact=is_stepwise(study.spec))

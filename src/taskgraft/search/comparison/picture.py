@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from taskgraft.search.study.comparison_table import ComparisonTable, Row
-from taskgraft.svg import LINE, MUTED, STRONG, WARNING, add_element, add_text, new_picture, to_text
+from taskgraft.svg import MUTED, STRONG, WARNING, add_element, add_line, add_text, new_picture, to_text
 
 _LEFT, _TOP, _PLOT_WIDTH, _LEAST_HEIGHT, _BOTTOM = 64, 56, 520, 320, 56
 _LETTER, _LABEL = 7.5, 15
@@ -24,10 +24,9 @@ def draw_comparison(table: ComparisonTable) -> str:
     """
     plot = _Plot.of(table)
     names = max((len(row.name) for row in table.rows), default=0) * _LETTER
-    svg = new_picture(_LEFT + _PLOT_WIDTH + names + 40, _TOP + plot.height + _BOTTOM)
-    add_element(svg, "title", f"Accuracy reduction by size of {len(table.rows)} models")
-    add_element(svg, "desc", "; ".join(map(_words, table.rows)))
-    add_element(svg, "rect", width="100%", height="100%", fill="#ffffff")
+    title = f"Accuracy reduction by size of {len(table.rows)} models"
+    size = (_LEFT + _PLOT_WIDTH + names + 40, _TOP + plot.height + _BOTTOM)
+    svg = new_picture(*size, title, "; ".join(map(_words, table.rows)))
     add_text(svg, "accuracy reduction (AR, %) by parameters; bars are 95 % intervals", _LEFT, 28, size=14, weight="600")
     _draw_axes(svg, plot)
     _draw_threshold(svg, plot, table.ar_threshold)
@@ -87,7 +86,7 @@ def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
     for tick in range(_TICKS + 1):
         parameters, ar = plot.most_parameters * tick / _TICKS, plot.most_ar * tick / _TICKS
         x, y = plot.x(parameters), plot.y(ar)
-        _line(svg, f"M{_LEFT} {y}H{_LEFT + _PLOT_WIDTH}", "0.3")
+        add_line(svg, f"M{_LEFT} {y}H{_LEFT + _PLOT_WIDTH}", width=0.3)
         add_text(svg, f"{100 * ar:g}", _LEFT - 8, y + 4, size=11, fill=MUTED, anchor="end")
         add_text(svg, f"{parameters:,.0f}", x, plot.bottom + 20, size=11, fill=MUTED, anchor="middle")
     middle = _LEFT + _PLOT_WIDTH / 2
@@ -96,15 +95,14 @@ def _draw_axes(svg: ET.Element, plot: _Plot) -> None:
 
 def _draw_threshold(svg: ET.Element, plot: _Plot, threshold: float) -> None:
     y = plot.y(threshold)
-    path = {"d": f"M{_LEFT} {y}H{_LEFT + _PLOT_WIDTH}", "stroke": WARNING, "stroke-dasharray": "6 4", "fill": "none"}
-    add_element(svg, "path", **path)
+    add_line(svg, f"M{_LEFT} {y}H{_LEFT + _PLOT_WIDTH}", stroke=WARNING, width=1, dashes="6 4")
     words = f"threshold {100 * threshold:g} %"
     add_text(svg, words, _LEFT + _PLOT_WIDTH, y - 5, size=11, fill=WARNING, anchor="end")
 
 
 def _draw_point(svg: ET.Element, plot: _Plot, row: Row) -> None:
     x = plot.x(row.parameters)
-    _line(svg, f"M{x} {plot.y(row.ar_interval[0])}V{plot.y(min(row.ar_interval[1], plot.most_ar))}", "1.5")
+    add_line(svg, f"M{x} {plot.y(row.ar_interval[0])}V{plot.y(min(row.ar_interval[1], plot.most_ar))}", width=1.5)
     point = add_element(svg, "circle", cx=f"{x}", cy=f"{plot.y(row.ar)}", r="4.5", fill=STRONG)
     add_element(point, "title", _words(row))
 
@@ -120,7 +118,7 @@ def _draw_names(svg: ET.Element, plot: _Plot, rows: Sequence[Row]) -> None:
     for row, y in zip(rows, heights, strict=True):
         x = plot.x(row.parameters)
         if gap == _FAR:
-            _line(svg, f"M{x} {plot.y(row.ar)}L{x + gap - 2} {y}", "0.5")
+            add_line(svg, f"M{x} {plot.y(row.ar)}L{x + gap - 2} {y}", width=0.5)
         add_text(svg, row.name, x + gap, y + 4, size=12)
 
 
@@ -156,7 +154,3 @@ def _spread(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
     most = bottom - _LABEL * (len(wanted) - 1)
     starts = [max(top, min(most, mean)) for mean, count in pools for _ in range(count)]
     return [round(start + _LABEL * line, 1) for line, start in enumerate(starts)]
-
-
-def _line(svg: ET.Element, path: str, width: str) -> None:
-    add_element(svg, "path", **{"d": path, "fill": "none", "stroke": LINE, "stroke-width": width})

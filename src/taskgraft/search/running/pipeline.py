@@ -62,6 +62,9 @@ from taskgraft.search.study.study import Progress, Study
 from taskgraft.space.cost import independent_parameters
 from taskgraft.space.document import FOUND, tree_document
 from taskgraft.space.matrix import ReductionMatrix
+from taskgraft.space.pictures.matrix import draw_reduction_matrix
+from taskgraft.space.pictures.tree import draw_tree
+from taskgraft.space.pictures.tree_words import costs_of_form
 from taskgraft.space.tasks import Task
 from taskgraft.space.template import Template
 
@@ -330,9 +333,18 @@ class StudyRun:
                 metrics=dict(report.metrics),
                 study=self._study.spec.to_plain(),
                 examples=_examples(prepared, data),
+                pictures=self._pictures(document),
             )
             if report.quantised:
                 (building / bundle.QUANTISED).write_bytes(report.quantised.onnx)
+
+    def _pictures(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """Return the pictures of the bundle: the tree, and the matrix that it follows from if there are pairs."""
+        pictures = {bundle.TREE_PICTURE: draw_tree(document, costs=costs_of_form(document))}
+        found, spec = self._store.findings.matrix(self._study.id), self._study.spec
+        if found and found[0].cells:
+            pictures[bundle.MATRIX_PICTURE] = draw_reduction_matrix(found[0], spec.depths, spec.ar_threshold)
+        return pictures
 
 
 def training_digest_of(job: Job, data: StudyData, spec: StudySpec, device: str = CPU) -> str:

@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskgraft.api.drawing import describe, draw_tree
 from taskgraft.errors import InvalidInput
+from taskgraft.space.branching import Branching, Cause, Reason
 from taskgraft.space.document import tree_document
+from taskgraft.space.node_cost import node_costs
+from taskgraft.space.pictures.tree import draw_tree
+from taskgraft.space.pictures.tree_words import costs_of_form, describe
 from taskgraft.space.tasks import Task
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
+from tests.svgs import ODD_NAMES, SVG, read_picture, texts
 
 CNN8 = get_template("cnn8")
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def branched() -> BranchTree:
@@ -26,10 +29,6 @@ def branched() -> BranchTree:
 
 def document(tree: BranchTree) -> dict[str, Any]:
     return tree_document(tree, CNN8, 0.02, [Task(name) for name in tree.tasks])
-
-
-def texts(svg: str) -> list[str]:
-    return [element.text or "" for element in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
 def bars(svg: str) -> int:
@@ -119,3 +118,55 @@ def test_nothing_lies_outside_the_picture() -> None:
 def test_what_is_no_tree_form_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         draw_tree(document(branched()) | change)
+
+
+CAUSE = Cause(Reason.BROKE, ("a", "c"), 8, 0.031)
+PARTING = Branching(("a", "b", "c", "d"), 6, (("a", "b"), ("c", "d")), (CAUSE,)).to_json()
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_the_reason_for_a_branching_can_be_read(vertical: bool) -> None:
+    svg = draw_tree(document(branched()) | {"branchings": [PARTING]}, vertical=vertical)
+    read_picture(svg)
+    words = texts(svg)
+    assert words.count("1") == (2 if vertical else 3)  # at the branching, before its reason; and the block
+    assert "a, b | c, d part after block 6: a + c at 8 blocks lose 3.10 %." in " ".join(words)
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_costs_stand_at_their_nodes(vertical: bool) -> None:
+    form = document(branched())
+    svg = draw_tree(form, costs=costs_of_form(form), vertical=vertical)
+    titles = [title.text for title in read_picture(svg).iter(f"{SVG}title")]
+    costs = node_costs(branched(), CNN8)
+    root = f"{costs[0].parameters:,} parameters, {costs[0].macs_per_second:,} MACs per second of audio"
+    assert f"blocks 1 to 6 serve a, b, c, d: {root}" in titles
+    assert any("17k parameters" in words for words in texts(svg))
+
+
+def test_costs_of_another_tree_are_refused() -> None:
+    with pytest.raises(ValueError, match="argument"):
+        draw_tree(document(branched()), costs=node_costs(BranchTree.flat(["a"], 8, 8), CNN8))
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(ODD_NAMES), st.text(min_size=1, max_size=20)), min_size=1, max_size=9, unique=True
+    ),
+    st.integers(0, 8),
+    st.booleans(),
+)
+def test_any_names_make_a_sound_picture_that_holds_them(names: list[str], shared: int, vertical: bool) -> None:
+    tree = BranchTree.flat(names, shared, 8)
+    form = tree_document(tree, CNN8, 0.02)
+    parting = Branching(tuple(names), shared, tuple((name,) for name in names), (Cause(Reason.OTHERS, (), shared),))
+    svg = draw_tree(form | {"branchings": [parting.to_json()]}, costs=costs_of_form(form), vertical=vertical)
+    read_picture(svg)
+    for name in filter(str.isprintable, names):
+        assert name in texts(svg)
+
+
+def test_the_form_for_narrow_screens_fits_them() -> None:
+    form = document(branched()) | {"branchings": [PARTING]}
+    root = read_picture(draw_tree(form, "verified: AR 0.90 % on test", costs=costs_of_form(form), vertical=True))
+    assert float(root.get("width", "0")) <= 328  # 360 pixels without borders

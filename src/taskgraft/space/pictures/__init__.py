@@ -1,0 +1,1 @@
+"""Pictures of what the search space knows, each one a standalone SVG: trees and reduction matrices."""
