@@ -24,6 +24,7 @@ RUN_BY = {
     "tasks.md": ("test_tasks_page.py", "api/cli/test_cli_datasets.py"),
     "comparison.md": ("api/cli/test_cli_compare.py",),
     "reuse.md": ("api/cli/test_cli_run.py",),
+    "report.md": ("api/reports/test_report.py",),
     "security.md": ("api/cli/test_cli_tokens.py",),
     "templates.md": ("api/cli/test_cli_templates.py", "api/cli/test_cli_sizes.py"),
     "corpora.md": ("api/cli/test_cli_datasets.py",),
