@@ -11,13 +11,16 @@ from pathlib import Path
 from benchmarks.agreement import evidence_depths
 from benchmarks.outcome import Outcome
 from benchmarks.studies import digest
+from taskgraft.evaluators.memory import without_collector
 from taskgraft.search.running.lease import LEASE_SECONDS
-from taskgraft.search.running.pipeline import StudyRun
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
+
+with without_collector():  # as `taskgraft run` imports it
+    from taskgraft.search.running.pipeline import StudyRun
 
 _OWNER = "bench"
 _LOOK_SECONDS = 0.5

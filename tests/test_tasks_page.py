@@ -15,7 +15,7 @@ from taskgraft.evaluators.metrics import metrics_of
 from taskgraft.search.study.preparation import prepare
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.space.tasks import TaskKind
-from tests.api.cli.commands import ONE_CORE, process, taskgraft, write
+from tests.api.cli.commands import ONE_CORE, taskgraft, taskgraft_in, write
 from tests.evaluators.tones import RATE, SPLITS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text("utf-8")
@@ -131,11 +131,11 @@ def test_what_the_page_says_is_refused_is_refused_in_these_words(workshop: Path)
     assert said == [messages_of(workshop, task)[0] for task in REFUSED]
 
 
-@pytest.mark.slow(30)
+@pytest.mark.slow(20)
 def test_the_study_ends_with_a_model_that_answers_as_the_page_says(workshop: Path) -> None:
     text = (workshop / "study.yaml").read_text()
     write(workshop / "short.yaml", text.replace("clip_seconds: 10", f"clip_seconds: {SECONDS}"))
-    said = process("run", "short.yaml", *ONE_CORE, "--json", cwd=workshop)
+    said = taskgraft_in(workshop, "run", "short.yaml", *ONE_CORE, "--json")
     assert said.code == 0, said.err
     bundle = Path(said.document["artifacts"])
     clip = workshop / "scenes" / "0.wav"

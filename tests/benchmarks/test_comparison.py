@@ -38,7 +38,7 @@ def beeps(root: Path) -> StudySpec:
     return StudySpec.parse({**body, "tasks": [{**task, "dataset": dataset} for task in body["tasks"][:2]]})
 
 
-@pytest.mark.slow(110)
+@pytest.mark.slow(90)
 @pytest.mark.timeout(600)
 def test_all_programs_end_with_rows_that_fit_together(tmp_path: Path) -> None:
     """All strategies go through the same program, so that one of them is enough; `KNOWN` runs `trees`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "9ca0ee83e07d5bba126ed99199a0022020702ca5c92fb26b232fefa8129d463f")
+PINNED = (2, "52c6201e41a5429f12494ca3c72f63b448529653ca6945e22199fd37cd9be846")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),
@@ -81,6 +81,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/optimisation/building.py": (),
     "evaluators/optimisation/checkpoints.py": (),
     "evaluators/optimisation/class_weights.py": (),
+    "evaluators/optimisation/eager.py": (),
     "evaluators/optimisation/optimisation.py": (),
     "evaluators/optimisation/optimisers.py": (),
     "evaluators/optimisation/patience.py": (),

@@ -24,8 +24,9 @@ from typing import Any
 
 import httpx
 import psutil
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
+from taskgraft.search.store.urls import parse_url
 from tests.evaluators.datasets.zips import zip_folder
 from tests.postgres import postgres_server
 from tests.search.corpora import write_beeps
@@ -138,7 +139,7 @@ def check_each_runs_once(on: Cluster, ids: list[str]) -> None:
 
 def repeated_trainings(database: str) -> list[Any]:
     """Return what is recorded twice in one study: of Optuna's rows, where a second writer would leave one."""
-    engine = create_engine(make_url(database).set(drivername="postgresql+psycopg"))
+    engine = create_engine(parse_url(database))
     query = (
         "SELECT trials.study_id, value_json FROM trials JOIN trial_system_attributes USING (trial_id) "
         "WHERE key = 'taskgraft:key' GROUP BY 1, 2 HAVING count(*) > 1"

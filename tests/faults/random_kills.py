@@ -1,19 +1,22 @@
-"""Kills of everything at random, while studies run on the topology of docker-compose.yml.
+"""Kills of everything at random, while studies run.
 
-``python -m tests.faults.random_kills [KILLS] [SEED]``: each of runner, API, training worker, Ray node and PostgreSQL is
-killed KILLS times (20), in an order that SEED gives (0); PostgreSQL is stopped as by a crash. What was killed is
-started again. New studies are posted for as long as that takes. In the end
+``python -m tests.faults.random_kills [--kills N] [--seed S]``: on the topology of docker-compose.yml, each of runner,
+API, training worker, Ray node and PostgreSQL is killed N times (20), in an order that S gives (0); PostgreSQL is
+stopped as by a crash. With ``--embedded`` it is ``taskgraft serve`` alone, on SQLite and its own Ray, that loses
+itself, training workers and Ray's node. What was killed is started again. New studies are posted for as long as that
+takes. In the end
 
 - every study has succeeded, and found what the same study found on a cluster where nothing was killed;
 - no training is recorded twice in a study, and none is missing.
 """
 
 # ruff: noqa: T201
+import argparse
 import random
 import signal
-import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ from typing import Any
 import httpx
 import psutil
 
+from taskgraft.search.store import sqlite_url
 from tests.evaluators.datasets.zips import zip_folder
 from tests.faults.cluster import FINAL, TASKGRAFT, repeated_trainings, study, wait
 from tests.postgres import postgres_server
@@ -29,7 +33,6 @@ from tests.search.corpora import write_beeps
 from tests.service.cluster import RAY_AUTH, RayHead, ray_head, ray_node
 from tests.service.processes import read_json, running
 
-KILLS = 20
 PAUSE = 4.0
 """Seconds between two kills, at most: a runner needs about as long to take up its work again."""
 
@@ -37,8 +40,9 @@ PAUSE = 4.0
 class Part:
     """One process of the topology, which is started again when it was killed."""
 
-    def __init__(self, start: Callable[[], Any]) -> None:
+    def __init__(self, start: Callable[[], Any], *, alone: bool = False) -> None:
         self._start = start
+        self._alone = alone
         self._stack = ExitStack()
         self.process = self._begin()
 
@@ -46,8 +50,8 @@ class Part:
         return psutil.Process(self._stack.enter_context(self._start()).pid)
 
     def kill(self) -> None:
-        """Kill the process and all that it started, and start it again."""
-        for process in [*self.process.children(recursive=True), self.process]:
+        """Kill the process, and all that it started unless it is killed ``alone``, and start it again."""
+        for process in [*([] if self._alone else _descendants(self.process)), self.process]:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
@@ -59,49 +63,43 @@ class Part:
         self._stack.close()
 
 
-class Topology:
-    """PostgreSQL, a Ray head with two nodes, two APIs and two runners, with the dataset ``beeps``."""
+class Topology(ABC):
+    """Services with the dataset ``beeps``, of which every part can be killed."""
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
+    def __init__(self, folder: Path, urls: int) -> None:
         self._folder = folder
         self._logs = 0
-        self.server = stack.enter_context(postgres_server())
-        self.database = str(self.server.get_uri())
-        self._head: RayHead = stack.enter_context(ray_head(folder))
-        self.nodes = [Part(self._node) for _ in range(2)]
-        self.runners = [Part(self._runner) for _ in range(2)]
-        self.urls = ["", ""]
-        self.apis = [Part(lambda number=number: self._api(number)) for number in range(2)]  # type: ignore[misc]
-        for part in (*self.nodes, *self.runners, *self.apis):
-            stack.callback(part.close)
-        write_beeps(folder / "beeps")
-        content, headers = zip_folder(folder / "beeps"), {"Content-Type": "application/zip"}
-        httpx.put(f"{self.urls[0]}/v1/datasets/beeps", content=content, headers=headers).raise_for_status()
+        self.urls = [""] * urls
 
     @property
-    def _shared(self) -> list[str]:
-        return ["--database-url", self.database, "--data-dir", str(self._folder / "data"), "--json"]
+    @abstractmethod
+    def database(self) -> str:
+        """The URL of the database."""
+
+    @property
+    @abstractmethod
+    def kinds(self) -> tuple[str, ...]:
+        """What can be killed."""
+
+    @abstractmethod
+    def kill(self, kind: str, choice: random.Random) -> bool:
+        """Kill one of a kind, and start it again; return False if there is none now."""
 
     def _log(self) -> Path:
         self._logs += 1
         return self._folder / f"{self._logs}.log"
 
-    def _node(self) -> Any:
-        return ray_node(self._head, self._log(), may_end=True)
-
     @contextmanager
-    def _runner(self) -> Iterator[Any]:
-        command = [*TASKGRAFT, "runner", "--ray-address", self._head.address, *self._shared]
-        with running(command, self._log(), environment=RAY_AUTH, may_end=True) as process:
-            read_json(process)
-            yield process
-
-    @contextmanager
-    def _api(self, number: int) -> Iterator[Any]:
-        command = [*TASKGRAFT, "serve", "--port", "0", "--no-runner", *self._shared]
+    def _serve(self, number: int, *options: str) -> Iterator[Any]:
+        command = [*TASKGRAFT, "serve", "--port", "0", "--data-dir", str(self._folder / "data"), "--json", *options]
         with running(command, self._log(), may_end=True) as process:
             self.urls[number] = read_json(process)["url"]
             yield process
+
+    def _upload(self) -> None:
+        write_beeps(self._folder / "beeps")
+        content, headers = zip_folder(self._folder / "beeps"), {"Content-Type": "application/zip"}
+        httpx.put(f"{self.urls[0]}/v1/datasets/beeps", content=content, headers=headers).raise_for_status()
 
     def ask(self, path: str) -> dict[str, Any]:
         """Return an answer of any API, as soon as one gives it."""
@@ -129,19 +127,93 @@ class Topology:
                 assert answer.status_code == 503, answer.text
             time.sleep(0.5)
 
-    def kill_worker(self, choice: random.Random) -> bool:
-        """Kill a process that trains; return False if there is none."""
-        workers = [child for part in self.nodes for child in _descendants(part.process) if _trains(child)]
-        if workers:
-            choice.choice(workers).kill()
-        return bool(workers)
 
-    def crash_database(self) -> None:
+class Cluster(Topology):
+    """PostgreSQL, a Ray head with two nodes, two APIs and two runners."""
+
+    kinds = ("runner", "api", "worker", "node", "database")
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        super().__init__(folder, urls=2)
+        self._server = stack.enter_context(postgres_server())
+        self._head: RayHead = stack.enter_context(ray_head(folder))
+        self._nodes = [Part(self._node) for _ in range(2)]
+        self._runners = [Part(self._runner) for _ in range(2)]
+        only_api = ("--no-runner", "--database-url", self.database)
+        self._apis = [Part(lambda number=number: self._serve(number, *only_api)) for number in range(2)]  # type: ignore[misc]
+        for part in (*self._nodes, *self._runners, *self._apis):
+            stack.callback(part.close)
+        self._upload()
+
+    @property
+    def database(self) -> str:
+        """The URL of PostgreSQL."""
+        return str(self._server.get_uri())
+
+    def _node(self) -> Any:
+        return ray_node(self._head, self._log(), may_end=True)
+
+    @contextmanager
+    def _runner(self) -> Iterator[Any]:
+        command = [*TASKGRAFT, "runner", "--ray-address", self._head.address, "--database-url", self.database]
+        command += ["--data-dir", str(self._folder / "data"), "--json"]
+        with running(command, self._log(), environment=RAY_AUTH, may_end=True) as process:
+            read_json(process)
+            yield process
+
+    def kill(self, kind: str, choice: random.Random) -> bool:
+        """Kill one of a kind with all that it started."""
+        if kind == "worker":
+            return kill_worker([part.process for part in self._nodes], choice)
+        if kind == "database":
+            self._crash_database()
+        else:
+            choice.choice({"runner": self._runners, "api": self._apis, "node": self._nodes}[kind]).kill()
+        return True
+
+    def _crash_database(self) -> None:
         """Have PostgreSQL stop at once, as after a crash, and start it again on its folder."""
-        server = psutil.Process(self.server.get_pid())
+        server = psutil.Process(self._server.get_pid())
         server.send_signal(signal.SIGQUIT)
         server.wait(60)
-        self.server.start()
+        self._server.start()
+
+
+class Embedded(Topology):
+    """One ``taskgraft serve`` on SQLite, which runs studies on a Ray of its own."""
+
+    kinds = ("service", "worker", "node")
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        super().__init__(folder, urls=1)
+        self._service = Part(lambda: self._serve(0), alone=True)
+        stack.callback(self._service.close)
+        self._upload()
+
+    @property
+    def database(self) -> str:
+        """The URL of the SQLite file."""
+        return sqlite_url(self._folder / "data" / "taskgraft.db")
+
+    def kill(self, kind: str, choice: random.Random) -> bool:
+        """Kill one of a kind; what the service started has to end by itself."""
+        if kind == "service":
+            self._service.kill()
+            return True
+        if kind == "worker":
+            return kill_worker([self._service.process], choice)
+        raylets = [child for child in _descendants(self._service.process) if child.name() == "raylet"]
+        for raylet in raylets:
+            raylet.kill()
+        return bool(raylets)
+
+
+def kill_worker(parents: list[psutil.Process], choice: random.Random) -> bool:
+    """Kill a process that trains; return False if there is none."""
+    workers = [child for parent in parents for child in _descendants(parent) if _trains(child)]
+    if workers:
+        choice.choice(workers).kill()
+    return bool(workers)
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -178,31 +250,32 @@ def wait_for(topology: Topology, ids: list[str]) -> None:
 
 def disturb(topology: Topology, kills: int, choice: random.Random) -> tuple[list[str], dict[str, int]]:
     """Kill everything ``kills`` times while studies run; return the studies, and how often what was killed."""
-    left = {"runner": kills, "api": kills, "worker": kills, "node": kills, "database": kills}
-    done, ids = dict.fromkeys(left, 0), list[str]()
-    while any(left.values()):
-        if sum(topology.ask(f"/v1/studies/{one}")["state"] not in FINAL for one in ids[-4:]) < 3:
-            ids.append(topology.post(study(len(ids), f"s{len(ids)}"), f"key {len(ids)}"))
-        time.sleep(choice.uniform(0.5, PAUSE))
-        kind = choice.choice([kind for kind, number in left.items() if number])
-        if kind == "worker" and not topology.kill_worker(choice):
-            continue
-        if kind == "database":
-            topology.crash_database()
-        elif kind != "worker":
-            choice.choice({"runner": topology.runners, "api": topology.apis, "node": topology.nodes}[kind]).kill()
-        left[kind] -= 1
+    done, ids = dict.fromkeys(topology.kinds, 0), list[str]()
+    # A training whose worker dies three times in a row fails its study: each kind has its turn in every round.
+    for kind in [kind for _ in range(kills) for kind in choice.sample(topology.kinds, len(topology.kinds))]:
+        killed = False
+        while not killed:
+            if sum(topology.ask(f"/v1/studies/{one}")["state"] not in FINAL for one in ids[-4:]) < 3:
+                ids.append(topology.post(study(len(ids), f"s{len(ids)}"), f"key {len(ids)}"))
+            time.sleep(choice.uniform(0.5, PAUSE))
+            killed = topology.kill(kind, choice)
         done[kind] += 1
         print(f"{sum(done.values())} kills, {len(ids)} studies: {kind}", flush=True)
     return ids, done
 
 
-def main(kills: int = KILLS, seed: int = 0) -> None:
+def main() -> None:
     """Show it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.random_kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--embedded", action="store_true", help="kill a service on SQLite instead of a cluster")
+    options = parser.parse_args()
+    begin = Embedded if options.embedded else Cluster
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        topology = Topology(stack, Path(folder))
-        ids, done = disturb(topology, kills, random.Random(seed))
+        topology: Topology = begin(stack, Path(folder))
+        ids, done = disturb(topology, options.kills, random.Random(options.seed))
         wait_for(topology, ids)
         disturbed = [found_by(topology, one) for one in ids]
         assert not repeated_trainings(topology.database)
@@ -211,7 +284,7 @@ def main(kills: int = KILLS, seed: int = 0) -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        topology = Topology(stack, Path(folder))
+        topology = begin(stack, Path(folder))
         again = [topology.post(study(number, f"s{number}"), f"key {number}") for number in range(len(ids))]
         wait_for(topology, again)
         for number, one in enumerate(again):
@@ -220,4 +293,4 @@ def main(kills: int = KILLS, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -45,6 +45,7 @@ def finish(store: Store, folder: Path, study: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow(40)
+@pytest.mark.usefixtures("one_ray")
 def test_a_study_goes_on_between_its_rounds_and_exports_what_pruning_and_eight_bits_left(tmp_path: Path) -> None:
     whole, killed = (new_folder(tmp_path / name) for name in ("whole", "killed"))
     with open_store(whole) as store:

@@ -33,6 +33,7 @@ from taskgraft.evaluators.noise import Noise
 from taskgraft.evaluators.open_training import Look, OpenState, Undominated
 from taskgraft.evaluators.optimisation.building import build_optimiser
 from taskgraft.evaluators.optimisation.checkpoints import VALIDATION_LOSS, Seen
+from taskgraft.evaluators.optimisation.eager import without_compiler
 from taskgraft.evaluators.optimisation.patience import is_out_of_patience
 from taskgraft.evaluators.precision import Precision
 from taskgraft.evaluators.schedule import Schedule
@@ -241,11 +242,13 @@ class Trainer:
         loss = total(losses)
         if not loss.isfinite():
             raise TrainingFailed(f"the loss of {', '.join(self._tasks)} is {loss.item()} at step {self._step}")
-        self._optimizer.zero_grad(set_to_none=True)
+        with without_compiler():
+            self._optimizer.zero_grad(set_to_none=True)
         self._weighting.backward(losses)
         if self._restraint:
             self._restraint.restrain()
-        self._scaler.step(self._optimizer)
+        with without_compiler():
+            self._scaler.step(self._optimizer)
         self._scaler.update()
 
     def _augment(self, features: Tensor, batch: Batch) -> Mixed | None:

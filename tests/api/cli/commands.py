@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,12 @@ def taskgraft(*arguments: str | Path) -> Said:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def taskgraft_in(folder: Path, *arguments: str | Path) -> Said:
+    """A command in this process, as from a shell in ``folder``: what trains is imported, and exports are warm."""
+    with chdir(folder):
+        return taskgraft(*arguments)
 
 
 def process(*arguments: str | Path, cwd: Path, **environment: str) -> Said:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from taskgraft.search.store import Store, sqlite_url
-from tests.api.cli.commands import ONE_CORE, PROGRAM, process, taskgraft, wait_for_trials, write
+from tests.api.cli.commands import ONE_CORE, PROGRAM, taskgraft, taskgraft_in, wait_for_trials, write
 from tests.search.corpora import write_beeps
 
 STUDY = """
@@ -124,7 +124,8 @@ def run_until_it_compares(folder: Path, arguments: list[str]) -> int:
     return running.returncode
 
 
-@pytest.mark.slow(50)
+@pytest.mark.slow(25)
+@pytest.mark.usefixtures("one_ray")
 def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> None:
     arguments = ["--systems", SYSTEMS, "--nuisance", "room"]
     assert run_until_it_compares(folder, arguments) == 130
@@ -132,7 +133,7 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
         comparison, study = store.list_studies().items
         assert (comparison.state, comparison.parent, study.state) == ("paused", study.id, "succeeded")
         before = store.ledger(comparison.id).trials()
-    said = process("compare", "study.yaml", *ONE_CORE, *arguments, "--json", cwd=folder)
+    said = taskgraft_in(folder, "compare", "study.yaml", *ONE_CORE, *arguments, "--json")
     assert said.code == 0, said.err
     document: dict[str, Any] = said.document
     with Store(sqlite_url(folder / DATABASE)) as store:
@@ -176,7 +177,7 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     assert lines[0][:6] == ["model", "parameters", "pitch", "loud", "shape", "ar"]
     assert [line[0] for line in lines[1:]] == list(rows)
 
-    again = process("compare", "study.yaml", *arguments, cwd=folder)  # at once, for people
+    again = taskgraft_in(folder, "compare", "study.yaml", *arguments)  # at once, for people
     assert again.code == 0, again.err
     assert "splits has no row" in again.out
     assert "comparison" in again.out
@@ -185,10 +186,10 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     assert planned.document["study"] is None
     assert planned.document["comparison"]["known"] >= 3
 
-    refused = process("compare", "study.yaml", *ONE_CORE, "--nuisance", "colour", "--json", cwd=folder)
+    refused = taskgraft_in(folder, "compare", "study.yaml", *ONE_CORE, "--nuisance", "colour", "--json")
     assert (refused.code, [error["field"] for error in refused.document["errors"]]) == (2, ["nuisance"])
     with Store(sqlite_url(folder / DATABASE)) as store:
         assert len(store.list_studies().items) == 2, "no comparison is left half made"
 
-    shown = process("run", "study.yaml", "--json", cwd=folder)  # the study itself is still found
+    shown = taskgraft_in(folder, "run", "study.yaml", "--json")  # the study itself is still found
     assert shown.document["study"]["id"] == study.id

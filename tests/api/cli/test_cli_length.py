@@ -11,10 +11,10 @@ import pytest
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Trial
-from tests.api.cli.commands import ONE_CORE, PROGRAM, process, wait_for_trials, write
+from tests.api.cli.commands import ONE_CORE, PROGRAM, taskgraft_in, wait_for_trials, write
 from tests.evaluators.tones import write_tones
 
-pytestmark = pytest.mark.slow(80)
+pytestmark = [pytest.mark.slow(30), pytest.mark.usefixtures("one_ray")]
 
 DATABASE = "taskgraft-runs/tones/taskgraft.db"
 STUDY = """
@@ -55,7 +55,7 @@ def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path
     write(tmp_path / "study.yaml", STUDY)
     kill_between_lengths(tmp_path)
     _, before = ledger(tmp_path)
-    said = process("run", "study.yaml", *ONE_CORE, "--json", cwd=tmp_path)
+    said = taskgraft_in(tmp_path, "run", "study.yaml", *ONE_CORE, "--json")
     assert said.code == 0, said.err
     study, trials = ledger(tmp_path)
     length = said.document["study"]["training_length"]
@@ -72,12 +72,12 @@ def test_a_study_that_was_killed_while_it_looked_for_its_length_goes_on(tmp_path
     card = next((tmp_path / "taskgraft-runs/tones/studies" / study.id / "artifacts").glob("README.md")).read_text()
     assert f"Trained for {length['epochs']} epochs. What each length showed" in card
 
-    shown = process("run", "study.yaml", *ONE_CORE, cwd=tmp_path)
+    shown = taskgraft_in(tmp_path, "run", "study.yaml", *ONE_CORE)
     assert f"trained for {length['epochs']} epochs" in shown.out
 
-    other = process("run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json", cwd=tmp_path)
+    other = taskgraft_in(tmp_path, "run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json")
     assert other.code == 0, other.err
     assert other.document["study"]["spec"]["training"]["epochs"] == length["epochs"]
     assert other.document["study"]["trainings"]["trained"] == 0, "both have the same trainings"
-    again = process("run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json", cwd=tmp_path)
+    again = taskgraft_in(tmp_path, "run", "study.yaml", *ONE_CORE, "--threshold", "0.8", "--json")
     assert again.document["study"]["id"] == other.document["study"]["id"]

@@ -11,7 +11,7 @@ import pytest
 import taskgraft as taskgraft_package
 from taskgraft.api.study_files import read_study
 from taskgraft.search.store import Store, sqlite_url
-from tests.api.cli.commands import ONE_CORE, PROGRAM, process, taskgraft, trials_of, wait_for_trials, write
+from tests.api.cli.commands import ONE_CORE, PROGRAM, taskgraft, taskgraft_in, trials_of, wait_for_trials, write
 from tests.evaluators.tones import write_tones
 
 PAGE = Path(__file__).parents[3] / "docs" / "templates.md"
@@ -116,7 +116,7 @@ def test_a_study_that_says_what_was_measured_is_of_that_encoder(workshop: Path) 
     assert [fault.where for fault in refused.value.faults] == ["imported"]
 
 
-@pytest.mark.slow(40)
+@pytest.mark.slow(25)
 def test_a_run_that_was_killed_goes_on_and_ends_with_a_model(workshop: Path) -> None:
     """From a folder that is not the study's: workers find the module where this process did."""
     elsewhere = workshop / "elsewhere"
@@ -129,7 +129,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_a_model(workshop: Path) -> 
             running.kill()
     with Store(sqlite_url(workshop / "out" / "taskgraft.db")) as store:
         before = {trial.training.key: trial.measurement.seconds for trial in trials_of(store) if trial.measurement}
-    again = process(*command, cwd=elsewhere)
+    again = taskgraft_in(elsewhere, *command)
     assert again.code == 0, again.err
     with Store(sqlite_url(workshop / "out" / "taskgraft.db")) as store:
         after = {trial.training.key: trial.measurement.seconds for trial in trials_of(store) if trial.measurement}
@@ -139,6 +139,6 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_a_model(workshop: Path) -> 
     assert list(*answers.values()) == ["pitch", "tone"]
     module = workshop / "encoders.py"
     module.write_text(module.read_text() + "\n# changed\n")
-    other = process(*command, cwd=elsewhere)
+    other = taskgraft_in(elsewhere, *command)
     assert other.code == 2
     assert "holds another study" in other.err

@@ -27,6 +27,7 @@ from tests.api.cli.commands import (
     Said,
     process,
     taskgraft,
+    taskgraft_in,
     trials_of,
     wait_for_trials,
     write,
@@ -75,7 +76,8 @@ class Workshop:
         wait_for_trials(self.database, running, bool)
 
     def run(self, *arguments: str | Path) -> Said:
-        return process("run", "my study.yaml", *ONE_CORE, *arguments, cwd=self.root)
+        """The command in this process; tests that train with it use `one_ray`."""
+        return taskgraft_in(self.root, "run", "my study.yaml", *ONE_CORE, *arguments)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
@@ -289,6 +291,7 @@ def test_a_bad_threshold_is_refused(finished: dict[str, Any], root: Path, thresh
     assert [error["field"] for error in said.document["errors"]] == ["ar_threshold"]
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_ctrl_c_pauses_and_the_same_command_goes_on(workshop: Workshop) -> None:
     workshop.study(2, epochs=50)
     with workshop.running() as running:
@@ -330,6 +333,7 @@ def test_ctrl_c_while_ray_starts_pauses(workshop: Workshop) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_run_that_was_killed_is_taken_up_at_once(workshop: Workshop) -> None:
     workshop.study(2, epochs=50)
     with workshop.running() as running:
@@ -355,6 +359,7 @@ def test_one_run_at_a_time_works_in_a_folder(workshop: Workshop) -> None:
     assert {file.name for file in (workshop.root / "out").iterdir()} == {"run.lock"}
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_study_that_fails_is_started_afresh(workshop: Workshop) -> None:
     study = workshop.study(1)
     study.write_text(study.read_text().replace("first/manifest.csv", "broken/manifest.csv"))

@@ -18,7 +18,7 @@ from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
@@ -27,6 +27,7 @@ from tests.search.curves import CurveWorld, cases
 from tests.search.running.test_reuse import digest_of
 from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec
+from tests.stores import new_store
 
 GROUPS_OF_THREE = {"tasks": 3, "strategy": "groups", "depths": [4, 8]}
 HALVES = {("a", "c"), ("b", "d")}
@@ -35,7 +36,7 @@ KEEPS, BREAKS = CurveWorld(worst_tree=0.0), CurveWorld(worst_tree=0.3, seed=2)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

@@ -18,7 +18,7 @@ from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.comparison import Comparison, comparison_spec
 from taskgraft.search.study.spec import StudySpec
@@ -28,6 +28,7 @@ from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
 from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec
+from tests.stores import new_store
 
 WORLD = CurveWorld({(a, b, 8): 0.0 for a, b in permutations("abc", 2)}, worst_tree=0.0)
 TREE = BranchTree.flat("abc", 8, 8)
@@ -86,7 +87,7 @@ def trained_by(driver: StudyDriver) -> set[Training]:
 )
 def test_what_the_study_has_trained_is_taken_over(tmp_path: Path, strategy: str, missing: list[BranchTree]) -> None:
     spec = make_spec(3, depths=[4, 8], strategy=strategy)
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         drive(store, tmp_path, spec)
         driver = compare(store, tmp_path, spec, ["independent", "flat", "tree"])
         assert {training.tree for training in trained_by(driver)} == set(missing)
@@ -98,7 +99,7 @@ def test_what_the_study_has_trained_is_taken_over(tmp_path: Path, strategy: str,
 
 def test_a_joint_training_that_looked_ahead_serves_comparisons_that_do_not(tmp_path: Path) -> None:
     spec = make_spec(3, depths=[4, 8], strategy="exhaustive")
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         first = compare(store, tmp_path, spec, ["tag"])
         assert first.evidence.facts.known[Training(TREE)].lookaheads
         second = compare(store, tmp_path, spec, ["flat-8"])
@@ -111,6 +112,6 @@ def test_a_joint_training_that_looked_ahead_serves_comparisons_that_do_not(tmp_p
 
 def test_one_that_did_not_look_ahead_does_not_serve_tag(tmp_path: Path) -> None:
     spec = make_spec(3, depths=[4, 8], strategy="exhaustive")
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         compare(store, tmp_path, spec, ["flat-8"])
         assert trained_by(compare(store, tmp_path, spec, ["tag"])) == {Training(TREE)}

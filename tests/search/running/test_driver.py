@@ -12,7 +12,7 @@ from taskgraft.search.running.artifacts import Checkpoints
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.records import Records
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.groups import affinities
 from taskgraft.search.strategies.strategy import Ask, Settled
 from taskgraft.search.study.spec import StudySpec
@@ -21,11 +21,12 @@ from taskgraft.search.study.trial import TrialState
 from taskgraft.space.tree import BranchTree
 from tests.search.store.samples import lease_of
 from tests.search.worlds import World, make_spec, measurement
+from tests.stores import new_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

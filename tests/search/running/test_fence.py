@@ -17,11 +17,12 @@ from taskgraft.search.running.artifacts import (
 )
 from taskgraft.search.running.fence import OPEN, LeaseFence
 from taskgraft.search.running.patience import Patience
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.store.samples import LONG, ME, OTHER, OVER, make_study
+from tests.stores import new_store
 
 PAIR = Training(BranchTree.flat("ab", 5, 8))
 PROBE = Training(PAIR.tree, is_probe=True)
@@ -58,7 +59,7 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[Files]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield Files(store, tmp_path)
 
 

@@ -11,13 +11,13 @@ from taskgraft.evaluators.training_state import MAX_STATE_BYTES, PackedState
 from taskgraft.search.running.artifacts import study_dir
 from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
-from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
 from tests.search.running.test_reuse import Studies
 from tests.search.worlds import make_spec
+from tests.stores import new_store
 
 STATE = b"how far it came"
 WORLD = CurveWorld({("a", "b", 8): 0.0}, worst_tree=0.0)
@@ -27,7 +27,7 @@ PROBE = Training(PAIR, is_probe=True)
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Iterator[Studies]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield Studies(store, tmp_path)
 
 

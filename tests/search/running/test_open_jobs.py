@@ -9,7 +9,7 @@ import pytest
 from taskgraft.evaluators.measurement import Measurement
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.running.jobs import Job, job_for
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
@@ -18,6 +18,7 @@ from tests.search.curves import CurveWorld
 from tests.search.running.test_ahead import Workers
 from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec, outcomes
+from tests.stores import new_store
 
 WORLD = CurveWorld(worst_tree=0.0)
 TREE = Training(BranchTree.flat("abc", 8, 8))
@@ -25,7 +26,7 @@ TREE = Training(BranchTree.flat("abc", 8, 8))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -141,3 +142,25 @@ def test_a_local_ray_listens_on_loopback_alone_and_has_a_token_of_its_own() -> N
     assert found["modes"] == ["token"]
     assert found["shown"] == []
     assert len(found["token"]) == 64
+
+
+@pytest.mark.slow(seconds=32)  # Ray waits for thirty of them, whatever its settings say
+def test_a_local_ray_that_loses_a_process_while_it_starts_is_started_again() -> None:
+    with started() as program:
+        lost = _kill_raylet(psutil.Process(program.pid))
+        found = processes(program)
+        program.communicate()
+    assert program.returncode == 0
+    assert "raylet" in found.values()
+    assert lost not in found
+
+
+def _kill_raylet(program: psutil.Process) -> psutil.Process:
+    """Kill the program's raylet as soon as there is one."""
+    while True:
+        for child in program.children():
+            with suppress(psutil.Error):
+                if child.name() == "raylet":
+                    child.kill()
+                    return child
+        time.sleep(0.005)

@@ -16,7 +16,7 @@ from taskgraft.search.running.driver import StudyDriver
 from taskgraft.search.running.jobs import Job
 from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import Reuse, needs_weights
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training
@@ -24,6 +24,7 @@ from taskgraft.space.tree import BranchTree
 from tests.search.curves import CurveWorld
 from tests.search.store.samples import lease_of
 from tests.search.worlds import make_spec, measurement
+from tests.stores import new_store
 
 EASY = CurveWorld({("a", "b", 8): 0.0, ("a", "c", 8): 0.0, ("b", "c", 8): 0.03, ("b", "c", 4): 0.0}, worst_tree=0.0)
 """At 2 %, b and c share 4 blocks; at 5 %, everything is shared."""
@@ -89,7 +90,7 @@ class Studies:
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Iterator[Studies]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield Studies(store, tmp_path)
 
 
@@ -117,7 +118,7 @@ def test_another_threshold_trains_what_is_missing_and_ends_the_same(studies: Stu
     trained, taken = studies.count(second)
     assert taken >= 3 + 3
     assert trained == 1, "the tree that shares all"
-    with Store(sqlite_url(studies.folder / "other.db")) as store:
+    with new_store(studies.folder / "other.db") as store:
         other = Studies(store, studies.folder / "other")
         expected = other.drive(other.new(ar_threshold=0.05))
     assert found.decision() == expected.decision() == Settled(BranchTree.flat("abc", 8, 8))

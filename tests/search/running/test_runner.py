@@ -24,11 +24,12 @@ from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.evaluators.datasets.corpora import sound_corpus, write_tone
 from tests.search.worlds import make_spec
+from tests.stores import new_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

@@ -20,7 +20,7 @@ from taskgraft.search.running.pipeline import schedule_of, training_digest_of
 from taskgraft.search.running.records import Records
 from taskgraft.search.running.reuse import needs_weights
 from taskgraft.search.running.working import Work, to_config
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.strategies.ahead import can_start
 from taskgraft.search.strategies.strategy import Settled
 from taskgraft.search.study.spec import StudySpec
@@ -33,6 +33,7 @@ from tests.search.running.test_driver import finish, make_driver, new_study, nex
 from tests.search.running.test_reuse import Studies
 from tests.search.store.samples import lease_of
 from tests.search.worlds import LENGTHS, World, finished, make_spec, measurement
+from tests.stores import new_store
 
 DISTIL = {"epochs": 8, "algorithm": "distil"}
 PAIR, ALONE = BranchTree.flat("ab", 8, 8), BranchTree.flat("a", 8, 8)
@@ -40,7 +41,7 @@ PAIR, ALONE = BranchTree.flat("ab", 8, 8), BranchTree.flat("a", 8, 8)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

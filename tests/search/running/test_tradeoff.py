@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from taskgraft.search.running.tradeoff import keep_tradeoff
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Store
 from taskgraft.search.study.states import State
 from taskgraft.search.study.study import Study
 from taskgraft.space.tree import BranchTree
 from tests.search.store.samples import LONG, ME
 from tests.search.worlds import World, make_spec, simulate
+from tests.stores import new_store
 
 CELLS = {("a", "b", 8): 0.05, ("a", "b", 4): 0.01, ("a", "c", 4): 0.03, ("a", "c", 8): 0.3}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(sqlite_url(tmp_path / "store.db")) as store:
+    with new_store(tmp_path / "store.db") as store:
         yield store
 
 

@@ -44,6 +44,8 @@ class Queue:
     """A driver that wants some trainings, whatever they measure."""
 
     waiting: list[Job]
+    one_by_one: bool = False
+    """Whether to ask for a job only when none is under way: a test of one worker's ways waits for no second one."""
     open_before: list[int] = field(default_factory=list)
     """Jobs that were under way each time that one was asked for."""
     measured: dict[Training, Measurement] = field(default_factory=dict)
@@ -58,7 +60,10 @@ class Queue:
     def next_job(self) -> Job | None:
         if not self.waiting:
             raise StopIteration
-        self.open_before.append(len(self.open_before) - len(self.measured) - len(self.failed))
+        ended = len(self.measured) + len(self.failed)
+        if self.one_by_one and len(self.open_before) > ended + len(self.stopped):
+            return None
+        self.open_before.append(len(self.open_before) - ended)
         return self.waiting.pop(0)
 
     def on_progress(self, job: Job, fraction: float, worker: str) -> None:
@@ -157,7 +162,7 @@ def test_a_training_that_raises_is_told_with_its_reason_and_the_others_go_on(
     session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue, capfd: pytest.CaptureFixture[str]
 ) -> None:
     nan = replace(beeps_data, normalisation=Normalisation(np.full(64, np.nan, np.float32), np.ones(64, np.float32)))
-    driver = Queue(jobs(2))
+    driver = Queue(jobs(2), one_by_one=True)
     run_jobs(driver, nan, SCHEDULE, tmp_path / "tune")
     assert not driver.measured
     assert sorted(driver.failed.values()) == [f"the loss of {task} is nan at step 0" for task in ("pitch", "shape")]
@@ -237,7 +242,7 @@ def test_a_job_that_is_not_needed_any_more_makes_room_for_the_next(
     session: None, beeps_data: StudyData, tmp_path: Path, undisturbed: Queue
 ) -> None:
     seen: list[BranchTree] = []
-    driver = Queue(jobs(), progress=lambda job, fraction, worker: seen.append(job.training.tree))
+    driver = Queue(jobs(), one_by_one=True, progress=lambda job, fraction, worker: seen.append(job.training.tree))
     driver.needed = lambda job: job.training.tree != TREES[0] or TREES[0] not in seen
     run_jobs(driver, beeps_data, SCHEDULE, tmp_path / "tune")
     assert driver.stopped == [Training(TREES[0])]

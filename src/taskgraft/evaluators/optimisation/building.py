@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from taskgraft.evaluators.optimisation.eager import without_compiler
 from taskgraft.evaluators.optimisation.optimisation import Optimisation
 
 
@@ -13,9 +14,9 @@ def build_optimiser(optimisation: Optimisation, weights: Iterable[nn.Parameter])
     kind = optimisation.kind
     make = getattr(torch.optim, kind.torch_name)
     learned = list(weights)
-    built: torch.optim.Optimizer = make(
-        learned, lr=optimisation.learning_rate, weight_decay=optimisation.decay, fused=True, **kind.arguments
-    )
+    settings = {"lr": optimisation.learning_rate, "weight_decay": optimisation.decay, "fused": True}
+    with without_compiler():
+        built: torch.optim.Optimizer = make(learned, **settings, **kind.arguments)
     if not kind.counts_steps:
         # Without counts, torch takes moments of all weights of a step or of none; some may have been idle before.
         for weight in learned:

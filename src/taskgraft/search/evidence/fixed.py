@@ -27,6 +27,7 @@ class FixedRepeats:
         self._spec = spec
         self._training_of = training_of
         self._count = int(spec.repeats)
+        self._asks_probes = spec.stops_early and spec.decision is Decision.POINT
         self._tasks = {task.name: task for task in spec.tasks}
         self._known = known
         self._intervals: dict[tuple[Training, ...], tuple[float, float]] = {}
@@ -35,14 +36,16 @@ class FixedRepeats:
     def repeats(self, part: BranchTree) -> Iterator[Training]:
         """Yield the finished repeats of a part; if both a whole training and a probe ended, the whole one."""
         for repeat in range(self._count):
-            whole, probe = (self._training_of(part, repeat, is_probe) for is_probe in (False, True))
-            if whole in self._known or probe in self._known:
-                yield whole if whole in self._known else probe
+            whole = self._training_of(part, repeat, False)
+            if whole in self._known:
+                yield whole
+            elif (probe := self._training_of(part, repeat, True)) in self._known:
+                yield probe
 
     def wanted(self, part: BranchTree) -> Iterator[Training]:
         """Yield the repeats that have not ended; a probe answers, if a training may stop as soon as it decides."""
         answered = {training.repeat for training in self.repeats(part)}
-        is_probe = self._spec.stops_early and self._spec.decision is Decision.POINT and len(part.tasks) > 1
+        is_probe = self._asks_probes and len(part.tasks) > 1
         open_repeats = (repeat for repeat in range(self._count) if repeat not in answered)
         yield from (self._training_of(part, repeat, is_probe) for repeat in open_repeats)
 

@@ -22,8 +22,11 @@ from taskgraft.errors import Unavailable
 from taskgraft.search.running.ray_private import on_loopback, own_token
 from taskgraft.search.study.machines import THIS_MACHINE, Machines, usable_cores
 
+_log = logging.getLogger(__name__)
+
 _OBJECT_STORE_BYTES = 256 * 2**20
 _CONNECT_SECONDS = 10.0
+_ATTEMPTS = 3
 _SETTINGS = MappingProxyType(
     {
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -66,13 +69,26 @@ def ray_session(machines: Machines = THIS_MACHINE) -> Iterator[None]:
             else:
                 session.enter_context(own_token())
                 with on_loopback():
-                    # Without "local", Ray would look for a cluster that somebody else started on this machine.
-                    _init(address="local", **_local_settings(machines.cores))
+                    _start_local(machines.cores)
         except Exception as error:  # Ray raises whatever the layer below it raised
             raise Unavailable(f"Ray does not start ({address or 'local'}): {error}") from error
         session.callback(_shut_down)
         with _agents_end_with_us():
             yield
+
+
+def _start_local(cores: int | None) -> None:
+    """Start a local Ray; again if one of its processes dies meanwhile, since a study would pause for want of it."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            # Without "local", Ray would look for a cluster that somebody else started on this machine.
+            _init(address="local", **_local_settings(cores))
+            return
+        except Exception as error:  # Ray raises whatever the layer below it raised
+            _shut_down()
+            if attempt + 1 == _ATTEMPTS:
+                raise
+            _log.warning("Ray did not start, and is started again: %s", error)
 
 
 def _init(**settings: Any) -> None:
