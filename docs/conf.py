@@ -19,6 +19,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+highlight_language = "none"
 pygments_style, pygments_dark_style = "friendly", "native"
 
 myst_heading_anchors = 4
