@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test serve bench lint clean
+.PHONY: demo test serve bench lint docs clean
 .DEFAULT_GOAL := demo
 
 # One stamp per set of extras: installing is repeated only when pyproject.toml changed.
@@ -30,8 +30,12 @@ lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site is site/index.html; a warning is an error, and nothing is fetched.
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d site/.doctrees docs site
+
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) taskgraft-demo
+	rm -rf $(VENV) taskgraft-demo site

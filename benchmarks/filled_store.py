@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, insert, update
 
 from taskgraft.evaluators.measurement import Measurement, Outcomes
 from taskgraft.search.store import Store
-from taskgraft.search.store.optuna_tables import optuna_name
+from taskgraft.search.store.optuna_tables import BASELINES, KEY, MEASUREMENT, OUTCOMES, optuna_name
 from taskgraft.search.store.rows import new_id
 from taskgraft.search.store.tables import studies
 from taskgraft.search.store.urls import parse_url
@@ -28,6 +28,15 @@ _CHUNK = 20_000
 _SMALL_TASKS = 4
 _STATES = (State.SUCCEEDED,) * 7 + (State.FAILED, State.CANCELLED, State.PAUSED)
 
+_COLUMNS = {
+    "trials": ("trial_id", "number", "study_id", "state"),
+    "trial_user_attributes": ("trial_id", "key", "value_json"),
+    "trial_system_attributes": ("trial_id", "key", "value_json"),
+    "trial_params": ("trial_id", "param_name", "param_value", "distribution_json"),
+    "trial_values": ("trial_id", "objective", "value", "value_type"),
+    "trial_intermediate_values": ("trial_id", "step", "intermediate_value", "intermediate_value_type"),
+}
+
 
 def make_spec(tasks: int, name: str) -> StudySpec:
     """Return a study that trains every pair at every depth."""
@@ -42,6 +51,7 @@ class Recorded:
 
     key: str
     measurement: str
+    outcomes: str
     seed: int
 
 
@@ -61,7 +71,9 @@ def recorded(training: Training, share: float, random: np.random.Generator) -> R
     metrics = {task: float(np.mean(one.classes.truth == one.classes.predicted)) for task, one in said.items()}
     curve = tuple({"step": float(step), **metrics} for step in range(100, 1100, 100))
     measured = Measurement(metrics, said, 1000, 900, 12.5, "host:1", curve)
-    return Recorded(training.key, json.dumps(measured.to_json()), training.repeat)
+    plain = measured.to_json()
+    outcomes = json.dumps(plain.pop("outcomes"))
+    return Recorded(training.key, json.dumps(plain), outcomes, training.repeat)
 
 
 def _outcomes(share: float, random: np.random.Generator) -> Outcomes:
@@ -90,14 +102,15 @@ class Filler:
         each = max(1, trials // count)
         found = [recorded(training, 0.88, random) for training in islice(_trainings(spec), each)]
         ids = self._write_studies(spec, count)
+        named = [(one, f"study-{place}") for place, one in enumerate(ids)]
         for start in range(0, count, max(1, _CHUNK // each)):
-            self._write_trials(dict.fromkeys(ids[start : start + max(1, _CHUNK // each)], found))
+            self._write_trials(dict.fromkeys(named[start : start + max(1, _CHUNK // each)], found))
         return ids
 
     def add(self, spec: StudySpec, trials: Iterable[Recorded], state: State = State.SUCCEEDED) -> str:
         """Write one study with these trials; return its id."""
         study = self._store.create_study(spec)[0].id
-        self._write_trials({study: list(trials)})
+        self._write_trials({(study, spec.name): list(trials)})
         with self._engine.begin() as connection:
             connection.execute(update(studies).where(studies.c.id == study).values(_ended(spec, state)))
         return study
@@ -115,28 +128,31 @@ class Filler:
                 connection.execute(insert(studies), rows[start : start + 1000])
         return ids
 
-    def _write_trials(self, ledgers: dict[str, Sequence[Recorded]]) -> None:
-        """Write the ledgers of some studies as Optuna would have."""
+    def _write_trials(self, ledgers: dict[tuple[str, str], Sequence[Recorded]]) -> None:
+        """Write the ledgers of some studies, each by id and name, as the store would have."""
         first = self._number("studies", "study_id")
-        names = {name: first + place for place, name in enumerate(ledgers)}
-        self._copy("studies", ("study_id", "study_name"), [(at, optuna_name(one)) for one, at in names.items()])
-        columns: dict[str, list[tuple[Any, ...]]] = {"trials": [], "attributes": [], "params": [], "values": []}
+        names = [optuna_name(name, study) + part for study, name in ledgers for part in ("", BASELINES)]
+        self._copy("studies", ("study_id", "study_name"), list(enumerate(names, first)))
+        columns: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _COLUMNS}
         row = self._number("trials", "trial_id")
-        for study, trials in ledgers.items():
+        for place, trials in enumerate(ledgers.values()):
+            numbers = [0, 0]
             for number, trial in enumerate(trials):
-                columns["trials"].append((row, number, names[study], "COMPLETE"))
-                said = {"key": json.dumps(trial.key), "measurement": trial.measurement}
-                said |= {"worker": '"host:1"', "seconds": "12.5"}
-                columns["attributes"] += [(row, name, text) for name, text in said.items()]
+                part = int(len(json.loads(trial.key)[0]["tasks"]) == 1)
+                columns["trials"].append((row, numbers[part], first + 2 * place + part, "COMPLETE"))
+                numbers[part] += 1
+                said = {"trial": number, "worker": "host:1", "seconds": 12.5}
+                columns["trial_user_attributes"] += [(row, name, json.dumps(value)) for name, value in said.items()]
+                kept = {KEY: json.dumps(trial.key), MEASUREMENT: trial.measurement, OUTCOMES: trial.outcomes}
+                columns["trial_system_attributes"] += [(row, name, text) for name, text in kept.items()]
                 params = {"task_a": 0.0, "task_b": 1.0, "depth": 8.0, "repeat": 0.0, "seed": float(trial.seed)}
-                columns["params"] += [(row, name, value, "{}") for name, value in params.items()]
-                columns["values"].append((row, 0, 0.01, "FINITE"))
+                columns["trial_params"] += [(row, name, value, "{}") for name, value in params.items()]
+                columns["trial_values"].append((row, 0, 0.01, "FINITE"))
+                columns["trial_intermediate_values"] += [(row, step, 0.8, "FINITE") for step in range(100, 1100, 100)]
                 row += 1
         self._next |= {"trials": row, "studies": first + len(names)}
-        self._copy("trials", ("trial_id", "number", "study_id", "state"), columns["trials"])
-        self._copy("trial_user_attributes", ("trial_id", "key", "value_json"), columns["attributes"])
-        self._copy("trial_params", ("trial_id", "param_name", "param_value", "distribution_json"), columns["params"])
-        self._copy("trial_values", ("trial_id", "objective", "value", "value_type"), columns["values"])
+        for name, rows in columns.items():
+            self._copy(name, _COLUMNS[name], rows)
 
     def _number(self, table: str, column: str) -> int:
         """Return the next free number of one of Optuna's tables."""

@@ -8,8 +8,9 @@ from sqlalchemy import make_url
 
 from taskgraft.api.settings import Settings
 from taskgraft.errors import InvalidInput
-from taskgraft.search.store import Store
+from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.study.machines import Machines
+from taskgraft.search.study.tracking import Tracking
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -123,3 +124,24 @@ def test_the_database_lies_in_the_data_folder_whatever_its_name(tmp_path: Path, 
     (tmp_path / name).mkdir()
     Store(Settings(data_dir=tmp_path / name).database_url).close()
     assert (tmp_path / name / "taskgraft.db").is_file()
+
+
+def test_where_finished_studies_are_logged_has_a_variable_too() -> None:
+    environment = {"TASKGRAFT_MLFLOW": "postgresql://user:secret@host/mlflow"}
+    settings = Settings.from_environment(environment=environment)
+    assert settings.tracking == Tracking("postgresql://user:secret@host/mlflow")
+    assert "secret" not in repr(settings)
+    assert Settings().tracking is None
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "file:mlruns"])
+def test_a_tracking_uri_is_checked_beside_all_else(uri: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Settings(port=-1, mlflow=uri)
+    assert [fault.where for fault in caught.value.faults] == ["port", "mlflow"]
+
+
+def test_mlflow_does_not_share_the_database(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "taskgraft.db")
+    with pytest.raises(InvalidInput, match="a database of its own"):
+        Settings(tmp_path, mlflow=url)

@@ -114,7 +114,9 @@ def die_while_recording(url: str, study_id: str, whole: int, moment: str) -> Non
             ledger.record(lease, make_training(repeat), repeat, TrialState.COMPLETE, make_measurement())
 
         def after_statement(connection: Connection, _: object, statement: str, *others: object) -> None:
-            connection.info["has written"] = statement.startswith(("UPDATE trials", "RELEASE SAVEPOINT"))
+            connection.info["has written"] = statement.startswith(
+                "INSERT INTO trial_intermediate_values"
+            )  # the last one
             if statement.startswith(moment):
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from taskgraft.errors import LeaseLost, NotFound
-from taskgraft.search.store import KeptTraining, Ledger, Store
+from taskgraft.search.store import KeptTraining, Store
 from taskgraft.search.store import ledger as ledgers
 from taskgraft.search.store.tables import trials
 from taskgraft.search.study.lease import Held, Lease
@@ -149,7 +149,7 @@ class TestZombies:
         """The lease is checked and the trial written in one transaction: nobody comes in between."""
         study = make_study(store)
         lease = store.acquire_study(study.id, ME, OVER).lease
-        within, order = vars(ledgers)["optuna_within"], list[str]()
+        within, order = vars(ledgers)["write_entry"], list[str]()
         with ThreadPoolExecutor() as pool, Store(url) as other:
 
             def take() -> Lease:
@@ -157,14 +157,14 @@ class TestZombies:
                 order.append("taken")
                 return held.lease
 
-            def slowly(connection: object) -> object:
+            def slowly(*given: object, **said: object) -> object:
                 future.append(pool.submit(take))
                 time.sleep(0.5)
                 order.append("written")
-                return within(connection)
+                return within(*given, **said)
 
             future: list[object] = []
-            monkeypatch.setattr(ledgers, "optuna_within", slowly)
+            monkeypatch.setattr(ledgers, "write_entry", slowly)
             store.ledger(study.id).record(lease, make_training(), 1, TrialState.COMPLETE, make_measurement())
         assert order == ["written", "taken"]
         assert store.ledger(study.id).trial_count() == 1
@@ -177,7 +177,7 @@ class TestWriters:
         numbers = race(record_the_same, url, lease, processes=6)
         assert numbers == [0] * 6
         found = rows(url)
-        assert [len(found[name]) for name in ("trials", "taskgraft_trials", "studies")] == [1, 1, 1]
+        assert [len(found[name]) for name in ("trials", "taskgraft_trials", "studies")] == [1, 1, 2]
         assert store.ledger(study.id).trial_count() == 1
 
     def test_the_database_itself_refuses_a_second_one(self, store: Store) -> None:
@@ -203,11 +203,14 @@ class TestWriters:
         lease = store.acquire_study(study.id, ME, LONG).lease
         before = rows(url)
 
-        def fail(*_: object) -> int:
+        write = vars(ledgers)["write_entry"]
+
+        def fail(*given: object, **said: object) -> None:
+            write(*given, **said)
             raise RuntimeError("no more power")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "_number_within", fail)
+            patch.setattr(ledgers, "write_entry", fail)
             with pytest.raises(RuntimeError):
                 store.ledger(study.id).record(lease, make_training(), 1, TrialState.FAILED, error="why")
         assert rows(url) == before

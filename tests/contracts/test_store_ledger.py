@@ -3,6 +3,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -16,6 +17,7 @@ from taskgraft.search.store.urls import parse_url
 from taskgraft.search.study.lease import Lease
 from taskgraft.search.study.study import Study
 from taskgraft.search.study.trial import Training, TrialState
+from taskgraft.space.tree import BranchTree
 from tests.contracts.store_workers import CONTEXT, die_while_recording, record_for_ever
 from tests.search.store.samples import TASKS, lease_of, make_measurement, make_spec, make_study, make_training, record
 
@@ -52,13 +54,13 @@ def assert_equal(found: Measurement | None, expected: Measurement) -> None:
             )
 
 
-def open_with_optuna(url: str, study: Study) -> list[optuna.trial.FrozenTrial]:
+def open_with_optuna(url: str, study: Study, part: str = "") -> list[optuna.trial.FrozenTrial]:
     """The trials as any program that uses Optuna reads them."""
     storage = optuna.storages.RDBStorage(
         parse_url(url).render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     )
     try:
-        return optuna.load_study(study_name=f"taskgraft/{study.id}", storage=storage).get_trials()
+        return optuna.load_study(study_name=f"study/{study.id}{part}", storage=storage).get_trials()
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -111,7 +113,7 @@ class TestRecord:
         complete(ledger, lease, make_training(0))
         (entry,) = open_with_optuna(url, study)
         storage = optuna.storages.RDBStorage(parse_url(url).render_as_string(hide_password=False))
-        storage.create_new_trial(storage.get_study_id_from_name(f"taskgraft/{study.id}"), entry)
+        storage.create_new_trial(storage.get_study_id_from_name(f"study/{study.id}"), entry)
         storage.engine.dispose()
         complete(ledger, lease, make_training(1))
         assert [(trial.number, trial.training.repeat) for trial in ledger.trials()] == [(0, 0), (2, 1)]
@@ -182,19 +184,54 @@ class TestOptunaSide:
         ledger.record(lease, make_training(3), 9, TrialState.FAILED, error="why")
         entries = open_with_optuna(url, study)
         assert [entry.params for entry in entries] == [
-            {"task_a": "age", "task_b": None, "depth": 8, "repeat": 0, "seed": 7},
             {"task_a": "age", "task_b": "gender", "depth": 5, "repeat": 1, "seed": 7},
             {"task_a": None, "task_b": None, "depth": 6, "repeat": 2, "seed": 7},
             {"task_a": "age", "task_b": "gender", "depth": 5, "repeat": 3, "seed": 9},
         ]
-        assert [entry.values for entry in entries] == [[0.0], [0.0125], [0.5], None]
-        assert [entry.state for entry in entries] == [OptunaState.COMPLETE] * 3 + [OptunaState.FAIL]
-        assert entries[1].user_attrs["worker"] == "host:1234"
-        assert entries[1].user_attrs["key"] == make_training(1).key
-        assert entries[3].user_attrs["error"] == "why"
-        duration = entries[1].duration
+        assert [entry.values for entry in entries] == [[0.0125], [0.5], None]
+        assert [entry.state for entry in entries] == [OptunaState.COMPLETE] * 2 + [OptunaState.FAIL]
+        assert [entry.intermediate_values for entry in entries] == [{100: 0.5, 200: 0.75}] * 2 + [{}]
+        assert entries[0].user_attrs == {
+            "trial": 1,
+            "kind": "pair",
+            "tasks": "age, gender",
+            "metric of age": 0.875,
+            "metric of gender": 0.890625,
+            "steps": 300,
+            "best_step": 250,
+            "stopped_early": False,
+            "seconds": 12.5,
+            "worker": "host:1234",
+        }
+        assert entries[2].user_attrs["error"] == "why"
+        duration = entries[0].duration
         assert duration is not None
         assert duration.total_seconds() == pytest.approx(12.5)
+
+    def test_what_has_no_reduction_lies_apart(self, url: str, study: Study, ledger: Ledger, lease: Lease) -> None:
+        trunk = Training(BranchTree.flat(TASKS, 8, 8), is_trunk=True)
+        for training in (make_training(0, ("age",), 8), trunk, make_training(), make_training(1, ("age",), 8)):
+            complete(ledger, lease, training, 0.25)
+        assert [trial.number for trial in ledger.trials()] == [0, 1, 2, 3]
+        (pair,) = open_with_optuna(url, study)
+        assert (pair.value, pair.user_attrs["trial"]) == (0.25, 2)
+        apart = open_with_optuna(url, study, "/baselines")
+        assert [(entry.user_attrs["trial"], entry.user_attrs["kind"]) for entry in apart] == [
+            (0, "baseline"),
+            (1, "trunk"),
+            (3, "baseline"),
+        ]
+        assert [entry.value for entry in apart] == [0.875, 0.890625, 0.875]
+
+    def test_curves_have_no_point_that_is_not_finite(
+        self, url: str, study: Study, ledger: Ledger, lease: Lease
+    ) -> None:
+        curve = ({"step": 1.0, "age": float("nan")}, {"step": 2.0, "age": 0.5, "gender": float("inf")}, {"step": 3.0})
+        measured = replace(make_measurement(), curve=curve)
+        ledger.record(lease, make_training(), 7, TrialState.COMPLETE, measured)
+        (entry,) = open_with_optuna(url, study)
+        assert entry.intermediate_values == {2: 0.5}
+        assert str((ledger.trials()[0].measurement or measured).curve) == str(curve)
 
     def test_a_study_of_one_task(self, store: Store) -> None:
         study, _ = store.create_study(make_spec(tasks=("age",)))
@@ -202,7 +239,9 @@ class TestOptunaSide:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("moment", ["INSERT INTO trials", "INSERT INTO trial_user", "UPDATE trials", "COMMIT"])
+    @pytest.mark.parametrize(
+        "moment", ["INSERT INTO trials", "UPDATE trials", "INSERT INTO trial_user", "INSERT INTO trial_inter", "COMMIT"]
+    )
     def test_inside_a_record_it_leaves_nothing_of_it(self, url: str, store: Store, study: Study, moment: str) -> None:
         process = CONTEXT.Process(target=die_while_recording, args=(url, study.id, 2, moment))
         process.start()

@@ -96,7 +96,7 @@ def test_a_training_that_was_recorded_twice_is_shown_once(url: str, store: Store
     study = make_study(store)
     record(store, study.id, make_training(0))
     storage = optuna.storages.RDBStorage(parse_url(url).render_as_string(hide_password=False))
-    number = storage.get_study_id_from_name(f"taskgraft/{study.id}")
+    number = storage.get_study_id_from_name(f"study/{study.id}")
     storage.create_new_trial(number, storage.get_all_trials(number)[0])
     storage.remove_session()
     storage.engine.dispose()

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
+from optuna.trial import create_trial
 from sqlalchemy import Connection, MetaData, create_engine, text
 
 from taskgraft.search.store import Store
@@ -75,7 +76,10 @@ def write_trials(url: str) -> None:
     number = storage.create_new_study([StudyDirection.MINIMIZE], f"taskgraft/{STUDIES[State.RUNNING]}")
     for seed in (1, 2):
         trial = Trial(0, make_training(), seed, TrialState.COMPLETE, make_measurement())
-        storage.create_new_trial(number, to_entry(trial, TASKS, None))
+        new = to_entry(trial, TASKS, None)
+        said = {"key": trial.training.key, "measurement": make_measurement().to_json(), "worker": "host:1234"}
+        old = create_trial(value=0.0, params=new.params, distributions=new.distributions, user_attrs=said)
+        storage.create_new_trial(number, old)
     storage.remove_session()
     storage.engine.dispose()
 
@@ -125,10 +129,22 @@ def test_what_was_there_is_there(store: Store, revision: str) -> None:
     assert store.get_study(STUDIES[State.FAILED]).reason == "of old"
     (trial,) = store.ledger(STUDIES[State.RUNNING]).trials()
     assert (trial.number, trial.seed, trial.training) == (0, 1, make_training())
+    (item,) = store.trials.page(STUDIES[State.RUNNING]).items
+    assert (item.number, item.training) == (0, make_training())
+    alone, _ = store.trials.get(STUDIES[State.RUNNING], 0)
+    assert trial.measurement
+    assert alone.measurement
+    assert alone.measurement.to_json() == trial.measurement.to_json() == make_measurement().to_json()
     if revision >= "0002":
         assert store.datasets.get("zoo", 1).state is DatasetState.CHECKING
     if revision >= "0003":
         assert [kept.study_id for kept in store.trainings.find(DIGEST)] == [STUDIES[State.SUCCEEDED]]
+
+
+def test_optunas_studies_have_the_names_of_ours(store: Store) -> None:
+    with store._database.begin() as connection:
+        names = connection.execute(text("SELECT study_name FROM studies")).scalars().all()
+    assert names == [f"{State.RUNNING}/{STUDIES[State.RUNNING]}"]
 
 
 def test_a_study_that_ran_goes_on_under_the_first_epoch(store: Store) -> None:

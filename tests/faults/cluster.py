@@ -141,8 +141,8 @@ def repeated_trainings(database: str) -> list[Any]:
     """Return what is recorded twice in one study: of Optuna's rows, where a second writer would leave one."""
     engine = create_engine(parse_url(database))
     query = (
-        "SELECT trials.study_id, value_json FROM trials JOIN trial_user_attributes USING (trial_id) "
-        "WHERE key = 'key' GROUP BY 1, 2 HAVING count(*) > 1"
+        "SELECT trials.study_id, value_json FROM trials JOIN trial_system_attributes USING (trial_id) "
+        "WHERE key = 'taskgraft:key' GROUP BY 1, 2 HAVING count(*) > 1"
     )
     with engine.connect() as connection:
         found = list(connection.execute(text(query)))

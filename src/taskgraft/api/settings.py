@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -13,6 +13,7 @@ from taskgraft.evaluators.datasets.archive import Limits
 from taskgraft.logs import TEXT, check_format
 from taskgraft.search.store import sqlite_url
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
+from taskgraft.search.study.tracking import Tracking
 
 PREFIX = "TASKGRAFT_"
 _PORTS = range(65_536)
@@ -34,14 +35,15 @@ class Settings:
     ``cores`` of this machine, by default all that it may use. At most ``train_ahead`` models are trained at once, on
     free cores, before a study asks for them. Manifests below the folders ``datasets_root`` may be registered. An upload
     has at most ``upload_bytes`` and ``upload_files``, and unpacks to at most ``upload_expanded`` bytes. Lines of
-    the log have the form ``log_format``, "text" or "json".
+    the log have the form ``log_format``, "text" or "json". Finished studies are logged to the tracking URI ``mlflow``.
 
     Besides its own address the service goes by the names ``allowed_hosts``, each with or without a port. It holds at
     most ``connections``. A client has ``head_seconds`` to say what it asks for, ``body_seconds`` for a body (and more
     if that is large), and ``answer_seconds`` to take the next part of an answer.
 
     Raises:
-        InvalidInput: an invalid port, number, limit, host or format, or a root that is not a folder.
+        InvalidInput: an invalid port, number, limit, host, format or tracking URI, a root that is not a folder, or an
+            MLflow that is not installed.
     """
 
     data_dir: Path = Path("taskgraft-data")
@@ -61,6 +63,7 @@ class Settings:
     body_seconds: float = 20
     answer_seconds: float = 60
     log_format: str = TEXT
+    mlflow: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         faults = []
@@ -75,10 +78,11 @@ class Settings:
         faults += [Fault("allowed_hosts", f"{_HOST_RULE}; got {host!r:.80}") for host in self._strange_hosts()]
         strays = [root for root in self.datasets_root if not root.is_dir()]
         faults += [Fault("datasets_root", f"a root is a folder; got {str(root)!r}") for root in strays]
-        try:
-            self.machines  # noqa: B018  # it checks itself
-        except InvalidInput as error:
-            faults += error.faults
+        for check_itself in (lambda: self.machines, lambda: self.tracking):
+            try:
+                check_itself()
+            except InvalidInput as error:
+                faults += error.faults
         try:
             check_format("log_format", self.log_format)
         except InvalidInput as error:
@@ -89,6 +93,8 @@ class Settings:
         object.__setattr__(self, "data_dir", Path(self.data_dir).absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "taskgraft.db"))
+        if self.mlflow and self.mlflow == self.database_url:
+            raise InvalidInput.at("mlflow", "MLflow needs a database of its own")
 
     def _strange_hosts(self) -> list[str]:
         return [host for host in self.allowed_hosts if not _HOST.fullmatch(host)]
@@ -97,6 +103,11 @@ class Settings:
     def machines(self) -> Machines:
         """Where trainings run."""
         return Machines(self.ray_address, self.cores, self.train_ahead)
+
+    @property
+    def tracking(self) -> Tracking | None:
+        """Where finished studies are logged, if anywhere."""
+        return Tracking(self.mlflow) if self.mlflow else None
 
     @property
     def limits(self) -> Limits:

@@ -17,7 +17,7 @@ import pytest
 from taskgraft.errors import InvalidInput, TaskgraftError, Unavailable
 from taskgraft.search.store import DatabaseAway, Store, sqlite_url
 from taskgraft.search.study.trial import TrialState
-from tests.search.store.samples import lease_of, make_measurement, make_spec, make_study, make_training, record
+from tests.search.store.samples import lease_of, make_measurement, make_study, make_training, record
 
 SECRET = "s3cret-pass"
 
@@ -173,25 +173,3 @@ def test_the_file_has_a_write_ahead_log_and_checks_foreign_keys(path: Path) -> N
 def test_a_store_needs_neither_torch_nor_ray() -> None:
     code = "import sys, taskgraft.search.store; sys.exit(bool({'torch', 'ray'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_optunas_dashboard_opens_the_file(path: Path) -> None:
-    dashboard = pytest.importorskip(
-        "optuna_dashboard", reason="optuna-dashboard (the dashboard extra) is not installed"
-    )
-    import httpx
-    import optuna
-
-    with Store(sqlite_url(path)) as store:
-        study, _ = store.create_study(make_spec())
-        record(store, study.id, value=0.25)
-    storage = optuna.storages.RDBStorage(sqlite_url(path))
-    transport = httpx.WSGITransport(app=dashboard.wsgi(storage))
-    with httpx.Client(transport=transport, base_url="http://dashboard") as client:
-        (summary,) = client.get("/api/studies").json()["study_summaries"]
-        assert summary["study_name"] == f"taskgraft/{study.id}"
-        (trial,) = client.get(f"/api/studies/{summary['study_id']}").json()["trials"]
-    storage.engine.dispose()
-    assert trial["state"] == "Complete"
-    assert trial["values"] == [0.25]
-    assert {one["name"]: one["param_external_value"] for one in trial["params"]}["task_b"] == "gender"

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Url = Annotated[str, typer.Option(help="The service.", envvar="TASKGRAFT_URL")]
 Token = Annotated[str | None, typer.Option(help="What the service asks for.", envvar="TASKGRAFT_TOKEN")]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(help="Log finished studies to this MLflow: sqlite:///FILE, postgresql://... or http://HOST."),
+]
 StudyId = Annotated[str, typer.Argument(help="A study's id.", metavar="ID")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -52,6 +56,7 @@ def serve(
         typer.Option(help="A name that the service goes by besides its address, as in Host; may be repeated."),
     ] = None,
     connections: Annotated[int | None, typer.Option(help="Connections at once, at most.")] = None,
+    mlflow: Mlflow = None,
     no_runner: Annotated[bool, typer.Option("--no-runner", help="Leave the work to runners elsewhere.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -77,6 +82,7 @@ def serve(
             "datasets_root": tuple(datasets_root) if datasets_root else None,
             "allowed_hosts": tuple(allowed_host) if allowed_host else None,
             "connections": connections,
+            "mlflow": mlflow,
         }
         serve_settings(_settings(given), on_ready=on_ready, with_runner=not no_runner)
 
@@ -87,6 +93,7 @@ def runner(
     cores: Cores = None,
     train_ahead: TrainAhead = None,
     data_dir: Annotated[Path | None, typer.Option(help="The folder that the service and all workers share.")] = None,
+    mlflow: Mlflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Work on what is posted to a service elsewhere (`serve --no-runner`). Variables as for `serve`."""
@@ -95,12 +102,14 @@ def runner(
 
     with errors_as_exit_codes(as_json):
         given = {"database_url": database_url, "ray_address": ray_address, "cores": cores, "data_dir": data_dir}
-        settings = _settings(given | {"train_ahead": train_ahead})
+        settings = _settings(given | {"train_ahead": train_ahead, "mlflow": mlflow})
         if as_json:
             Store(settings.database_url).close()  # what is said below is true then
             print_json({"data_dir": str(settings.data_dir), "ray_address": settings.ray_address})
             sys.stdout.flush()
-        run_until_stopped(settings.database_url, settings.data_dir, settings.machines, settings.log_format)
+        run_until_stopped(
+            settings.database_url, settings.data_dir, settings.machines, settings.log_format, settings.tracking
+        )
 
 
 def _settings(given: Mapping[str, Any]) -> "Settings":

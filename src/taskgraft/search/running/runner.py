@@ -24,8 +24,11 @@ from taskgraft.logs import FORMATS, TEXT, logging_as, set_up_logs
 from taskgraft.search.running.artifacts import feature_cache
 from taskgraft.search.running.checking import Checker
 from taskgraft.search.running.lease import LEASE_SECONDS
+from taskgraft.search.running.tracking.tracker import URI_VARIABLE, Tracker
 from taskgraft.search.store import Store
 from taskgraft.search.study.machines import THIS_MACHINE, Machines
+from taskgraft.search.study.states import State
+from taskgraft.search.study.tracking import Tracking
 
 if TYPE_CHECKING:
     from taskgraft.search.running.pipeline import StudyRun
@@ -40,7 +43,9 @@ _HEARTBEAT_SECONDS = 5.0
 class Runner:
     """Works on one study after the other until `stop`."""
 
-    def __init__(self, store: Store, data_dir: Path, machines: Machines = THIS_MACHINE) -> None:
+    def __init__(
+        self, store: Store, data_dir: Path, machines: Machines = THIS_MACHINE, tracker: Tracker | None = None
+    ) -> None:
         self._store = store
         self._data_dir = data_dir
         self._machines = machines
@@ -48,11 +53,13 @@ class Runner:
         self._run: StudyRun | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._checker = Checker(store, data_dir, self.owner)
+        self._tracker = tracker or Tracker(None, "", data_dir)
 
     def stop(self) -> None:
         """Let go of the current study (another runner may take it up) and end."""
         self._stopping.set()
         self._checker.stop()
+        self._tracker.stop()
         if self._run:
             self._run.lease.stop()
 
@@ -67,6 +74,7 @@ class Runner:
         for made in (corpora_dir(self._data_dir), feature_cache(self._data_dir)):
             sweep_unfinished(made)
         self._checker.start()
+        self._tracker.start()
         # What trains takes seconds to import. Datasets are checked meanwhile, and no study is held yet.
         with without_collector():
             import_module(_PIPELINE)
@@ -80,6 +88,7 @@ class Runner:
                 self._stopping.wait(_IDLE_SECONDS)
         alive.join()
         self._checker.join()
+        self._tracker.join()
 
     def _work_once(self) -> bool:
         held = self._store.acquire(self.owner, LEASE_SECONDS)
@@ -98,6 +107,8 @@ class Runner:
         self._run = None
         with logging_as(study=ended.id):
             _log.info("study %s: %s %s", ended.id, ended.state, ended.reason or "")
+        if ended.state is State.SUCCEEDED:
+            self._tracker.add(ended.id, held.lease.epoch)
         keep_tradeoff(self._store, ended, self._stopping.is_set)
         return True
 
@@ -116,16 +127,23 @@ class Runner:
 
 
 def run_until_stopped(
-    database_url: str, data_dir: Path, machines: Machines = THIS_MACHINE, log_format: str = TEXT
+    database_url: str,
+    data_dir: Path,
+    machines: Machines = THIS_MACHINE,
+    log_format: str = TEXT,
+    tracking: Tracking | None = None,
 ) -> None:
-    """Run studies until SIGTERM or SIGINT. Only the main thread of a process may call this.
+    """Run studies until SIGTERM or SIGINT, and log finished ones if asked to.
+
+    Only the main thread of a process may call this.
 
     Raises:
         Unavailable: the database does not answer when the runner starts.
     """
     set_up_logs(log_format)
     with Store(database_url) as store:
-        runner = Runner(store, data_dir.absolute(), machines)
+        tracker = Tracker(tracking, database_url, data_dir.absolute())
+        runner = Runner(store, data_dir.absolute(), machines, tracker)
 
         def stop(number: int, frame: FrameType | None) -> None:
             runner.stop()
@@ -149,7 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a database URL is required: --database-url or TASKGRAFT_DATABASE_URL")
     try:
         machines = Machines(options.ray_address, options.cores, options.train_ahead)
-        run_until_stopped(options.database_url, options.data_dir, machines, options.log_format)
+        tracking = Tracking(uri) if (uri := os.environ.get(URI_VARIABLE)) else None
+        run_until_stopped(options.database_url, options.data_dir, machines, options.log_format, tracking)
     except TaskgraftError as error:
         _log.error("%s", error)
         return 1

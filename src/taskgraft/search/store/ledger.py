@@ -2,24 +2,25 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 from taskgraft.evaluators.measurement import Measurement
-from taskgraft.search.store.database import Database, optuna_within
-from taskgraft.search.store.entries import to_entry
+from taskgraft.search.store.database import Database
+from taskgraft.search.store.entries import NUMBER, is_reference, to_entry
+from taskgraft.search.store.entry_rows import write_entry
 from taskgraft.search.store.holding import hold
-from taskgraft.search.store.optuna_tables import optuna_name
+from taskgraft.search.store.optuna_tables import is_left_of, optuna_studies
 from taskgraft.search.store.rows import no_study
 from taskgraft.search.store.tables import trials as notes
-from taskgraft.search.store.trial_rows import read_after
+from taskgraft.search.store.trial_rows import find_optuna_studies, read_after
 from taskgraft.search.study.lease import Lease
+from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.trial import Training, Trial, TrialState
 
 
@@ -32,14 +33,15 @@ class Ledger:
     fails.
     """
 
-    def __init__(self, database: Database, study_id: str, tasks: Sequence[str]) -> None:
+    def __init__(self, database: Database, study_id: str, spec: StudySpec) -> None:
         self._database = database
         self._study_id = study_id
-        self._tasks = tuple(tasks)
+        self._spec = spec
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._known: dict[str, Trial] = {}
         self._last_row = -1
+        self._next_number = 0
 
     def record(
         self,
@@ -55,7 +57,7 @@ class Ledger:
     ) -> Trial:
         """Keep how a training ended; one that is there already stays as it is and is returned.
 
-        ``value`` is what dashboards draw: the accuracy reduction, 0 if there is none.
+        ``value`` is what dashboards draw: the accuracy reduction. Of a training that has none, they draw its metric.
         ``taken_over_from`` is the study that the measurement comes from, if it is not this one.
 
         Raises:
@@ -68,9 +70,9 @@ class Ledger:
         if lease.study_id != self._study_id:
             raise ValueError(f"the lease is one of study {lease.study_id}, not {self._study_id}")
         trial = Trial(0, training, seed, state, measurement, error, taken_over_from)
-        entry = to_entry(trial, self._tasks, value)
+        entry = to_entry(trial, self._spec.task_names, value)
         with self._writing:
-            self._write(lease, training.key, entry)
+            self._write(lease, training, entry)
             try:
                 return self._read()[training.key]
             except KeyError:
@@ -84,13 +86,15 @@ class Ledger:
         """Return how many trials there are."""
         return len(self._read())
 
-    def _write(self, lease: Lease, key: str, entry: FrozenTrial) -> None:
+    def _write(self, lease: Lease, training: Training, entry: FrozenTrial) -> None:
         with self._database.begin() as connection:
             hold(connection, lease)
-            is_first = connection.execute(self._note_of(key)).one_or_none() is not None
-            if is_first and key not in self._read():  # it may be there without a note from before there were notes
-                joined = optuna_within(connection)
-                joined.create_new_trial(self._number_within(joined), entry)
+            is_first = connection.execute(self._note_of(training.key)).one_or_none() is not None
+            if (
+                is_first and training.key not in self._read()
+            ):  # it may be there without a note from before there were notes
+                entry.user_attrs[NUMBER] = self._next_number  # nobody else writes meanwhile
+                write_entry(connection, self._study_id, self._spec, entry, apart=is_reference(training))
 
     def _note_of(self, key: str) -> ReturningInsert[Any]:
         """Return what notes that a training is recorded; it returns no row if that was noted before."""
@@ -99,41 +103,23 @@ class Ledger:
         statement: ReturningInsert[Any] = insert.values(values).on_conflict_do_nothing().returning(notes.c.digest)
         return statement
 
-    def _number_within(self, joined: RDBStorage) -> int:
-        """Return the number of Optuna's study, which is created with the first trial."""
-        try:
-            return joined.get_study_id_from_name(optuna_name(self._study_id))
-        except KeyError:
-            return joined.create_new_study([StudyDirection.MINIMIZE], optuna_name(self._study_id))
-
     def _read(self) -> Mapping[str, Trial]:
         """Return all trials by key. Known ones are not read again, since a recorded trial never changes."""
-        with self._reading, self._database.errors():
+        with self._reading, self._database.begin() as connection:
             # Looked up each time: SQLite gives a deleted study's number to the next one.
-            number = _find(self._database, self._study_id)
-            if number is None:
+            if not find_optuna_studies(connection, self._study_id):
                 return {}
-            with self._database.begin() as connection:
-                for row, trial in read_after(connection, number, self._last_row):
-                    self._known.setdefault(trial.training.key, trial)
-                    self._last_row = row
+            for row, trial in read_after(connection, self._study_id, self._last_row, self._next_number):
+                self._known.setdefault(trial.training.key, trial)
+                self._last_row, self._next_number = row, trial.number + 1
             return dict(self._known)
 
 
 def delete_ledger(database: Database, study_id: str) -> bool:
-    """Delete all trials of a study; return whether there was a ledger."""
-    number = _find(database, study_id)
-    if number is None:
-        return False
-    with database.errors():
-        database.optuna.delete_study(number)
-    return True
-
-
-def _find(database: Database, study_id: str) -> int | None:
-    """Return the number of Optuna's study; None if nothing was recorded yet."""
-    with database.errors():
-        try:
-            return database.optuna.get_study_id_from_name(optuna_name(study_id))
-        except KeyError:
-            return None
+    """Delete all trials of a study, which may be gone itself; return whether there was a ledger."""
+    with database.begin() as connection:
+        numbers = connection.execute(select(optuna_studies.c.study_id).where(is_left_of(study_id))).scalars().all()
+    for number in numbers:
+        with database.errors():
+            database.optuna.delete_study(number)
+    return bool(numbers)

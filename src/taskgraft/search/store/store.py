@@ -79,9 +79,9 @@ class Store(RunnerTable):
         Raises:
             NotFound: there is no such study.
         """
-        tasks = self.get_study(study_id).spec.task_names
+        spec = self.get_study(study_id).spec
         with self._ledgers_change:
-            ledger = self._ledgers.pop(study_id, None) or Ledger(self._database, study_id, tasks)
+            ledger = self._ledgers.pop(study_id, None) or Ledger(self._database, study_id, spec)
             self._ledgers[study_id] = ledger
             while len(self._ledgers) > self._ledgers_kept:
                 del self._ledgers[next(iter(self._ledgers))]

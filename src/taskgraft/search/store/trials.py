@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from taskgraft.errors import InvalidInput, NotFound
 from taskgraft.search.store.database import Database
-from taskgraft.search.store.trial_rows import TrialKey, find_optuna_study, read_keys, read_trials
+from taskgraft.search.store.trial_rows import TrialKey, find_optuna_studies, read_keys, read_trials
 from taskgraft.search.study.trial import Training, Trial
 
 MAX_PAGE = 500
@@ -40,13 +40,19 @@ class _Located:
     rows: Sequence[int]
     baselines: Baselines
 
+    def places(self, start: int, end: int) -> Sequence[tuple[int, int]]:
+        """Return rows and numbers of some trials."""
+        return list(zip(self.rows[start:end], self.numbers[start:end], strict=True))
+
 
 @dataclass(slots=True)
 class _Known:
     """What is known of one ledger: where its trials are. It only grows, since a recorded trial never changes."""
 
-    optuna_study: int
+    study_id: str
+    optuna_studies: frozenset[int]
     last_row: int = -1
+    next_number: int = 0
     numbers: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     keys: set[bytes] = field(default_factory=set)
@@ -56,8 +62,8 @@ class _Known:
     def catch_up(self, connection: Connection) -> None:
         """Learn of the trials that were recorded since; if one training was recorded twice, the first one counts."""
         alone: list[TrialKey] = []
-        for found in read_keys(connection, self.optuna_study, self.last_row):
-            self.last_row = found.row
+        for found in read_keys(connection, self.study_id, self.last_row, self.next_number):
+            self.last_row, self.next_number = found.row, found.number + 1
             digest = blake2b(found.key.encode(), digest_size=16).digest()
             if digest in self.keys:
                 continue
@@ -66,7 +72,7 @@ class _Known:
             self.rows.append(found.row)
             if len(json.loads(found.key)[0]["tasks"]) == 1:
                 alone.append(found)
-        for trial in read_trials(connection, [found.row for found in alone], with_outcomes=False):
+        for trial in read_trials(connection, [(found.row, found.number) for found in alone], with_outcomes=False):
             if trial.measurement is not None and not trial.training.is_variant:
                 of_repeat = self.baselines.setdefault(_repeat_of(trial.training), {})
                 of_repeat.update(trial.measurement.metrics)
@@ -109,7 +115,7 @@ class TrialTable:
             raise InvalidInput.at("limit", f"1 to {MAX_PAGE} trials a page; got {limit}")
         known = self._locate(study_id)
         start = bisect_right(known.numbers, after)
-        items = self._read(study_id, known.rows[start : start + limit])
+        items = self._read(study_id, known.places(start, start + limit))
         has_more = len(known.rows) > start + limit
         return TrialPage(items, known.baselines, items[-1].number if has_more else None)
 
@@ -123,7 +129,7 @@ class TrialTable:
         place = bisect_right(known.numbers, number) - 1
         if place < 0 or known.numbers[place] != number:
             raise NotFound(f"study {study_id} has no trial {number}")
-        (trial,) = self._read(study_id, [known.rows[place]], with_outcomes=True)
+        (trial,) = self._read(study_id, known.places(place, place + 1), with_outcomes=True)
         return trial, known.baselines
 
     def _locate(self, study_id: str) -> "_Located":
@@ -132,21 +138,23 @@ class TrialTable:
             known = self._catch_up(connection, study_id)
             return known.located() if known else _Located((), (), {})
 
-    def _read(self, study_id: str, rows: Sequence[int], *, with_outcomes: bool = False) -> tuple[Trial, ...]:
+    def _read(
+        self, study_id: str, places: Sequence[tuple[int, int]], *, with_outcomes: bool = False
+    ) -> tuple[Trial, ...]:
         try:
             with self._database.begin() as connection:
-                return tuple(read_trials(connection, rows, with_outcomes=with_outcomes))
+                return tuple(read_trials(connection, places, with_outcomes=with_outcomes))
         except LookupError:
             raise NotFound(f"the trials of study {study_id} were deleted at this moment") from None
 
     def _catch_up(self, connection: Connection, study_id: str) -> _Known | None:
         """Return what is known of the ledger, up to date; None if there is none."""
-        number = find_optuna_study(connection, study_id)  # SQLite gives the number of a deleted study to another one
+        numbers = find_optuna_studies(connection, study_id)  # SQLite gives those of a deleted study to another one
         known = self._known.pop(study_id, None)
-        if number is None:
+        if not numbers:
             return None
-        if known is None or known.optuna_study != number:
-            known = _Known(number)
+        if known is None or known.optuna_studies != numbers:
+            known = _Known(study_id, numbers)
         try:
             known.catch_up(connection)
         except LookupError:  # the study was deleted at this moment

@@ -1,0 +1,1 @@
+"""Logging finished studies to MLflow, in a process beside the runner."""
