@@ -36,7 +36,7 @@ NOT_RUN = {
     "demo.md": "five studies of minutes each: tests/api/cli/test_cli_demo.py runs a short one",
     "recorded.md": "a study of 12 minutes and more, on recordings that are not part of the repository",
     "deployment.md": "needs PostgreSQL, a cluster and Docker: tests/service/ starts the same roles as processes",
-    "dashboards.md": "both run until they are stopped; tests/contracts/test_store_dashboard.py starts the first one, "
+    "integrations.md": "both run until they are stopped; tests/contracts/test_store_dashboard.py starts the first one, "
     "tests/search/running/test_tracking.py what the second one starts",
 }
 """Pages whose commands the suite does not run as they stand, with the reason."""
