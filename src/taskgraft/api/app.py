@@ -73,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.shown_trees = {}
+    app.state.working = set()
     app.add_middleware(CompressPages)
     handlers.install(app)
     middleware.install(app, settings)

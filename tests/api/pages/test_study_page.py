@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from taskgraft.api.pages import reading
 from taskgraft.search.store.findings import TradeoffPoint
 from taskgraft.search.study.comparison_table import ComparisonTable, Refusal, Row, RowPart, RowTask
 from taskgraft.search.study.states import Stage, State
@@ -15,7 +16,7 @@ from taskgraft.space.matrix import Cell, ReductionMatrix
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
 from tests.api.conftest import LEASE, Api
-from tests.api.pages.browsing import page, text_of
+from tests.api.pages.browsing import SECONDS, page, text_of
 from tests.api.test_http_comparisons import finish
 from tests.search.results import RESULT
 from tests.search.store.samples import lease_of
@@ -25,8 +26,21 @@ MOST_BYTES = 60_000
 
 @pytest.fixture(scope="module")
 def succeeded(api: Api) -> str:
-    """A study that has succeeded: matrix and trade-off are worked out once."""
-    return finish(api)
+    """A study that has succeeded, whose matrix and trade-off were worked out."""
+    study_id = finish(api)
+    assert api.http.get(f"/v1/studies/{study_id}/matrix", timeout=SECONDS).status_code == 200
+    return study_id
+
+
+def test_a_page_does_not_wait_for_a_matrix_that_is_worked_out(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    study_id = finish(api, name="soon")
+    monkeypatch.setattr(reading, "_SOON", 0.0)
+    html = page(api, f"/studies/{study_id}")
+    assert "it is being worked out, and comes by itself" in text_of(html)
+    assert "data-poll" in html
+    assert api.http.get(f"/v1/studies/{study_id}/matrix", timeout=SECONDS).status_code == 200
+    monkeypatch.undo()
+    assert '<table class="matrix"' in page(api, f"/studies/{study_id}")
 
 
 def test_a_sentence_says_result_and_verdict(api: Api, succeeded: str) -> None:
@@ -248,6 +262,7 @@ def test_twenty_tasks_stay_below_sixty_kilobytes(api: Api) -> None:
     study_id = api.post(name="twenty", tasks=tasks, depths=[4, 5, 6, 7, 8])
     held = api.run(study_id, Stage.PAIRS)
     names = held.spec.task_names
+    api.record(study_id, BranchTree.flat(names[:1], 8, 8), {names[0]: 80})
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
     cells = {
         pair: {

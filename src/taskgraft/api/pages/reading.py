@@ -1,5 +1,6 @@
 """What pages read: the same functions that answer the public HTTP routes, and nothing below them."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -18,12 +19,15 @@ from taskgraft.errors import Conflict, InvalidInput, NotFound, Unavailable
 from taskgraft.search.store import Store
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Study
+from taskgraft.space.matrix import ReductionMatrix
 
 T = TypeVar("T")
 Tree = Mapping[str, Any]
 
 _PAST_PAIRS = frozenset(Stage) - {Stage.BASELINES, Stage.PAIRS}
 _TREES_KEPT = 64
+_SOON = 0.7
+"""Seconds that a page waits for what has to be worked out."""
 _PAGE = 500
 _RELATED = 50
 """Studies at other thresholds, and comparisons, that a page shows at most."""
@@ -45,6 +49,20 @@ async def attempt(answer: Awaitable[T]) -> Found[T]:
         return Found(problem=str(error))
 
 
+async def attempt_soon(answer: Awaitable[T], working: set[asyncio.Future[Any]]) -> Found[T]:
+    """Return what is awaited if that takes no longer than people wait; otherwise it goes on, and is one of ``working``.
+
+    A page that is asked for again later has it then.
+    """
+    task = asyncio.ensure_future(attempt(answer))
+    done, _ = await asyncio.wait({task}, timeout=_SOON)
+    if done:
+        return task.result()
+    working.add(task)
+    task.add_done_callback(working.discard)
+    return Found(problem="it is being worked out, and comes by itself")
+
+
 class Reader:
     """Reads one study for one request."""
 
@@ -57,8 +75,15 @@ class Reader:
         self._matrices: Matrices = state.matrices
         self._trees: dict[object, Tree] = state.shown_trees
 
+    async def matrix_soon(self) -> Found[MatrixView]:
+        """Return the reduction matrix, or that it is being worked out."""
+        return await attempt_soon(self.matrix(), self._request.app.state.working)
+
     async def matrix(self) -> MatrixView:
-        """Return the reduction matrix as far as it is known."""
+        """Return the reduction matrix as far as it is known; nothing has to be worked out before the first training."""
+        if not await self._trials():
+            spec = self._study.spec
+            return MatrixView.of(ReductionMatrix(spec.task_names, {}), spec.depths, 0)
         return MatrixView.model_validate_json(await self._matrices.body(self._study, "json"))
 
     async def tree(self, ar_threshold: float | None = None, *, explained: bool = True) -> Tree:
@@ -70,9 +95,10 @@ class Reader:
             Conflict: there is no tree yet.
         """
         study = self._study
-        if not study.state.is_final and study.stage not in _PAST_PAIRS:
-            raise Conflict("its pairs are still to be trained")
-        trials = await run_in_threadpool(self._store.trials.count, study.id)
+        if study.tree is None and study.stage not in _PAST_PAIRS:
+            left = "were not all trained" if study.state.is_final else "are still to be trained"
+            raise Conflict(f"its pairs {left}")
+        trials = await self._trials()
         key = (study.id, study.state, study.stage, trials, ar_threshold, explained)
         if key not in self._trees:
             self._trees[key] = await results.get_tree(
@@ -81,6 +107,9 @@ class Reader:
             while len(self._trees) > _TREES_KEPT:
                 del self._trees[next(iter(self._trees))]
         return self._trees[key]
+
+    async def _trials(self) -> int:
+        return await run_in_threadpool(self._store.trials.count, self._study.id)
 
     async def tradeoff(self) -> TradeoffView:
         """Return the trade-off.
@@ -106,7 +135,7 @@ class Reader:
 
     async def events(self, most: int = 10) -> list[Event]:
         """Return the last events, newest first; the stream of the HTTP API has them all."""
-        trials = await run_in_threadpool(self._store.trials.count, self._study.id)
+        trials = await self._trials()
         position = Position(trials - most) if trials > most else Position()
         batch = await run_in_threadpool(read_batch, self._store, self._study.id, position, self._study.spec.errors)
         return list(reversed(batch.events))[:most]

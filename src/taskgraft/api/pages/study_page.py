@@ -90,7 +90,7 @@ async def study_page(
 
 
 async def _search(reader: Reader, study: Study, at: str | None, *, why: bool) -> dict[str, Any]:
-    matrix, related = await asyncio.gather(attempt(reader.matrix()), reader.related())
+    matrix, related = await asyncio.gather(reader.matrix_soon(), reader.related())
     slider = await Slider.of(reader, study, related)
     asked = read_threshold(at, study.spec.ar_threshold)
     step = slider.steps.nearest(asked) if slider.steps else 0
