@@ -67,7 +67,9 @@ def test_a_tree_holds_from_its_threshold_on(threshold: float, size: int) -> None
 
 @given(st.lists(st.tuples(st.floats(0, 0.99), st.integers(0, 10**9)), max_size=80), st.none() | st.floats(0, 0.99))
 def test_any_tradeoff_makes_a_sound_picture(points: list[tuple[float, int]], mark: float | None) -> None:
-    read_picture(draw_tradeoff(tradeoff(*sorted(points)), mark=mark))
+    for narrow in (False, True):
+        svg = read_picture(draw_tradeoff(tradeoff(*sorted(points)), mark=mark, narrow=narrow))
+        assert float(svg.get("width", "inf")) <= (340 if narrow else 660)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))

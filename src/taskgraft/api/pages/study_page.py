@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from taskgraft.api.context import FilesDep, StudyDep
 from taskgraft.api.pages.matrix_table import MatrixTable
+from taskgraft.api.pages.pictured import BothForms, picture
 from taskgraft.api.pages.reading import Found, Reader, attempt
 from taskgraft.api.pages.rendering import render
 from taskgraft.api.pages.telling import Telling
@@ -22,7 +23,7 @@ from taskgraft.api.pages.threshold import (
     read_threshold,
     trained_trees,
 )
-from taskgraft.api.pages.tree_part import TreePart, picture
+from taskgraft.api.pages.tree_part import TreePart
 from taskgraft.api.pictures import draw_tradeoff
 from taskgraft.api.routes.files import list_artifacts
 from taskgraft.api.schemas import StudyView, SummaryView
@@ -118,14 +119,18 @@ async def _parts(
     at: AtThreshold | None = None
     if slider.steps and tree.value:
         at = at_threshold(slider.steps, step, tree.value, slider.trained, await reader.tree(), asked)
-    tradeoff = slider.tradeoff
     return {
         "at": at,
         "tree": await run_in_threadpool(TreePart.of, tree.value) if tree.value else None,
         "tree_problem": tree.problem,
-        "tradeoff": picture(draw_tradeoff(tradeoff, mark=here, verified=drawn(slider.trained))) if tradeoff else None,
+        "tradeoff": _draw_tradeoff(slider.tradeoff, here, slider.trained) if slider.tradeoff else None,
         "tradeoff_problem": slider.problem,
     }
+
+
+def _draw_tradeoff(tradeoff: TradeoffView, here: float, trained: Sequence[TrainedAt]) -> BothForms:
+    forms = [draw_tradeoff(tradeoff, mark=here, verified=drawn(trained), narrow=narrow) for narrow in (False, True)]
+    return BothForms(*map(picture, forms))
 
 
 async def _comparison(reader: Reader, view: StudyView) -> dict[str, Any]:

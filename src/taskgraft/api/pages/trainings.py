@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from taskgraft.api.artifacts import find
 from taskgraft.api.context import FilesDep, StudyDep
+from taskgraft.api.pages.pictured import picture
 from taskgraft.api.pages.reading import Reader
 from taskgraft.api.pages.rendering import render
-from taskgraft.api.pages.tree_part import picture
 from taskgraft.api.pictures import draw_confusion, draw_curves
 from taskgraft.api.schemas import StudyView, TrialView
 from taskgraft.api.trial_schemas import TrialDetail

@@ -1,11 +1,10 @@
-"""A tree on a page: its picture for wide and for narrow screens, and why tasks part, in words."""
+"""A tree on a page: its pictures, and why tasks part, in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from markupsafe import Markup
-
+from taskgraft.api.pages.pictured import BothForms, picture
 from taskgraft.api.pages.words import count
 from taskgraft.api.pictures import costs_of_form, draw_tree
 from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
@@ -15,8 +14,7 @@ from taskgraft.space.branching import describe_branching, describe_needed, descr
 class TreePart:
     """What a page shows of a tree; ``is_explained`` is false if nothing says why its tasks part."""
 
-    wide: Markup
-    narrow: Markup
+    pictures: BothForms
     reasons: tuple[str, ...]
     is_explained: bool
     unknown: str
@@ -30,8 +28,9 @@ class TreePart:
         costs = costs_of_form(document)
         unknown, needed = document.get("unknown"), document.get("trainings_needed")
         return cls(
-            wide=picture(draw_tree(document, costs=costs)),
-            narrow=picture(draw_tree(document, costs=costs, vertical=True)),
+            pictures=BothForms(
+                picture(draw_tree(document, costs=costs)), picture(draw_tree(document, costs=costs, vertical=True))
+            ),
             reasons=tuple(map(describe_branching, document.get("branchings", ()))),
             is_explained="branchings" in document,
             unknown=describe_unknown(unknown) if unknown else "",
@@ -53,8 +52,3 @@ def _cost(needed: Mapping[str, int]) -> str:
         return "no training: all of it is known"
     number = count(most, "training") if least == most else f"{least} to {count(most, 'training')}"
     return f"{number}, and more if it has to be repaired"
-
-
-def picture(svg: str) -> Markup:
-    """Return a picture as part of a page: whoever drew it has escaped its text."""
-    return Markup(svg)  # noqa: S704

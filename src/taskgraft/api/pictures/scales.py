@@ -28,22 +28,22 @@ def _step(least: float) -> float:
     return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
 
 
-def percent_ticks(high: float) -> list[float]:
+def percent_ticks(high: float, apart: float = 0.05) -> list[float]:
     """Return fractions for an axis from 0 to ``high`` on which small ones are spread (`root_place`).
+
+    From one to the next it is at least the part ``apart`` of the axis.
 
     >>> percent_ticks(0.28)
     [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
     """
     found = [0.0]
     for tick in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0):
-        if high / 100 < tick <= high and root_place(tick, high) - root_place(found[-1], high) >= _APART:
+        if high / 100 < tick <= high and root_place(tick, high) - root_place(found[-1], high) >= apart:
             found.append(tick)
     return found
 
 
 _DIGITS = 3
-_APART = 0.05
-"""Of the axis, from one tick to the next."""
 
 
 def root_place(value: float, high: float) -> float:
