@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "52c6201e41a5429f12494ca3c72f63b448529653ca6945e22199fd37cd9be846")
+PINNED = (2, "41fc67bec46f50dc7316dbd809dbb9733839ffdbe1424887b255c301028900d8")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

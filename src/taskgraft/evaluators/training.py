@@ -126,8 +126,7 @@ class Trainer:
         self._references = {name: references[name] for name in tree.tasks} if references else None
         self._names = {name: task.metric for name, task in self._tasks.items()}
         self._errors = lower_is_better(self._names)
-        self._stopping = stopping
-        self._schedule = schedule
+        self._stopping, self._schedule = stopping, schedule
         self._optimisation = schedule.optimisation
         self._precision = Precision.on(device)
         self._scaler = self._precision.scaler()
@@ -155,9 +154,8 @@ class Trainer:
         self._rate = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate_factor)
         looking = (data, tree.tasks, schedule.batch_size, seed, self._optimisation.learning_rate)
         self._lookaheads = LookaheadMeter(*looking) if with_lookaheads else None
-        self._step = 0
+        self._step, self._seconds = 0, 0.0
         self._verdict = Verdict.GO_ON
-        self._seconds = 0.0
         self._steps_before, self._seconds_before = 0, 0.0
         self._best = _Best(-np.inf, 0, {}, {}, b"")
         self._earlier: list[Checkpoint] = []

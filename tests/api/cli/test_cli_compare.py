@@ -124,6 +124,29 @@ def run_until_it_compares(folder: Path, arguments: list[str]) -> int:
     return running.returncode
 
 
+def check_rows(rows: dict[str, dict[str, Any]]) -> None:
+    """What each system costs beside the others."""
+    assert rows["independent"]["ar"] == 0.0
+    assert rows["tree"]["parameters"] < rows["flat-6"]["parameters"] < rows["independent"]["parameters"]
+    assert rows["hoa"]["trainings"] == 3 + 3 + 1
+    assert rows["soft"]["tasks"] == rows["tree"]["tasks"], "one training: the tree shares all blocks"
+    assert (rows["soft"]["system"], rows["dwa"]["system"]) == ("algorithms", "weightings")
+    assert rows["freeze-loud"]["parts"][0]["recipe"] == (
+        '{"algorithm":{"name":"freeze","order":["loud","pitch","shape"]}}'
+    )
+    assert rows["adversarial"]["parts"][0]["recipe"] == (
+        '{"algorithm":{"dataset":null,"name":"adversarial","nuisance":"room"}}'
+    )
+    assert rows["adversarial"]["parameters"] == rows["dwa"]["parameters"], "the label's head is not counted"
+    assert rows["freeze-loud"]["parameters"] == rows["dwa"]["parameters"] == rows["tree"]["parameters"]
+    assert rows["soft-sharing-l2"]["parameters"] == rows["independent"]["parameters"]
+    assert len(rows["soft-sharing-l2"]["parts"]) == 1, "columns are trained together"
+    assert rows["dwa"]["trainings"] == rows["freeze-loud"]["trainings"] == 3 + 1
+    for row in rows.values():
+        assert (row["nominal_parameters"], row["packed_bytes"]) == (row["parameters"], row["stored_bytes"])
+        assert 3.9 < row["stored_bytes"] / row["parameters"] < 4.3  # float32, and a few running statistics
+
+
 @pytest.mark.slow(25)
 @pytest.mark.usefixtures("one_ray")
 def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> None:
@@ -150,27 +173,9 @@ def test_a_comparison_is_interrupted_resumed_and_shown_again(folder: Path) -> No
     ]  # fmt: skip
     assert [refusal["system"] for refusal in document["comparison"]["refusals"]] == ["splits", "mean-teacher"]
     assert "nothing is split" in document["comparison"]["refusals"][0]["reason"]
-    assert rows["independent"]["ar"] == 0.0
-    assert rows["tree"]["parameters"] < rows["flat-6"]["parameters"] < rows["independent"]["parameters"]
-    assert rows["hoa"]["trainings"] == 3 + 3 + 1
-    assert rows["soft"]["tasks"] == rows["tree"]["tasks"], "one training: the tree shares all blocks"
-    assert (rows["soft"]["system"], rows["dwa"]["system"]) == ("algorithms", "weightings")
-    assert rows["freeze-loud"]["parts"][0]["recipe"] == (
-        '{"algorithm":{"name":"freeze","order":["loud","pitch","shape"]}}'
-    )
-    assert rows["adversarial"]["parts"][0]["recipe"] == (
-        '{"algorithm":{"dataset":null,"name":"adversarial","nuisance":"room"}}'
-    )
-    assert rows["adversarial"]["parameters"] == rows["dwa"]["parameters"], "the label's head is not counted"
+    check_rows(rows)
     baselines = [trial for trial in trials if len(trial.training.tasks) == 1]
     assert {trial.taken_over_from for trial in baselines} == {study.id}, "reading a label changes no other training"
-    assert rows["freeze-loud"]["parameters"] == rows["dwa"]["parameters"] == rows["tree"]["parameters"]
-    assert rows["soft-sharing-l2"]["parameters"] == rows["independent"]["parameters"]
-    assert len(rows["soft-sharing-l2"]["parts"]) == 1, "columns are trained together"
-    assert rows["dwa"]["trainings"] == rows["freeze-loud"]["trainings"] == 3 + 1
-    for row in rows.values():
-        assert (row["nominal_parameters"], row["packed_bytes"]) == (row["parameters"], row["stored_bytes"])
-        assert 3.9 < row["stored_bytes"] / row["parameters"] < 4.3  # float32, and a few running statistics
     files = Path(document["artifacts"])
     with (files / "comparison.csv").open() as table:
         lines = list(csv.reader(table))
