@@ -113,10 +113,9 @@ def write_json(page: Page, **more: Any) -> None:
 def watch_it_end(page: Page) -> None:
     """See progress move and cells fill in; the page is never loaded anew by hand."""
     expect(page.locator("h1")).to_contain_text("beeps")
-    progress, seen = page.locator("progress").first, set()
-    while page.locator("#standing .tag").first.inner_text() in {"queued", "running"}:
-        if progress.count():
-            seen.add(progress.get_attribute("value"))
+    standing, seen = page.locator("#standing"), set[str]()
+    while standing.locator(".tag").first.inner_text() in {"queued", "running"}:
+        seen.add(standing.inner_text())
         page.wait_for_timeout(200)
     assert len(seen) > 2, seen
     expect(page.locator("#slider")).to_be_visible(timeout=TRAINED)
