@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import pytest
@@ -173,6 +173,8 @@ def test_only_the_first_training_of_the_whole_group_measures_affinities(strategy
         training = decision.trainings[0]
         if len(training.tasks) > 1 and strategy.wants_affinities(training, spec, evidence):
             wanting.append(training)
+            repeated = replace(training, repeat=training.repeat + 1)  # may begin before the first one has ended
+            assert not strategy.wants_affinities(repeated, spec, evidence)
         evidence.add(finished(training, world.measure(training), evidence.facts.count))
     group = flat_tree(spec.task_names, max(DEPTHS), 8)
     assert Training(group) in evidence.facts.known

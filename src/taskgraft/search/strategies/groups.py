@@ -83,7 +83,7 @@ class GroupStrategy:
 
     def wants_affinities(self, training: Training, spec: StudySpec, evidence: Evidence) -> bool:
         """Return whether this is the first training of the whole group; its tasks are halved by what it shows."""
-        return training.tree == whole_group(spec, evidence) and not affinities(spec, evidence)
+        return tells_affinities(training, spec, evidence)
 
     def blamed_trees(
         self, pair: Pair, node: Node, of_pair: Sequence[BranchTree], broken: Sequence[BranchTree]
@@ -125,9 +125,22 @@ def affinities(spec: StudySpec, evidence: Evidence) -> Mapping[Pair, float]:
 
     A later training of the same model changes nothing: what was asked in an order keeps it.
     """
-    whole, known = whole_group(spec, evidence), evidence.facts.known
-    first = (evidence.training(whole, is_probe=True), evidence.training(whole)) if whole else ()
-    return next((known[training].affinities for training in first if training in known), {})
+    known = evidence.facts.known
+    return next((known[one].affinities for one in _first_of_all(spec, evidence) if one in known), {})
+
+
+def tells_affinities(training: Training, spec: StudySpec, evidence: Evidence) -> bool:
+    """Return whether a training is the first one of the whole group, of which `affinities` are not known yet.
+
+    Its repeats are not, even if one of them begins before it has ended.
+    """
+    return training in _first_of_all(spec, evidence) and not affinities(spec, evidence)
+
+
+def _first_of_all(spec: StudySpec, evidence: Evidence) -> Sequence[Training]:
+    """Return the two forms that the first training of the whole group has, if there is such a group."""
+    whole = whole_group(spec, evidence)
+    return (evidence.training(whole, is_probe=True), evidence.training(whole)) if whole else ()
 
 
 GROUPS = GroupStrategy()

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from taskgraft.search.evidence.evidence import Evidence
 from taskgraft.search.evidence.trees import side_by_side
-from taskgraft.search.strategies.groups import affinities, tasks_by_halvings, whole_group
+from taskgraft.search.strategies.groups import affinities, tasks_by_halvings, tells_affinities
 from taskgraft.search.strategies.protocol import Models, OpenCells, Questions
 from taskgraft.search.strategies.tree_search import Aim, Answer, State, most_trainings
 from taskgraft.search.study.spec import StudySpec
@@ -68,7 +68,7 @@ class TreeStrategy:
 
     def wants_affinities(self, training: Training, spec: StudySpec, evidence: Evidence) -> bool:
         """Return whether this is the first training of all tasks; what it shows tilts the belief who disturbs whom."""
-        return training.tree == whole_group(spec, evidence) and not affinities(spec, evidence)
+        return tells_affinities(training, spec, evidence)
 
     def blamed_trees(
         self, pair: Pair, node: Node, of_pair: Sequence[BranchTree], broken: Sequence[BranchTree]
