@@ -63,8 +63,13 @@ function colour(step) {
 
 if (slider) {
   slider.hidden = false;
-  slider.addEventListener("input", () => { if (find(".matrix")) colour(Number(slider.value)); move(false); });
-  slider.addEventListener("change", () => move(true));
+  let resting = 0;
+  slider.addEventListener("input", () => {
+    if (find(".matrix")) colour(Number(slider.value));
+    move(false);
+    clearTimeout(resting); // a key changes the slider at every step: reasons, which take longer, wait until it rests
+    resting = setTimeout(() => move(true), 500);
+  });
   if (find("#why")) move(true);
 }
 
