@@ -145,6 +145,7 @@ def move_the_slider(page: Page) -> None:
         expect(page.locator("#at-words")).to_have_attribute("data-step", slider.input_value())
         if train.count():
             break
+    expect(page.locator("#why")).to_have_count(0)  # the slider rests: the reasons have come, and nothing moves any more
     expect(train).to_be_visible()
     assert page.locator("#tree svg").first.inner_html() != before
 
