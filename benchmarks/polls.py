@@ -10,14 +10,11 @@ import http.client
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from benchmarks.serving import serving
 from benchmarks.studies import STUDIES
 from taskgraft.api.study_files import read_study
 
@@ -46,7 +44,8 @@ def main() -> None:
     options = _options()
     walls: dict[bool, list[float]] = {False: [], True: []}
     polls = _Polls()
-    with tempfile.TemporaryDirectory() as folder, _serving(Path(folder), options.database_url) as base:
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), options.database_url) as served:
+        base = served.url
         _run(base, _study(epochs=1), options, None)  # the corpus and its features are made once, and not timed
         for polled in (False, True) * options.repeats:
             walls[polled].append(_run(base, _study(options.epochs), options, polls if polled else None))
@@ -66,24 +65,6 @@ def _options() -> argparse.Namespace:
 def _study(epochs: int) -> dict[str, Any]:
     body = read_study(STUDIES["speech"]).to_plain()
     return {**body, "strategy": "groups", "training": {**body["training"], "epochs": epochs}}
-
-
-@contextmanager
-def _serving(data: Path, database_url: str | None) -> Iterator[str]:
-    """Start a service with a runner; it ends with the block."""
-    command = [sys.executable, "-m", "taskgraft", "serve", "--json", "--port", "0", "--data-dir", str(data)]
-    command += ["--database-url", database_url] if database_url else []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as service:
-        try:
-            document = ""
-            for line in service.stdout or ():
-                document += line
-                if line.startswith("}"):
-                    break
-            yield json.loads(document)["url"]
-        finally:
-            service.terminate()
-            service.wait(_TIMEOUT)
 
 
 def _run(base: str, spec: Mapping[str, Any], options: argparse.Namespace, polls: _Polls | None) -> float:

@@ -8,14 +8,11 @@ import argparse
 import json
 import multiprocessing
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ import numpy as np
 from sqlalchemy import create_engine, delete
 
 from benchmarks.filled_store import Filler, make_spec, sweep
+from benchmarks.serving import Served, serving
 from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.store import Store, sqlite_url
 from taskgraft.search.store.tables import matrices
@@ -42,15 +40,15 @@ def main() -> None:
         url = options.database_url or sqlite_url(Path(folder) / "taskgraft.db")
         figures: dict[str, Any] = {"studies": options.studies, "trials": options.trials}
         large, kept = _fill(url, options, figures)
-        with _serving(url, Path(folder)) as (service, base):
-            figures["one at a time"] = _sequential(base, large)
-            figures[f"{CLIENTS} x matrix, kept"] = _matrices(base, large)
+        with serving(Path(folder) / "data", url, "--no-runner") as served:
+            figures["one at a time"] = _sequential(served.url, large)
+            figures[f"{CLIENTS} x matrix, kept"] = _matrices(served.url, large)
         _forget(url, large)
-        with _serving(url, Path(folder)) as (service, base):
-            figures[f"{CLIENTS} x matrix, worked out"] = _matrices(base, large)
-        with _serving(url, Path(folder)) as (service, base):
+        with serving(Path(folder) / "data", url, "--no-runner") as served:
+            figures[f"{CLIENTS} x matrix, worked out"] = _matrices(served.url, large)
+        with serving(Path(folder) / "data", url, "--no-runner") as served:
             _forget(url, large)
-            figures["seconds from SIGTERM under load to the end"] = _stop_under_load(service, base, large)
+            figures["seconds from SIGTERM under load to the end"] = _stop_under_load(served, large)
         with Store(url) as store:
             store.findings.keep_matrix(large, kept[0], kept[1])
     print(json.dumps(figures) if options.json else _text(figures))
@@ -94,23 +92,6 @@ def _forget(url: str, study_id: str) -> None:
     with engine.begin() as connection:
         connection.execute(delete(matrices).where(matrices.c.study_id == study_id))
     engine.dispose()
-
-
-@contextmanager
-def _serving(url: str, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Start a service without a runner; it ends with the block."""
-    command = [sys.executable, "-m", "taskgraft", "serve", "--no-runner", "--json", "--port", "0"]
-    command += ["--data-dir", str(folder / "data"), "--database-url", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
-        try:
-            document = ""
-            for line in service.stdout or ():
-                document += line
-                if line.startswith("}"):
-                    break
-            yield service, json.loads(document)["url"]
-        finally:
-            service.kill()
 
 
 def _sequential(base: str, large: str) -> Mapping[str, Any]:
@@ -216,7 +197,7 @@ def _watch_health(base: str, begun: Any, over: Any, found: Any) -> None:
     found.put({**_spread(taken), "samples": len(taken)})
 
 
-def _stop_under_load(service: "subprocess.Popen[str]", base: str, large: str) -> float:
+def _stop_under_load(served: Served, large: str) -> float:
     """Stop the service while clients wait for a matrix and follow a study; return the seconds until it has ended."""
 
     def ask(path: str) -> None:
@@ -225,13 +206,13 @@ def _stop_under_load(service: "subprocess.Popen[str]", base: str, large: str) ->
         except httpx.HTTPError:
             return
 
-    with httpx.Client(base_url=base, timeout=_TIMEOUT) as http, ThreadPoolExecutor(CLIENTS) as pool:
+    with httpx.Client(base_url=served.url, timeout=_TIMEOUT) as http, ThreadPoolExecutor(CLIENTS) as pool:
         for place in range(CLIENTS):
             pool.submit(ask, "events" if place % 9 == 0 else "matrix")
         time.sleep(2.0)
         started = time.perf_counter()
-        service.terminate()
-        service.wait(_TIMEOUT)
+        served.process.terminate()
+        served.process.wait(_TIMEOUT)
         return time.perf_counter() - started
 
 

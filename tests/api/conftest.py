@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from taskgraft.api.app import create_app
 from taskgraft.api.connections import server_config
+from taskgraft.api.middleware import tokens
 from taskgraft.api.settings import Settings
 from taskgraft.evaluators.datasets.demo_speech import MANIFEST_NAME, RECIPE
 from taskgraft.evaluators.measurement import Measurement, Outcomes
@@ -26,6 +27,7 @@ from taskgraft.search.study.preparation import prepare, to_facts
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Study
+from taskgraft.search.study.token import Scope
 from taskgraft.search.study.trial import Training
 from taskgraft.space.tree import BranchTree
 from tests.search.store.samples import record
@@ -144,6 +146,17 @@ def serving(app: FastAPI) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def serving_with_tokens(settings: Settings) -> Iterator[Api]:
+    """A service that has tokens, which count at once: what they are is looked up for each request."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_KEPT_SECONDS", 0.0)
+        with serving(create_app(settings)) as url, Store(settings.database_url) as store:
+            store.tokens.create("first", Scope.ADMIN)
+            with httpx.Client(base_url=url) as http:
+                yield Api(url, http, store, settings)
 
 
 @pytest.fixture(scope="module")

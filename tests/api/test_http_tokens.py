@@ -6,16 +6,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from taskgraft.api.app import create_app
 from taskgraft.api.client import Client
-from taskgraft.api.middleware import tokens
 from taskgraft.api.middleware.tokens import OPEN
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Forbidden, NotAuthenticated, QuotaExceeded
-from taskgraft.search.store import Store
 from taskgraft.search.study.spec import StudySpec
 from taskgraft.search.study.token import Quota, Scope
-from tests.api.conftest import Api, body, serving
+from tests.api.conftest import Api, body, serving_with_tokens
 from tests.evaluators.datasets.zips import zip_of
 
 ZIP = {"Content-Type": "application/zip"}
@@ -25,13 +22,8 @@ UNKNOWN = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def api(settings: Settings) -> Iterator[Api]:
-    """A service of its own, whose tokens count at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_KEPT_SECONDS", 0.0)
-        with serving(create_app(settings)) as url, Store(settings.database_url) as store:
-            store.tokens.create("first", Scope.ADMIN)
-            with httpx.Client(base_url=url) as http:
-                yield Api(url, http, store, settings)
+    with serving_with_tokens(settings) as api:
+        yield api
 
 
 def bearer(api: Api, scope: Scope, quota: Quota | None = None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from taskgraft.api.connections import server_config
 from taskgraft.api.places import check_has_token, make_data_dir
 from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
+from taskgraft.evaluators.memory import keep_for_good
 from taskgraft.logs import set_up_logs
 from taskgraft.search.store import Store
 
@@ -139,6 +140,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        keep_for_good()  # each search through what was imported stopped all requests for an eighth of a second
         for listener in sockets or ():
             self._on_ready(_url(listener))
 

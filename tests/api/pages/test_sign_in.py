@@ -6,12 +6,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from taskgraft.api.app import create_app
-from taskgraft.api.middleware import tokens
 from taskgraft.api.settings import Settings
-from taskgraft.search.store import Store
 from taskgraft.search.study.token import Scope
-from tests.api.conftest import Api, body, serving
+from tests.api.conftest import Api, body, serving_with_tokens
 from tests.api.pages.browsing import HTML, text_of
 
 COOKIE = "taskgraft_token"
@@ -19,13 +16,8 @@ COOKIE = "taskgraft_token"
 
 @pytest.fixture(scope="module")
 def api(settings: Settings) -> Iterator[Api]:
-    """A service of its own that has tokens, which count at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_KEPT_SECONDS", 0.0)
-        with serving(create_app(settings)) as url, Store(settings.database_url) as store:
-            store.tokens.create("first", Scope.ADMIN)
-            with httpx.Client(base_url=url) as http:
-                yield Api(url, http, store, settings)
+    with serving_with_tokens(settings) as api:
+        yield api
 
 
 def sign_in(api: Api, scope: Scope = Scope.READ, **headers: str) -> httpx.Response:
