@@ -113,7 +113,7 @@ class ClipKind:
 
         if not bool((targets != MISSING).any()):
             return scores.sum() * 0.0
-        weights = torch.from_numpy(task.class_weights).to(scores.device)
+        weights = torch.tensor(task.class_weights, device=scores.device)
         return torch.nn.functional.cross_entropy(scores, targets, weights, ignore_index=MISSING)
 
     def outcomes(self, task: TaskData, said: Said) -> Outcomes:

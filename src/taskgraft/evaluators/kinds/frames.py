@@ -109,7 +109,7 @@ class FramesKind:
 
         if not bool((targets != MISSING).any()):
             return scores.sum() * 0.0
-        weights = torch.from_numpy(task.class_weights).to(scores.device)
+        weights = torch.tensor(task.class_weights, device=scores.device)
         weight = torch.where(targets == MISSING, 0.0, weights[targets.clamp_min(0)])
         truth = targets.clamp_min(0).float()
         losses = torch.nn.functional.binary_cross_entropy_with_logits(

@@ -25,9 +25,9 @@ from taskgraft.space.cost import tree_cost
 _LOOKS = 24
 """Decisions that are looked at before the rest is taken to be too unlikely."""
 _LEAST_CHANCE = 0.05
-"""Assumptions that are less likely are not followed."""
-_WORTH = 0.3
-"""Nothing is trained ahead that is less likely to be asked for; so both of two cores train for 9/10 of a search."""
+"""Assumptions that are less likely are not followed, so nothing less likely is trained ahead."""
+_LIKELY = 0.3
+"""What is asked for with this chance is planned for."""
 _MOST_BYTES = 512 * 2**20
 """Of the checkpoints of a training whose references are not known: all of them may have to be kept."""
 _BYTES_PER_WEIGHT = 4
@@ -63,19 +63,18 @@ class LookAhead:
         self._push(_Assumed(evidence))
 
     def best(self, under_way: Collection[Training]) -> Training | None:
-        """Return the training that is most likely asked for, and can be made ahead; None if none is likely enough."""
+        """Return the training that is most likely asked for, and can be made ahead; None if none is likely at all."""
         others = frozenset(under_way)
         while True:
             free = {one: chance for one, chance in self._chances.items() if self._is_free(one, others)}
             best = max(free, key=free.__getitem__, default=None)
-            chance = free[best] if best else _WORTH
-            if self._next_chance <= chance and not (best is None and self._next_chance == chance):
-                return best if chance >= _WORTH else None
+            if self._next_chance <= (free[best] if best else 0.0):
+                return best
             self._look()
 
     def likely(self) -> tuple[Training, ...]:
         """Return what is likely to be asked for, as far as it was looked."""
-        return tuple(training for training, chance in self._chances.items() if chance >= _WORTH)
+        return tuple(training for training, chance in self._chances.items() if chance >= _LIKELY)
 
     def chance(self, training: Training) -> float:
         """Return how likely a training is asked for, as far as it was looked; 0 if it is not likely at all."""
