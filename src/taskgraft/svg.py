@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+_UNPRINTABLE = re.compile(
+    r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
+)
+"""What XML 1.0 has no way to write, the control characters beside it, and those that turn the direction of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Colour:
@@ -84,8 +89,8 @@ def add_element(parent: ET.Element, tag: str, text: str | None = None, **attribu
 
 
 def printable(text: str) -> str:
-    """Return a text without control characters: XML has no way to write them, not even escaped."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    """Return a text without characters that XML can't write, not even escaped, or that turn the text around them."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def add_text(

@@ -184,6 +184,21 @@ def test_a_service_that_goes_away_is_missed_and_found_again(browser: Browser, tm
         page.close()
 
 
+def test_a_form_keeps_every_digit_of_what_nobody_changed(browser: Browser, tmp_path: Path) -> None:
+    """Trees are told apart by thresholds of 17 digits: a study that starts from another one must not round them."""
+    command = [*TASKGRAFT, "serve", "--no-runner", "--json", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    with running(command, tmp_path / "log") as service, watched(browser, read_json(service)["url"]) as page:
+        exact = {"ar_threshold": 0.012345679012345678, "budget": {"trials": None, "seconds": 100.0}}
+        tasks = [{"name": "who", "dataset": "demo-speech", "target": "gender"}]
+        study = page.request.post("/v1/studies", data={"name": "s", "tasks": tasks, **exact}).json()["id"]
+        page.goto(f"/new?from={study}")
+        page.get_by_label("Name of the study").fill("renamed")
+        page.get_by_label("Name of the study").blur()
+        made = json.loads(page.locator("#json").input_value())
+        assert made["name"] == "renamed"
+        assert {**exact, **made} == made
+
+
 def test_an_unknown_study_has_a_page(browser: Browser, base: str) -> None:
     context = browser.new_context(base_url=base)
     page = context.new_page()

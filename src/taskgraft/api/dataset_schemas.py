@@ -39,7 +39,10 @@ class DatasetView(BaseModel):
     state: DatasetState
     source: Literal["registered", "uploaded", "built-in"]
     progress: CheckProgress | None = Field(description="clips checked so far; null unless it is being checked")
-    bytes: int | None = Field(None, description="of an upload, unpacked; null if its files are not the service's own")
+    bytes: int | None = Field(
+        None,
+        description="of an upload, unpacked; null if it lies elsewhere, or came before sizes were kept",
+    )
     clips: int | None = Field(description="null, as all that follows is empty, until it was checked")
     splits: dict[Split, int] = Field({}, description="split: clips")
     columns: dict[str, dict[Split, dict[str, int]]] = Field(

@@ -24,6 +24,7 @@ from taskgraft.api.settings import Settings
 from taskgraft.errors import Unavailable
 from taskgraft.evaluators.memory import keep_for_good
 from taskgraft.logs import set_up_logs
+from taskgraft.search.running.tracking.tracker import URI_VARIABLE
 from taskgraft.search.store import Store
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None, 
         config = server_config(app, settings, log_config=None, log_level="warning")
         # Not among the arguments, which every user of the machine can read: it may hold a password.
         environment = {"TASKGRAFT_DATABASE_URL": settings.database_url, "TASKGRAFT_LOG_FORMAT": settings.log_format}
-        environment["TASKGRAFT_MLFLOW"] = settings.mlflow
+        environment[URI_VARIABLE] = settings.mlflow
         with RunnerProcess(runner_command(settings), environment) if with_runner else nullcontext():
             _Server(config, on_ready or (lambda _: None), partial(end_waits, app)).run(sockets=[listener])
 

@@ -3,7 +3,8 @@
 Written by `export`, read by `prediction`. No torch.
 """
 
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator, model_validator
 
@@ -26,6 +27,11 @@ MATRIX_PICTURE = "matrix.svg"
 INPUT = "waveform"
 """Name of the model's one input: float32 [clips, samples] in [-1, 1]."""
 PADDING = "zeros behind the end of a clip that is shorter than samples; longer clips are read in windows"
+
+
+def class_names(labels: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[str]]:
+    """Return the names of each task's classes, given what `LABELS` holds."""
+    return {task: found["labels"] for task, found in labels.items()}
 
 
 class _Value(BaseModel):

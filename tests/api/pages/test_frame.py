@@ -87,3 +87,9 @@ def test_pages_are_compressed_and_the_api_is_not(api: Api) -> None:
 def test_the_document_of_the_api_tells_nothing_of_pages(api: Api) -> None:
     paths = json.loads(api.http.get("/openapi.json").text)["paths"]
     assert all(path.startswith("/v1/") or path in ("/healthz", "/readyz", "/metrics") for path in paths)
+
+
+def test_a_long_problem_is_a_page_for_a_browser_that_takes_compressed_ones(api: Api) -> None:
+    path = "/" + "x" * 1_500
+    assert "All studies" in text_of(page(api, path, 404))
+    assert browse(api, path, **{"Accept-Encoding": "gzip"}).status_code == 404

@@ -1,5 +1,7 @@
 """The list of studies, and two side by side."""
 
+import html
+import re
 from dataclasses import replace
 
 import httpx
@@ -68,3 +70,10 @@ def test_the_api_filters_by_name_and_by_parent(api: Api, query: str) -> None:
     assert api.http.get("/v1/studies?name=%25").json()["items"] == []
     for nobody in (f"parent={made}", "parent=%00", "name=%00"):
         assert api.http.get(f"/v1/studies?{nobody}").json()["items"] == []
+
+
+def test_every_link_of_the_list_leads_to_a_page(api: Api, succeeded: str) -> None:
+    """An address with an empty cursor is refused, and was the one of every filter."""
+    for start in ("/", "/?state=queued", f"/?name=speaker&compare={succeeded}"):
+        for href in set(re.findall(r'<a[^>]* href="(/\?[^"]*)"', page(api, start))):
+            page(api, html.unescape(href))

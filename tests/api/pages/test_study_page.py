@@ -2,24 +2,30 @@
 
 import gzip
 import html as plain
+import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from taskgraft.api.pages import reading
+from taskgraft.api.pages.telling import Telling
+from taskgraft.api.pages.threshold import Steps
 from taskgraft.search.store.findings import TradeoffPoint
 from taskgraft.search.study.comparison_table import ComparisonTable, Refusal, Row, RowPart, RowTask
 from taskgraft.search.study.states import Stage, State
 from taskgraft.search.study.study import Progress, RunningTrial
+from taskgraft.search.study.trial import Training
 from taskgraft.space.document import tree_document
 from taskgraft.space.matrix import Cell, ReductionMatrix
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree
-from tests.api.conftest import LEASE, Api
+from tests.api.conftest import LEASE, Api, measurement
 from tests.api.pages.browsing import SECONDS, page, text_of
 from tests.api.test_http_comparisons import finish
 from tests.search.results import RESULT
-from tests.search.store.samples import lease_of
+from tests.search.store.samples import lease_of, record
 
 MOST_BYTES = 60_000
 
@@ -75,11 +81,15 @@ def test_the_matrix_has_the_deepest_depth_first_and_signs_beside_colours(api: Ap
 def test_the_slider_stops_where_the_tree_changes(api: Api, succeeded: str) -> None:
     html = page(api, f"/studies/{succeeded}")
     last = int(re.search(r'id="slider" min="0" max="(\d+)"', html)[1])  # type: ignore[index]
+    steps = json.loads(plain.unescape(re.search(r'data-thresholds="([^"]*)"', html)[1]))  # type: ignore[index]
     trade = api.http.get(f"/v1/studies/{succeeded}/tradeoff").json()["items"]
-    assert last >= len(trade) - 1
-    first, end = (text_of(page_part(api, f"/studies/{succeeded}/at?step={step}")) for step in (0, last))
-    assert first != end
-    assert "at most 0 %" in first
+    assert {point["ar_threshold"] for point in trade} <= set(steps)
+    assert steps == sorted(steps)
+    assert len(steps) == last + 1
+    shown = [page_part(api, f"/studies/{succeeded}/at?at={at}") for at in steps]
+    assert [re.search(r'data-step="(\d+)"', part)[1] for part in shown] == list(map(str, range(last + 1)))  # type: ignore[index]
+    assert shown[0] != shown[-1]
+    assert "at most 0 %" in text_of(shown[0])
 
 
 def page_part(api: Api, path: str) -> str:
@@ -93,12 +103,15 @@ def test_the_study_s_own_threshold_is_measured_and_others_are_predicted(api: Api
     assert "trained and measured" in own
     assert "Train and verify this tree" not in own
     assert "only predicted" in other
-    explained = text_of(page_part(api, f"/studies/{succeeded}/at?step=1&why=1"))
+    explained = text_of(page_part(api, f"/studies/{succeeded}/at?at=0.3&why=1"))
     assert "which takes over what this one has trained: it takes" in explained
     assert f'data-post="/v1/studies/{succeeded}/trees"' in other
 
 
-@pytest.mark.parametrize(("asked", "said"), [("7", "the nearest threshold"), ("-1", ""), ("x", ""), ("nan", "")])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("7", "the tree is the same: it does not change in between"), ("-1", ""), ("x", ""), ("nan", "")],
+)
 def test_a_threshold_that_cannot_be_gives_the_nearest(api: Api, succeeded: str, asked: str, said: str) -> None:
     assert said in text_of(page(api, f"/studies/{succeeded}?at={asked}"))
 
@@ -276,3 +289,32 @@ def test_twenty_tasks_stay_below_sixty_kilobytes(api: Api) -> None:
     html = page(api, f"/studies/{study_id}")
     assert html.count("/cell?") == 950
     assert len(gzip.compress(html.encode(), 6)) < MOST_BYTES
+
+
+def test_between_two_steps_the_tree_is_that_of_the_lower_one() -> None:
+    """The nearest step may accept more than was asked for."""
+    steps = Steps((0.0, 0.02, 0.032), ())
+    assert [steps.at(asked) for asked in (-1.0, 0.0, 0.019, 0.02, 0.031, 0.032, 1.0)] == [0, 0, 0, 1, 1, 2, 2]
+
+
+def test_trunks_are_no_trainings_of_a_pair(api: Api) -> None:
+    study_id = finish(api, name="trunks")
+    flat = BranchTree.flat(("gender", "word"), 8, 8)
+    record(api.store, study_id, Training(flat, 7, is_trunk=True), measurement({"gender": 70, "word": 70}))
+    words = text_of(page(api, f"/studies/{study_id}/cell?a=0&b=1&d=8"))
+    assert "AR 25.0 % on validation" in words
+    assert words.count(" on validation.") == 1
+
+
+def test_a_result_without_bounds_claims_none() -> None:
+    """Results of the first versions have no tasks, and nothing that says what they are verified for."""
+    old = replace(RESULT, tasks=(), verified_for=None)
+    assert Telling(SimpleNamespace(result=old)).verdict.endswith("whether it keeps what you accept.")  # type: ignore[arg-type]
+
+
+def test_what_is_said_beside_a_button_outlives_the_next_poll(api: Api) -> None:
+    html = page(api, f"/studies/{api.post(name='buttons')}")
+    moving, _, rest = html.partition('<div id="standing" data-live>')[2].partition('</div>\n<div class="row">')
+    buttons, _, below = rest.partition('<div id="further" data-live>')
+    assert "/cancel" in buttons
+    assert "data-post" not in moving + below.partition("</section>")[0]

@@ -3,16 +3,17 @@
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from taskgraft.api.client import Client
-from taskgraft.api.reports import PAGE, Contents, converters, gather, write_report
-from taskgraft.api.reports.from_folder import open_run
+from taskgraft.api.reports import PAGE, Contents, converters, default_folder, gather, write_report
+from taskgraft.api.reports.from_folder import _all, open_run
 from taskgraft.api.reports.from_service import ServiceSource
-from taskgraft.api.reports.words import headline
+from taskgraft.api.reports.words import headline, verdict
 from taskgraft.errors import Conflict, Unavailable
 from taskgraft.search.study.states import Stage, State
 from taskgraft.space.document import tree_document
@@ -174,3 +175,56 @@ def test_the_headline_has_the_figures(api: Api) -> None:
     words = headline(study)
     assert words.startswith(f"{result['parameters']:,} parameters answer 3 questions instead of")
     assert words.endswith("you accept 10.0\N{NO-BREAK SPACE}%.")
+
+
+def test_a_curve_stands_beside_the_baseline_of_its_own_repeat(api: Api) -> None:
+    study_id = api.post(repeats=2)
+    api.run(study_id, Stage.EXPORT)
+    for repeat in (0, 1):
+        for task in TASKS:
+            api.record(study_id, BranchTree.flat((task,), DEPTH, DEPTH), {task: 90 - repeat}, repeat)
+    pair = BranchTree.flat(TASKS[:2], 8, DEPTH)
+    api.record(study_id, pair, dict.fromkeys(TASKS[:2], 80), repeat=1)
+    with Client(api.url) as client:
+        found = gather(ServiceSource(client, study_id))
+    (detail,) = found.details
+    assert detail.repeat == 1
+    assert {one.repeat for one in found.references} == {1}
+    assert [one.tasks for one in found.references] == [(task,) for task in TASKS[:2]]
+    assert {one.repeat for one in found.baselines} == {0}
+
+
+@pytest.mark.parametrize("name", ["x/../../y", "..", "/etc/x", "a\\b", "a\0b"])
+def test_a_service_cannot_name_files_elsewhere(api: Api, tmp_path: Path, name: str) -> None:
+    study_id = finished(api)
+    with Client(api.url) as client:
+        found = gather(ServiceSource(client, study_id))
+    with pytest.raises(Unavailable, match="a name that no file can have"):
+        default_folder({**found.study, "name": name, "id": ""} if name != ".." else {"name": "../x", "id": "y"})
+    tasks = [{**task, "name": name} for task in found.study["spec"]["tasks"][:1]]
+    study = {**found.study, "spec": {**found.study["spec"], "tasks": tasks}}
+    named = found.baselines[0]
+    trial = named.model_copy(
+        update={"tasks": (name,), "confusion": {name: next(filter(None, named.confusion.values()))}}
+    )
+    odd = replace(found, study=study, details=(), references=(), baselines=(trial,))
+    if name == "..":  # the number before it makes a plain name of it
+        return
+    with pytest.raises(Unavailable, match="a name that no file can have"):
+        write_report(odd, tmp_path / "inside" / "out", converters([]))
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_bound_is_written_so_that_it_holds() -> None:
+    study = {"result": {"verdict": "not_refuted", "verified_for": 0.03104}}
+    assert verdict(study) == "not refuted; verified for a reduction of at most 3.11\N{NO-BREAK SPACE}%"
+
+
+def test_the_newest_comparison_is_found_behind_many_others(api: Api) -> None:
+    study_id = finished(api, name="many")
+    made = [
+        api.http.post(f"/v1/studies/{study_id}/comparisons", json={"systems": ["flat"], "seeds": seeds}).json()["id"]
+        for seeds in range(1, 4)
+    ]
+    pages = partial(api.store.comparisons_of, study_id, limit=1)
+    assert [study.id for study in _all(pages)] == made

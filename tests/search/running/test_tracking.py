@@ -136,7 +136,7 @@ def test_without_mlflow_nothing_is_started(tmp_path: Path) -> None:
     tracker.join()
 
 
-@pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "databricks", ""])
+@pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "databricks", "", "http://[::1"])
 def test_other_uris_are_refused(uri: str) -> None:
     with pytest.raises(InvalidInput, match="a tracking URI is sqlite:///FILE"):
         Tracking(uri)
@@ -146,3 +146,30 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "find_spec", lambda _: None)
     with pytest.raises(InvalidInput, match=r'pip install "taskgraft\[mlflow\]"'):
         Tracking("sqlite:///mlflow.db")
+
+
+def test_a_study_that_ends_after_the_thread_is_named_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = Tracker(Tracking("sqlite:///none.db"), "", tmp_path)
+    tracker.stop()
+    tracker.start()
+    tracker._thread.join()
+    tracker.add("late", 1)
+    tracker.join()
+    assert "study late is not logged to MLflow: the runner was stopped" in caplog.text
+
+
+def test_a_process_that_cannot_start_is_a_fault_like_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my data"
+    tracker = Tracker(Tracking("sqlite:///none.db"), "", folder, waits=(0.0,))
+    tracker.start()
+    for study in ("first", "second"):
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "no such python"))
+        tracker.add(study, 1)
+        while f"study {study} is not logged" not in caplog.text:
+            time.sleep(0.02)
+    tracker.stop()
+    tracker.join()
+    assert "no process can be started: No such file or directory" in caplog.text
+    assert f"--data-dir '{folder}'" in caplog.text

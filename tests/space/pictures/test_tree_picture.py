@@ -16,6 +16,7 @@ from taskgraft.space.pictures.tree_words import costs_of_form, describe
 from taskgraft.space.tasks import Task
 from taskgraft.space.templates.registry import get_template
 from taskgraft.space.tree import BranchTree, Node
+from taskgraft.svg import printable
 from tests.svgs import ODD_NAMES, SVG, read_picture, texts
 
 CNN8 = get_template("cnn8")
@@ -99,6 +100,19 @@ def test_no_name_becomes_markup(names: list[str], shared: int) -> None:
     for leaf, name in zip(leaves, names, strict=True):
         if name.isprintable():
             assert leaf.text == name
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\u0645\u200c\u062e", "\u0645\u200c\u062e"),
+        ("a\u3000b", "a\u3000b"),
+        ("a\0b\x85\ud800", "a\ufffdb\ufffd\ufffd"),
+        ("x\u202ey", "x\ufffdy"),
+    ],
+)
+def test_only_what_xml_cannot_write_or_turns_text_is_replaced(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 def test_nothing_lies_outside_the_picture() -> None:

@@ -28,14 +28,14 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a report of a study: one HTML file that needs nothing else, and its pictures as SVG."""
-    from taskgraft.api.reports import converters, write_report
+    from taskgraft.api.reports import converters, default_folder, write_report
     from taskgraft.api.reports.formats import read_formats
 
     with errors_as_exit_codes(as_json):
         convert = converters(read_formats(formats or ()))
         with _contents(study, url, token) as contents:
             found = contents.study
-            folder = out or Path(f"{found['name']}-{found['id']}-report")
+            folder = out or default_folder(found)
             written = write_report(contents, folder, convert)
         if as_json:
             print_json({"report": str(written[0]), "files": [str(path) for path in written]})

@@ -1,4 +1,4 @@
-"""The cookie of a person who has signed in: a token, which browsers show to nobody but this service."""
+"""The cookie of a person who has signed in: a token, which browsers send to this host alone (`docs/security.md`)."""
 
 from datetime import datetime, timedelta
 

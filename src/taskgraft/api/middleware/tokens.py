@@ -20,7 +20,7 @@ from taskgraft.search.study.token import Token
 OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/sign-in", "/sign-out"})
 """Paths that tell nothing about studies; everything else needs a token as soon as there is one."""
 _OPEN_BELOW = "/static/"
-"""The style sheet and the script of the pages, the one to sign in among them."""
+"""Style sheets and scripts of the pages, of the one to sign in among them."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEPT_SECONDS = 1.0
 """How long tokens are kept in memory: a new or a revoked one counts after this time at the latest."""

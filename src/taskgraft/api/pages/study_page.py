@@ -94,13 +94,14 @@ async def _search(reader: Reader, study: Study, at: str | None, *, why: bool) ->
     matrix, related = await asyncio.gather(reader.matrix_soon(), reader.related())
     slider = await Slider.of(reader, study, related)
     asked = read_threshold(at, study.spec.ar_threshold)
-    step = slider.steps.nearest(asked) if slider.steps else 0
+    step = slider.steps.at(asked) if slider.steps else 0
     here = slider.threshold(step, study.spec.ar_threshold)
     why = why or here == study.spec.ar_threshold
     tree = await attempt(reader.tree(here, explained=why))
     table = None
     if matrix.value:
-        table = MatrixTable.of(matrix.value, study.spec, here, slider.steps.thresholds if slider.steps else ())
+        thresholds = slider.steps.thresholds if slider.steps else ()
+        table = await run_in_threadpool(MatrixTable.of, matrix.value, study.spec, here, thresholds)
     has_comparisons = any(found.is_comparison for found in related)
     return {
         "matrix": table,
@@ -123,7 +124,10 @@ async def _parts(
         "at": at,
         "tree": await run_in_threadpool(TreePart.of, tree.value) if tree.value else None,
         "tree_problem": tree.problem,
-        "tradeoff": _draw_tradeoff(slider.tradeoff, here, slider.trained) if slider.tradeoff else None,
+        "tradeoff": await run_in_threadpool(_draw_tradeoff, slider.tradeoff, here, slider.trained)
+        if slider.tradeoff
+        else None,
+        "thresholds": slider.steps.thresholds if slider.steps else (),
         "tradeoff_problem": slider.problem,
     }
 
@@ -140,11 +144,13 @@ async def _comparison(reader: Reader, view: StudyView) -> dict[str, Any]:
 
 
 @router.get("/at")
-async def moved(study: StudyDep, request: Request, step: Annotated[int, Query(ge=0)], *, why: bool = False) -> Response:
-    """Return what changes as the slider moves to a step; with ``why``, also why the tasks of the tree part."""
+async def moved(
+    study: StudyDep, request: Request, at: Annotated[str, Query(max_length=60)], *, why: bool = False
+) -> Response:
+    """Return what changes as the slider moves to a threshold; with ``why``, also why the tasks of the tree part."""
     reader = Reader(request, study)
     slider = await Slider.of(reader, study, await reader.related())
-    step = min(step, len(slider.steps.thresholds) - 1) if slider.steps else 0
+    step = slider.steps.at(read_threshold(at, study.spec.ar_threshold)) if slider.steps else 0
     here = slider.threshold(step, study.spec.ar_threshold)
     tree = await attempt(reader.tree(here, explained=why))
     return render(

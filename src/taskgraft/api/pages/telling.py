@@ -7,7 +7,7 @@ from taskgraft.api.schemas import StudyView, TaskResultView
 from taskgraft.evaluators.metrics import METRICS
 from taskgraft.search.evidence.verdict import percent_up
 from taskgraft.search.study.result import FinalVerdict
-from taskgraft.search.study.states import Stage, State
+from taskgraft.search.study.states import Stage
 from taskgraft.search.study.study import Progress
 
 _STAGES = {
@@ -19,8 +19,6 @@ _STAGES = {
     Stage.COMPARISON: "train the rows",
     Stage.EXPORT: "measure on test, and export",
 }
-_GROWS = frozenset({State.RUNNING, State.PAUSED, State.SUCCEEDED, State.CANCELLED})
-"""States from which the HTTP API makes trees for other thresholds."""
 
 
 def time_left(progress: Progress) -> str:
@@ -86,14 +84,14 @@ class Telling:
             return ""
         if result.verdict is FinalVerdict.VERIFIED:
             return "Verified: the upper bound of every task keeps what you accept."
-        least = result.verified_for
-        if least is None:
-            then = "it is verified for no threshold"
-        else:
-            then = f"the nearest that it is verified for is {percent_up(least)}"
+        least, then = result.verified_for, ""
+        if least is not None:
+            then = f"; the nearest that it is verified for is {percent_up(least)}"
+        elif result.tasks:  # results of the first versions have no bounds
+            then = "; it is verified for no threshold"
         if result.verdict is FinalVerdict.REFUTED:
-            return f"Refuted: at least one task loses more than you accept; {then}."
-        return f"Not refuted: the test clips cannot tell whether it keeps what you accept; {then}."
+            return f"Refuted: at least one task loses more than you accept{then}."
+        return f"Not refuted: the test clips cannot tell whether it keeps what you accept{then}."
 
     @property
     def stages(self) -> list[StageStep]:
@@ -111,8 +109,3 @@ class Telling:
     def time_left(self) -> str:
         """The time left, as a range."""
         return time_left(self.study.progress)
-
-    @property
-    def grows_trees(self) -> bool:
-        """Whether a tree for another threshold may be trained."""
-        return self.study.state in _GROWS

@@ -62,14 +62,9 @@ class Steps:
         changes = {point.ar_threshold for point in tradeoff.items}
         return cls(tuple(sorted(changes | {tree.ar_threshold for tree in trained})), tuple(tradeoff.items))
 
-    def nearest(self, ar_threshold: float) -> int:
-        """Return the step that is nearest to a threshold."""
-        return min(range(len(self.thresholds)), key=lambda step: abs(self.thresholds[step] - ar_threshold))
-
-    def point(self, ar_threshold: float) -> TradeoffPointView:
-        """Return the tree that the trade-off has at a threshold."""
-        place = bisect_right([point.ar_threshold for point in self.points], ar_threshold)
-        return self.points[max(place - 1, 0)]
+    def at(self, ar_threshold: float) -> int:
+        """Return the step whose tree is that of a threshold: the last one that does not accept more."""
+        return max(bisect_right(self.thresholds, ar_threshold) - 1, 0)
 
     @property
     def first_sharing(self) -> float | None:
@@ -110,7 +105,7 @@ class AtThreshold:
     shares_nothing: bool
     first_sharing: float | None
     asked: float | None
-    """What was asked for, if that is no threshold or no step: the nearest one is shown."""
+    """What was asked for, if that is no step: the one before it has the same tree."""
 
     @property
     def may_be_trained(self) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -14,10 +14,11 @@ from taskgraft.api.context import FilesDep, StudyDep
 from taskgraft.api.pages.pictured import picture
 from taskgraft.api.pages.reading import Reader
 from taskgraft.api.pages.rendering import render
-from taskgraft.api.pictures import draw_confusion, draw_curves
+from taskgraft.api.pictures import draw_confusion, draw_curves, is_baseline_of
 from taskgraft.api.schemas import StudyView, TrialView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.errors import NotFound
+from taskgraft.evaluators import bundle
 from taskgraft.search.study.study import Study
 from taskgraft.space.tree import BranchTree
 
@@ -53,9 +54,7 @@ async def training_page(
     reader = Reader(request, study)
     detail = await reader.trial(number)
     labels = await run_in_threadpool(_labels, files)
-    confusions = [
-        picture(draw_confusion(task, counts, labels.get(task))) for task, counts in detail.confusion.items() if counts
-    ]
+    confusions = await run_in_threadpool(_confusions, detail, labels)
     curves = await _curves(reader, detail, await reader.trials())
     return render(
         request, "training.html", study=StudyView.of(study), training=detail, curves=curves, confusions=confusions
@@ -93,29 +92,27 @@ def _behind(study: Study, trials: Sequence[TrialView], pair: tuple[str, str], de
     blocks = study.spec.encoder.depth
 
     def shares(trial: TrialView) -> bool:
-        if not set(pair) <= set(trial.tasks):
+        if trial.trunk or not set(pair) <= set(trial.tasks):
             return False
         return BranchTree.from_json(trial.tree, blocks).shared_depth(*pair) == depth
 
     return sorted(filter(shares, trials), key=lambda trial: (len(trial.tasks), trial.number))
 
 
-def _labels(files: pathlib.Path) -> dict[str, list[str]]:
+def _labels(files: pathlib.Path) -> dict[str, Sequence[str]]:
     """Return the names of classes by task, as the bundle has them; nothing before there is one."""
     try:
-        said = find(files, "labels.json").read_text(encoding="utf-8")
+        return bundle.class_names(json.loads(find(files, bundle.LABELS).read_text(encoding="utf-8")))
     except (NotFound, OSError):
         return {}
-    return {task: found["labels"] for task, found in json.loads(said).items()}
 
 
 async def _curves(reader: Reader, detail: TrialDetail, trials: Sequence[TrialView]) -> Markup:
     """Return the learning curves of a training beside those of its tasks' baselines."""
-    alone = [trial for trial in trials if len(trial.tasks) == 1 and _is_baseline(trial, detail)]
-    baselines = [await reader.trial(trial.number) for trial in alone]
-    return picture(draw_curves(detail, baselines))
+    baselines = [await reader.trial(trial.number) for trial in trials if is_baseline_of(trial, detail)]
+    return await run_in_threadpool(lambda: picture(draw_curves(detail, baselines)))
 
 
-def _is_baseline(trial: TrialView, detail: TrialDetail) -> bool:
-    is_same = (trial.repeat, trial.epochs, trial.recipe) == (detail.repeat, detail.epochs, None)
-    return is_same and set(trial.tasks) <= set(detail.tasks) and trial.number != detail.number
+def _confusions(detail: TrialDetail, labels: Mapping[str, Sequence[str]]) -> list[Markup]:
+    found = detail.confusion.items()
+    return [picture(draw_confusion(task, counts, labels.get(task))) for task, counts in found if counts]

@@ -7,7 +7,7 @@ from typing import Any, Self
 from taskgraft.api.pages.pictured import BothForms, picture
 from taskgraft.api.pages.words import count
 from taskgraft.api.pictures import costs_of_form, draw_tree
-from taskgraft.space.branching import describe_branching, describe_needed, describe_unknown
+from taskgraft.space.branching import describe_needed, describe_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,6 @@ class TreePart:
     """What a page shows of a tree; ``is_explained`` is false if nothing says why its tasks part."""
 
     pictures: BothForms
-    reasons: tuple[str, ...]
     is_explained: bool
     unknown: str
     needed: str
@@ -31,7 +30,6 @@ class TreePart:
             pictures=BothForms(
                 picture(draw_tree(document, costs=costs)), picture(draw_tree(document, costs=costs, vertical=True))
             ),
-            reasons=tuple(map(describe_branching, document.get("branchings", ()))),
             is_explained="branchings" in document,
             unknown=describe_unknown(unknown) if unknown else "",
             needed=describe_needed(needed) if unknown and needed else "",

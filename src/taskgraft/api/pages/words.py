@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from taskgraft.search.evidence.verdict import percent_up
+
 NOTHING = "\N{EN DASH}"
 """What stands for a number that is not known."""
 _UNIT = "\N{NO-BREAK SPACE}%"
@@ -34,12 +36,21 @@ def points(share: float | None, digits: int = 1) -> str:
 
 
 def threshold(share: float) -> str:
-    r"""Return a threshold with as many digits as it needs to be told from others.
+    r"""Return a threshold in four digits at most.
 
     >>> threshold(0.02), threshold(0.0123456)
     ('2\xa0%', '1.235\xa0%')
     """
     return f"{100 * share:.4g}{_UNIT}"
+
+
+def bound(share: float | None) -> str:
+    r"""Return an upper bound as a percentage that holds as it is written.
+
+    >>> bound(0.03104)
+    '3.11\xa0%'
+    """
+    return NOTHING if share is None else percent_up(share).replace(" ", "\N{NO-BREAK SPACE}").replace("-", MINUS)
 
 
 def whole(number: float | None) -> str:
@@ -112,6 +123,7 @@ def size(count_of_bytes: int) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
     "points": points,
+    "bound": bound,
     "threshold": threshold,
     "whole": whole,
     "amount": amount,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from taskgraft.api.pictures.scales import nice_ticks, write_ticks
+from taskgraft.api.schemas import TrialView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.svg import (
     MUTED,
@@ -33,6 +34,13 @@ _LARGEST = 1e100
 """What is beyond it can't be drawn on a scale with other figures."""
 
 Points = Sequence[tuple[float, float]]
+
+
+def is_baseline_of(trial: TrialView, detail: TrialView) -> bool:
+    """Return whether a training is what another is judged by: one of its tasks alone, of its repeat and length."""
+    is_same = (trial.repeat, trial.epochs, trial.recipe) == (detail.repeat, detail.epochs, None)
+    is_alone = len(trial.tasks) == 1 and not trial.trunk and set(trial.tasks) <= set(detail.tasks)
+    return is_same and is_alone and trial.number != detail.number
 
 
 def draw_curves(detail: TrialDetail, baselines: Iterable[TrialDetail] = ()) -> str:

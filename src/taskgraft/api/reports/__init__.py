@@ -2,6 +2,6 @@
 
 from taskgraft.api.reports.contents import Contents, Source, gather
 from taskgraft.api.reports.formats import Format, converters
-from taskgraft.api.reports.writing import PAGE, write_report
+from taskgraft.api.reports.writing import PAGE, default_folder, write_report
 
-__all__ = ["PAGE", "Contents", "Format", "Source", "converters", "gather", "write_report"]
+__all__ = ["PAGE", "Contents", "Format", "Source", "converters", "default_folder", "gather", "write_report"]

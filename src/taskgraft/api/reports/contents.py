@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from taskgraft.api.pictures import TrainedTree
+from taskgraft.api.pictures import TrainedTree, is_baseline_of
 from taskgraft.api.schemas import MatrixView, TrialView
 from taskgraft.api.tree_schemas import TradeoffView
 from taskgraft.api.trial_schemas import TrialDetail
@@ -61,6 +60,8 @@ class Contents:
     trials: Sequence[TrialView]
     baselines: Sequence[TrialDetail]
     """One for each task."""
+    references: Sequence[TrialDetail]
+    """Every training of a single task that a drawn one is judged by."""
     details: Sequence[TrialDetail]
     """Trainings of several tasks whose curves are drawn: trees of all tasks first, then groups in task order."""
     not_drawn: int
@@ -91,6 +92,9 @@ def gather(source: Source) -> Contents:
     trials = list(source.trials())
     baselines = _baselines(trials)
     wanted = list(_of_several_tasks(trials, len(study["spec"]["tasks"])))
+    drawn = [*wanted[:MOST_CURVES], *baselines]
+    references = [one for one in _complete(trials) if any(is_baseline_of(one, trial) for trial in drawn)]
+    details = {number: source.detail(number) for number in {trial.number for trial in (*drawn, *references)}}
     return Contents(
         study=study,
         matrix=source.matrix() if is_search else None,
@@ -98,8 +102,9 @@ def gather(source: Source) -> Contents:
         tradeoff=source.tradeoff() if is_search else None,
         comparison=None if table is None else TypeAdapter(ComparisonTable).validate_python(table),
         trials=trials,
-        baselines=[source.detail(trial.number) for trial in baselines],
-        details=[source.detail(trial.number) for trial in islice(wanted, MOST_CURVES)],
+        baselines=[details[trial.number] for trial in baselines],
+        references=[details[trial.number] for trial in references],
+        details=[details[trial.number] for trial in wanted[:MOST_CURVES]],
         not_drawn=max(0, len(wanted) - MOST_CURVES),
         labels=source.labels(),
     )

@@ -10,6 +10,7 @@ from taskgraft.api.pictures import (
     draw_matrix,
     draw_tradeoff,
     draw_tree,
+    is_baseline_of,
 )
 from taskgraft.api.reports.contents import Contents
 from taskgraft.api.trial_schemas import TrialDetail
@@ -38,7 +39,8 @@ def draw_all(contents: Contents) -> Iterator[Drawn]:
     if contents.comparison:
         yield Drawn("comparison", "comparison", draw_comparison(contents.comparison))
     for detail in (*contents.details, *contents.baselines):
-        yield Drawn(f"curves-{detail.number}", "curves", draw_curves(detail, contents.baselines))
+        judged_by = [one for one in contents.references if is_baseline_of(one, detail)]
+        yield Drawn(f"curves-{detail.number}", "curves", draw_curves(detail, judged_by))
     for number, (task, trial) in enumerate(_answered(contents).items()):
         svg = draw_confusion(task, trial.confusion[task], contents.labels.get(task))
         yield Drawn(f"confusion-{number}-{task}", "confusion", svg)

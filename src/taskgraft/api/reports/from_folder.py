@@ -1,8 +1,9 @@
 """A study of a local run's folder, as the source of a report."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from taskgraft.api.reports.contents import JSON
@@ -16,7 +17,7 @@ from taskgraft.search.evidence.reduction_matrix import reduction_matrix
 from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.running.stored import kept_matrix, kept_tree
 from taskgraft.search.running.tradeoff import is_stepwise, keep_tradeoff
-from taskgraft.search.store import Store, sqlite_url
+from taskgraft.search.store import Page, Store, sqlite_url
 from taskgraft.search.study.study import Study
 
 DATABASE = "taskgraft.db"
@@ -38,8 +39,8 @@ class StoreSource:
 
     def comparison(self) -> JSON | None:
         """See `Source`."""
-        made = [study for study in self._store.list_studies().items if study.parent == self._study.id]
-        for study in (self._study, *made):  # the newest one comes first in the list
+        own, made = self._study, _all(partial(self._store.comparisons_of, self._study.id))
+        for study in (own, *reversed(list(made))):  # the newest one comes last in the list
             if study.comparison and (view := StudyView.of(study).comparison) and view.table:
                 return dict(view.model_dump(mode="json")["table"])
         return None
@@ -84,7 +85,7 @@ class StoreSource:
             text = (artifacts_dir(self._data_dir, self._study.id) / bundle.LABELS).read_text("utf-8")
         except OSError:  # there is no bundle
             return {}
-        return {task: found["labels"] for task, found in json.loads(text).items()}
+        return bundle.class_names(json.loads(text))
 
 
 def is_run(path: Path) -> bool:
@@ -105,8 +106,17 @@ def open_run(folder: Path) -> Iterator[StoreSource]:
 
 
 def _first_search(store: Store, folder: Path) -> Study:
-    found = [study for study in store.list_studies().items if not study.comparison]
+    found = [study for study in _all(store.list_studies) if not study.comparison]
     if not found:
         raise NotFound(f"{folder} holds no study")
     first = [study for study in found if study.parent is None]
     return (first or found)[0]
+
+
+def _all(pages: Callable[..., Page]) -> Iterator[Study]:
+    """Yield the studies of all pages, which are asked for by their cursors."""
+    page = pages()
+    yield from page.items
+    while page.next_cursor is not None:
+        page = pages(cursor=page.next_cursor)
+        yield from page.items

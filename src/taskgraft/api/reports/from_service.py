@@ -8,6 +8,7 @@ from taskgraft.api.schemas import MatrixView, TrialView
 from taskgraft.api.tree_schemas import TradeoffView
 from taskgraft.api.trial_schemas import TrialDetail
 from taskgraft.errors import Conflict, NotFound
+from taskgraft.evaluators import bundle
 
 
 class ServiceSource:
@@ -57,6 +58,6 @@ class ServiceSource:
     def labels(self) -> Mapping[str, Sequence[str]]:
         """See `Source`."""
         try:
-            return {task: found["labels"] for task, found in self._client.labels(self._id).items()}
+            return bundle.class_names(self._client.labels(self._id))
         except (Conflict, NotFound):
             return {}

@@ -6,6 +6,7 @@ from taskgraft.api.reports.contents import gather
 from taskgraft.api.reports.formats import converters
 from taskgraft.api.reports.from_folder import StoreSource
 from taskgraft.api.reports.writing import PAGE, write_report
+from taskgraft.errors import Conflict, Unavailable
 from taskgraft.search.running.artifacts import study_dir
 from taskgraft.search.store import Store
 from taskgraft.search.study.study import Study
@@ -25,5 +26,10 @@ def leave_report(store: Store, study: Study, data_dir: Path) -> None:
         Unavailable: the folder can't be written.
     """
     out = report_page(data_dir, study.id).parent
-    if not out.exists():
+    if out.exists():
+        return
+    try:
         write_report(gather(StoreSource(store, study, data_dir)), out, converters([]))
+    except (Conflict, Unavailable):  # another process may have left it meanwhile
+        if not out.exists():
+            raise

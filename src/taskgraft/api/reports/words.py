@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from taskgraft.search.evidence.verdict import percent_up
+from taskgraft.search.study.result import FinalVerdict
 from taskgraft.space.pictures.costs import short
 
 
@@ -13,6 +15,15 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     ('3.3\xa0%', '-')
     """
     return "-" if fraction is None else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def bound(fraction: float | None) -> str:
+    r"""Return an upper bound in percent, which holds as it is written.
+
+    >>> bound(0.03104)
+    '3.11\xa0%'
+    """
+    return "-" if fraction is None else percent_up(fraction).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def headline(study: Mapping[str, Any]) -> str:
@@ -38,7 +49,7 @@ def verdict(study: Mapping[str, Any]) -> str:
     result = study["result"]
     if not result:
         return ""
-    words = str(result["verdict"]).replace("_", " ")
+    words = FinalVerdict(result["verdict"]).words
     if result["verdict"] == "verified" or result["verified_for"] is None:
         return words
-    return f"{words}; verified for a reduction of at most {percent(result['verified_for'], 2)}"
+    return f"{words}; verified for a reduction of at most {bound(result['verified_for'])}"

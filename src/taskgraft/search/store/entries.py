@@ -1,7 +1,7 @@
 """Trials as Optuna keeps them: parameters, learning curve and readable attributes for a dashboard, and what we read."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from statistics import fmean
 from types import MappingProxyType
@@ -28,10 +28,13 @@ def is_reference(training: Training) -> bool:
     return len(training.tasks) == 1 or training.is_trunk
 
 
-def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenTrial:
+def to_entry(
+    trial: Trial, tasks: Sequence[str], value: float | None, errors: Collection[str] = frozenset()
+) -> FrozenTrial:
     """Return a trial of a study with these tasks in Optuna's form; `Ledger` gives it its number.
 
-    ``value`` is the AR; of a training that has none, the mean of its metrics is kept instead.
+    ``value`` is the AR; of a training that has none, the mean of its metrics is kept instead. Of tasks in ``errors``
+    the metric is an error: it counts with its sign turned, so that more is better.
 
     Raises:
         InvalidInput: a seed outside 0..2^53-1, tasks that the study does not have, a value that is not finite, or a
@@ -41,7 +44,7 @@ def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenT
         raise InvalidInput(faults)
     measured = trial.measurement
     if measured and is_reference(trial.training):
-        value = _mean(measured.metrics)
+        value = _mean(measured.metrics, errors)
     entry = create_trial(
         state=_STATES[trial.state],
         value=(value or 0.0) if measured else None,
@@ -49,7 +52,7 @@ def to_entry(trial: Trial, tasks: Sequence[str], value: float | None) -> FrozenT
         distributions=_distributions(trial.training, tasks),
         user_attrs=dict(_attributes(trial)),
         system_attrs={KEY: trial.training.key, **(_kept(measured) if measured else {})},
-        intermediate_values=_curve(measured) if measured else {},
+        intermediate_values=_curve(measured, errors) if measured else {},
     )
     if measured and entry.datetime_complete:
         entry.datetime_start = entry.datetime_complete - timedelta(seconds=measured.own_seconds)
@@ -136,13 +139,13 @@ def _kept(measured: Measurement) -> dict[str, Any]:
     return {OUTCOMES: plain.pop("outcomes"), MEASUREMENT: plain}
 
 
-def _curve(measured: Measurement) -> dict[int, float]:
+def _curve(measured: Measurement, errors: Collection[str]) -> dict[int, float]:
     """Return the mean metric of the tasks by step."""
-    points = {int(point["step"]): _mean({**point, "step": math.nan}) for point in measured.curve}
+    points = {int(point["step"]): _mean({**point, "step": math.nan}, errors) for point in measured.curve}
     return {step: value for step, value in points.items() if value is not None}
 
 
-def _mean(metrics: Mapping[str, float]) -> float | None:
-    """Return the mean of the finite ones; None if there is none."""
-    finite = [value for value in metrics.values() if math.isfinite(value)]
+def _mean(metrics: Mapping[str, float], errors: Collection[str]) -> float | None:
+    """Return the mean of the finite ones, those of ``errors`` with their sign turned; None if there is none."""
+    finite = [-value if task in errors else value for task, value in metrics.items() if math.isfinite(value)]
     return fmean(finite) if finite else None

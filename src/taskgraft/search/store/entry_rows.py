@@ -24,7 +24,7 @@ from taskgraft.search.study.spec import StudySpec
 
 _METRIC_NAMES = "study:metric_names"
 """What `optuna.Study.set_metric_names` sets."""
-_CURVES = "learning curves are the mean of a training's metrics on validation"
+_CURVES = "learning curves are the mean of a training's metrics on validation, errors with their sign turned"
 
 
 def write_entry(connection: Connection, study_id: str, spec: StudySpec, entry: FrozenTrial, *, apart: bool) -> None:
@@ -64,7 +64,7 @@ def _create(joined: RDBStorage, name: str, study_id: str, spec: StudySpec) -> in
     """Create one of Optuna's studies, with what a dashboard says about it; return its number."""
     if name.endswith(BASELINES):
         direction, metric = StudyDirection.MAXIMIZE, "metric"
-        value = "the metric of a task that is trained alone, a fraction; of a trunk, the mean over its tasks"
+        value = "the metric of a task that is trained alone, an error with its sign turned; of a trunk, the mean"
     else:
         direction, metric = StudyDirection.MINIMIZE, "AR"
         value = "the accuracy reduction (AR) against the baselines, a fraction; an upper bound if stopped_early"

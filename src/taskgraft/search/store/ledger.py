@@ -70,7 +70,7 @@ class Ledger:
         if lease.study_id != self._study_id:
             raise ValueError(f"the lease is one of study {lease.study_id}, not {self._study_id}")
         trial = Trial(0, training, seed, state, measurement, error, taken_over_from)
-        entry = to_entry(trial, self._spec.task_names, value)
+        entry = to_entry(trial, self._spec.task_names, value, self._spec.errors)
         with self._writing:
             self._write(lease, training, entry)
             try:

@@ -21,7 +21,10 @@ class Tracking:
     """It may hold a password."""
 
     def __post_init__(self) -> None:
-        scheme = urlsplit(self.uri).scheme.partition("+")[0]
+        try:
+            scheme = urlsplit(self.uri).scheme.partition("+")[0]
+        except ValueError:  # no URI at all
+            scheme = ""
         if scheme not in _SCHEMES:
             rule = "a tracking URI is sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or http(s)://HOST"
             raise InvalidInput.at("mlflow", f"{rule}; got the scheme {scheme!r:.40}")

@@ -5,32 +5,37 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
 
 // Whether the service answers: every page says at its top if it does not, and asks again until it does.
 let isWaiting = false;
-function answers(does) {
+function answers(does, address) {
   find("#gone").hidden = does;
   if (does || isWaiting) return;
   isWaiting = true;
-  setTimeout(() => { isWaiting = false; ask("/healthz"); }, 3000);
+  setTimeout(() => { isWaiting = false; ask(address); }, 3000);
 }
 
 async function ask(address, options = {}) {
+  const again = options.method ? location.href : address;
   try {
     const answer = await fetch(address, { ...options, headers: { Accept: "text/html", ...options.headers } });
-    answers(answer.status !== 503);
+    answers(answer.status !== 503, again);
     if (answer.status === 401 && !options.method) location.reload();
     return answer;
   } catch (error) {
-    if (error.name !== "AbortError") answers(false);
+    if (error.name !== "AbortError") answers(false, again);
     return null;
   }
 }
 
-// Sends JSON; returns {ok, status, data}, whose data are the answer's, or problem details.
-async function send(method, address, body) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
-  const answer = await ask(address, { method, headers, body: JSON.stringify(body) });
-  if (!answer) return { ok: false, status: 0, data: { detail: "The service does not answer: try again." } };
-  const text = await answer.text();
-  return { ok: answer.ok, status: answer.status, data: text ? JSON.parse(text) : {} };
+// Sends JSON, or a text that is JSON; returns {ok, status, data}, whose data are the answer's, or problem details.
+async function send(method, address, body, more = {}) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...more };
+  const answer = await ask(address, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
+  if (!answer) return { ok: false, status: 0, data: { detail: "The service does not answer. Nothing is lost: try again." } };
+  const { ok, status } = answer, text = await answer.text().catch(() => "");
+  try {
+    return { ok, status, data: text ? JSON.parse(text) : {} };
+  } catch {
+    return { ok: false, status, data: { detail: `The service answered ${status}, and not as it should: try again.` } };
+  }
 }
 
 // Shows each fault at its field ([data-fault=FIELD]), and what has no field at [data-said].

@@ -44,9 +44,9 @@ register?.addEventListener("submit", async (event) => {
 findAll("[data-delete]").forEach((button) => button.addEventListener("click", async () => {
   const name = button.dataset.delete;
   if (!(await confirmed(`Delete all versions of ${name}? What was uploaded is lost; registered files stay where they are.`, "Delete"))) return;
-  const answer = await ask(`/v1/datasets/${encodeURIComponent(name)}`, { method: "DELETE", headers: { Accept: "application/json" } });
-  if (answer?.ok) return location.assign("/datasets");
-  find("#delete-said").textContent = answer ? (await answer.json()).detail : "The service does not answer: try again.";
+  const { ok, data } = await send("DELETE", `/v1/datasets/${encodeURIComponent(name)}`);
+  if (ok) return location.assign("/datasets");
+  find("#delete-said").textContent = data.detail;
 }));
 
 if (check) {

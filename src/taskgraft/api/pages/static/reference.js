@@ -31,7 +31,8 @@ async function text(answer, show) {
     all += part.value;
     if (all.length > SHOWN) return show(`${all.slice(0, SHOWN)}\n… the rest is not shown`), reader.cancel();
   }
-  if (kind.includes("json")) show(JSON.stringify(JSON.parse(all), null, 2));
+  if (!kind.includes("json")) return;
+  try { show(JSON.stringify(JSON.parse(all), null, 2)); } catch { /* it stays as it was sent */ }
 }
 
 async function sendCall(form) {

@@ -45,7 +45,10 @@ function writeBox() {
   if (!study) return;
   const rows = [...tasks.children], old = Array.isArray(study.tasks) ? study.tasks : [];
   study.tasks = rows.map((row, place) => ({ ...old[place] }));
-  for (const control of findAll("[data-path]", form)) put(study, control.dataset.path, valueOf(control));
+  for (const control of findAll("[data-path]", form)) {
+    const { path } = control.dataset; // what nobody has changed keeps every digit that the box has
+    if (path.startsWith("tasks.") || touched.has(path)) put(study, path, valueOf(control));
+  }
   if (study.budget && !Object.keys(study.budget).length) delete study.budget;
   if (study.training && !Object.keys(study.training).length) delete study.training;
   box.value = JSON.stringify(study, null, 2);
@@ -115,6 +118,7 @@ function fill(study) {
 }
 
 const time = (s) => (s < 1 ? "under 1 s" : s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} days`);
+const bound = (share) => `${(Math.ceil(Number((1e4 * share).toFixed(6))) / 100).toFixed(2)} %`; // rounded up: what is written holds
 const whole = (value) => value.toLocaleString("en");
 const element = (tag, textContent, more = {}) => Object.assign(document.createElement(tag), { textContent, ...more });
 
@@ -134,7 +138,7 @@ function showPlan(found, study) {
   for (const [name, text] of Object.entries(said)) find(`[data-plan=${name}]`).textContent = text;
   find("#plan-warnings").replaceChildren(...found.warnings.map((text) => element("p", text, { className: "warning" })));
   find("#plan-tasks").replaceChildren(...found.resolution.map((task) => row(
-    task.task, [whole(task.test_clips), "number"], [`${(100 * task.q_min).toFixed(1)} %`, "number"],
+    task.task, [whole(task.test_clips), "number"], [bound(task.q_min), "number"],
     [task.q_min <= study.ar_threshold ? "✓ yes" : task.clips_needed ? `✗ no: ${whole(task.clips_needed)} clips` : "✗ no number of clips is"],
   )));
   find("#plan-strategies").replaceChildren(...found.strategies.map((one) => row(
@@ -143,17 +147,11 @@ function showPlan(found, study) {
   find("#plan-because").textContent = `${found.recommended}: ${found.because}.`;
 }
 
-async function post(address, body, headers = {}) {
-  const answer = await ask(address, { method: "POST", body, headers: { "Content-Type": "application/json", Accept: "application/json", ...headers } });
-  if (!answer) return { status: 0, data: { detail: "The service does not answer. Nothing is lost: try again." } };
-  return { status: answer.status, data: await answer.json() };
-}
-
 // Asks for the plan. By itself it shows faults only of fields that were changed; `all` shows every fault, and goes there.
 async function check(all) {
   const study = readBox(), body = box.value, turn = ++asked;
   if (!study) return all && box.focus();
-  const { status, data } = await post("/v1/studies?dry_run=true", body);
+  const { status, data } = await send("POST", "/v1/studies?dry_run=true", body);
   if (turn !== asked) return false;
   plan.hidden = status !== 200;
   if (status === 200) {
@@ -180,7 +178,7 @@ async function start() {
     return;
   }
   if (keyOf !== box.value) [keyOf, key] = [box.value, crypto.getRandomValues(new Uint32Array(4)).join("-")];
-  const { status, data } = await post("/v1/studies", box.value, { "Idempotency-Key": key });
+  const { status, data } = await send("POST", "/v1/studies", box.value, { "Idempotency-Key": key });
   if (status === 202) location.assign(`/studies/${data.id}`);
   else placeFaults(form, data);
 }
@@ -200,7 +198,11 @@ form.addEventListener("change", ({ target }) => {
   }
   checkIfWhole();
 });
-form.addEventListener("input", ({ target }) => { if (target !== box && target.tagName === "INPUT") writeBox(); });
+form.addEventListener("input", ({ target }) => {
+  if (target === box || target.tagName !== "INPUT") return;
+  touched.add(target.dataset.path);
+  writeBox();
+});
 form.addEventListener("submit", (event) => { event.preventDefault(); start(); });
 find("#check").addEventListener("click", () => check(true));
 find("#add").addEventListener("click", () => {

@@ -33,16 +33,17 @@ async function poll() {
 if (main.dataset.poll) setTimeout(poll, Number(main.dataset.poll));
 
 // The slider: the matrix changes at once, tree and size as soon as the service has drawn them.
-const slider = find("#slider");
+const slider = find("#slider"), thresholds = JSON.parse(slider?.dataset.thresholds || "[]");
 let asking = null;
 async function move(why) {
   if (asking) asking.abort();
   asking = new AbortController();
-  const answer = await ask(`${slider.dataset.moves}?step=${slider.value}${why ? "&why=1" : ""}`, { signal: asking.signal });
+  const at = thresholds[slider.value];
+  const answer = await ask(`${slider.dataset.moves}?at=${at}${why ? "&why=1" : ""}`, { signal: asking.signal });
   if (!answer || !answer.ok) return;
   const page = parse(await answer.text());
   for (const id of ["at", "tree", "tradeoff"]) put(document.getElementById(id), page.getElementById(id));
-  slider.setAttribute("aria-valuetext", find("#at-words").dataset.words);
+  slider.setAttribute("aria-valuetext", find("#at-words")?.dataset.words || `${100 * at} %`);
 }
 
 function colour(step) {
@@ -80,7 +81,7 @@ document.addEventListener("click", async (event) => {
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
   const answer = await ask(link.href);
-  if (!answer || !answer.ok) return;
+  if (!answer || !answer.ok) return location.assign(link.href);
   const content = find("#main", parse(await answer.text()));
   find("#more-content").replaceChildren(...content.childNodes);
   more.setAttribute("aria-label", find("h1", more).textContent);

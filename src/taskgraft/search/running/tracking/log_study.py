@@ -9,6 +9,7 @@ from pathlib import Path
 from taskgraft.errors import TaskgraftError
 from taskgraft.search.running.artifacts import artifacts_dir
 from taskgraft.search.running.tracking.records import study_record, training_record
+from taskgraft.search.running.tracking.tracker import URI_VARIABLE
 from taskgraft.search.store import Store
 from taskgraft.search.store.trials import MAX_PAGE, Baselines
 from taskgraft.search.study.study import Study
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epoch", type=int, default=1, help="of the lease that the study ended under")
     parser.add_argument("--data-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
-    urls = [os.environ.get(name, "") for name in ("TASKGRAFT_DATABASE_URL", "TASKGRAFT_MLFLOW")]
+    urls = [os.environ.get(name, "") for name in ("TASKGRAFT_DATABASE_URL", URI_VARIABLE)]
     if not all(urls):
         parser.error("TASKGRAFT_DATABASE_URL and TASKGRAFT_MLFLOW are required")
     try:

@@ -3,6 +3,7 @@
 import logging
 import os
 import queue
+import shlex
 import subprocess
 import sys
 import threading
@@ -63,6 +64,7 @@ class Tracker:
         """Wait until it has ended; call `stop` before."""
         if self._tracking:
             self._thread.join()
+            self._give_up_all()  # a study may have ended after the thread had
 
     def add(self, study_id: str, epoch: int) -> None:
         """Have a study logged that has ended under this epoch of its lease. Returns at once."""
@@ -81,6 +83,9 @@ class Tracker:
                 continue
             with logging_as(study=study_id):
                 self._log(study_id, epoch)
+        self._give_up_all()
+
+    def _give_up_all(self) -> None:
         while not self._waiting.empty():
             self._give_up(*self._waiting.get_nowait(), "the runner was stopped")
 
@@ -90,7 +95,10 @@ class Tracker:
             if self._stopping.wait(wait):
                 fault = "the runner was stopped"
                 break
-            fault = self._try(study_id, epoch)
+            try:
+                fault = self._try(study_id, epoch)
+            except OSError as error:
+                fault = f"no process can be started: {error.strerror}"
             if fault is None:
                 _log.info("study %s is logged to MLflow", study_id)
                 return
@@ -128,7 +136,7 @@ class Tracker:
                 return said[-1][:_SHOWN] if process.returncode else None
 
     def _give_up(self, study_id: str, epoch: int, fault: str) -> None:
-        by_hand = " ".join(_command(study_id, epoch, self._data_dir)[1:])
+        by_hand = shlex.join(_command(study_id, epoch, self._data_dir)[1:])
         _log.warning("study %s is not logged to MLflow: %s; by hand: python %s", study_id, fault, by_hand)
 
 
