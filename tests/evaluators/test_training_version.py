@@ -11,7 +11,7 @@ from pathlib import Path
 from taskgraft import evaluators
 from taskgraft.evaluators.training import TRAINING_VERSION
 
-PINNED = (2, "41fc67bec46f50dc7316dbd809dbb9733839ffdbe1424887b255c301028900d8")
+PINNED = (2, "de8be0dd2bd36ae8adc53351e1bcc64ce15409e00cf9bd20ec115df9b7a5c213")
 SOURCES: dict[str, tuple[str, ...]] = {
     "evaluators/affinities.py": (),
     "evaluators/algorithms/adversarial.py": (),

@@ -93,3 +93,8 @@ def test_a_long_problem_is_a_page_for_a_browser_that_takes_compressed_ones(api: 
     path = "/" + "x" * 1_500
     assert "All studies" in text_of(page(api, path, 404))
     assert browse(api, path, **{"Accept-Encoding": "gzip"}).status_code == 404
+
+
+def test_an_open_service_leads_on_instead_of_asking_for_a_token(api: Api) -> None:
+    answer = browse(api, "/sign-in")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")

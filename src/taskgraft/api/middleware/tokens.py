@@ -49,6 +49,11 @@ class Keyring:
         """Whether it may be asked as it is."""
         return self._read_at is not None and time.monotonic() - self._read_at < _KEPT_SECONDS
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the service has no token at all, and is open."""
+        return not self._known
+
     def refresh(self) -> None:
         """Read the tokens if they are too old.
 
@@ -67,7 +72,7 @@ class Keyring:
             NotAuthenticated: there is no token, or not a valid one; which of these is not said.
             Forbidden: its scope is too small.
         """
-        if not self._known:
+        if self.is_empty:
             return None
         token = self._find(authorization)
         if token is None or not token.is_valid(datetime.now(UTC)):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import RedirectResponse
 
 from taskgraft.api.middleware.cookies import clear_cookie, set_cookie
 from taskgraft.api.middleware.tokens import Keyring
@@ -25,8 +26,10 @@ class SignIn(BaseModel):
 
 @router.get("/sign-in")
 async def sign_in_page(request: Request) -> Response:
-    """Return the page that asks for a token."""
-    return render(request, "sign_in.html")
+    """Return the page that asks for a token; an open service leads on to its studies."""
+    keyring: Keyring = request.app.state.keyring
+    await run_in_threadpool(keyring.refresh)
+    return RedirectResponse("/", 303) if keyring.is_empty else render(request, "sign_in.html")
 
 
 @router.post("/sign-in", status_code=204)
