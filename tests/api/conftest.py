@@ -150,7 +150,7 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def serving_with_tokens(settings: Settings) -> Iterator[Api]:
-    """A service that has tokens, which count at once: what they are is looked up for each request."""
+    """Serve with tokens that count at once: they are looked up for each request."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokens, "_KEPT_SECONDS", 0.0)
         with serving(create_app(settings)) as url, Store(settings.database_url) as store:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from optuna_dashboard import wsgi
 
 from taskgraft.search.store import Store
 from taskgraft.search.store.urls import parse_url
-from tests.search.store.samples import TASKS, make_study, make_training, record
+from taskgraft.search.study.spec import StudySpec
+from tests.search.store.samples import TASKS, make_measurement, make_study, make_training, record
 
 _START_SECONDS = 60.0
 
@@ -87,3 +89,16 @@ def test_a_study_without_a_pair_has_no_best_trial(store: Store, url: str) -> Non
         assert client.get(f"/api/studies/{first['study_id']}").json()["best_trials"] == []
     storage.remove_session()
     storage.engine.dispose()
+
+
+def test_the_best_baseline_of_an_error_is_the_smallest_one(url: str, store: Store) -> None:
+    tasks = [{"name": "age", "dataset": "speech", "target": "age", "kind": "value", "metric": "mean_absolute_error"}]
+    spec = StudySpec.parse({"name": "years", "ar_threshold": 0.02, "tasks": tasks})
+    study = store.create_study(spec)[0]
+    for repeat, error in enumerate((0.75, 0.25, 0.5)):
+        measured = replace(make_measurement(("age",)), metrics={"age": error})
+        record(store, study.id, make_training(repeat, ("age",), 8), measured)
+    with dashboard(url) as client:
+        baselines = client.get("/api/studies").json()["study_summaries"][1]
+        (best,) = client.get(f"/api/studies/{baselines['study_id']}").json()["best_trials"]
+    assert best["values"] == [-0.25]

@@ -73,7 +73,7 @@ def test_the_api_filters_by_name_and_by_parent(api: Api, query: str) -> None:
 
 
 def test_every_link_of_the_list_leads_to_a_page(api: Api, succeeded: str) -> None:
-    """An address with an empty cursor is refused, and was the one of every filter."""
+    """Follow each one: the filters had an empty cursor, which is refused."""
     for start in ("/", "/?state=queued", f"/?name=speaker&compare={succeeded}"):
         for href in set(re.findall(r'<a[^>]* href="(/\?[^"]*)"', page(api, start))):
             page(api, html.unescape(href))

@@ -292,7 +292,7 @@ def test_twenty_tasks_stay_below_sixty_kilobytes(api: Api) -> None:
 
 
 def test_between_two_steps_the_tree_is_that_of_the_lower_one() -> None:
-    """The nearest step may accept more than was asked for."""
+    """Accept no more than was asked for, as the nearest step may do."""
     steps = Steps((0.0, 0.02, 0.032), ())
     assert [steps.at(asked) for asked in (-1.0, 0.0, 0.019, 0.02, 0.031, 0.032, 1.0)] == [0, 0, 0, 1, 1, 2, 2]
 

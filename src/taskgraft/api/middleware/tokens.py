@@ -51,7 +51,7 @@ class Keyring:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the service has no token at all, and is open."""
+        """Return whether the service has no token at all, and is open."""
         return not self._known
 
     def refresh(self) -> None:

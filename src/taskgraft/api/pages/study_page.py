@@ -55,6 +55,11 @@ class Slider:
         steps = Steps.of(found.value, trained) if found.value else None
         return cls(found.value, steps, trained, found.problem)
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Return the thresholds at which it stops."""
+        return self.steps.thresholds if self.steps else ()
+
     def threshold(self, step: int, own: float) -> float:
         """Return the threshold of a step, ``own`` if there is no slider."""
         return self.steps.thresholds[step] if self.steps else own
@@ -100,8 +105,7 @@ async def _search(reader: Reader, study: Study, at: str | None, *, why: bool) ->
     tree = await attempt(reader.tree(here, explained=why))
     table = None
     if matrix.value:
-        thresholds = slider.steps.thresholds if slider.steps else ()
-        table = await run_in_threadpool(MatrixTable.of, matrix.value, study.spec, here, thresholds)
+        table = await run_in_threadpool(MatrixTable.of, matrix.value, study.spec, here, slider.thresholds)
     has_comparisons = any(found.is_comparison for found in related)
     return {
         "matrix": table,
@@ -127,7 +131,7 @@ async def _parts(
         "tradeoff": await run_in_threadpool(_draw_tradeoff, slider.tradeoff, here, slider.trained)
         if slider.tradeoff
         else None,
-        "thresholds": slider.steps.thresholds if slider.steps else (),
+        "thresholds": slider.thresholds,
         "tradeoff_problem": slider.problem,
     }
 

@@ -105,7 +105,7 @@ class AtThreshold:
     shares_nothing: bool
     first_sharing: float | None
     asked: float | None
-    """What was asked for, if that is no step: the one before it has the same tree."""
+    """Set if what was asked for is no step; the one before it has the same tree."""
 
     @property
     def may_be_trained(self) -> bool:

@@ -44,13 +44,13 @@ def threshold(share: float) -> str:
     return f"{100 * share:.4g}{_UNIT}"
 
 
-def bound(share: float | None) -> str:
+def bound(share: float) -> str:
     r"""Return an upper bound as a percentage that holds as it is written.
 
     >>> bound(0.03104)
     '3.11\xa0%'
     """
-    return NOTHING if share is None else percent_up(share).replace(" ", "\N{NO-BREAK SPACE}").replace("-", MINUS)
+    return percent_up(share).replace(" ", "\N{NO-BREAK SPACE}").replace("-", MINUS)
 
 
 def whole(number: float | None) -> str:

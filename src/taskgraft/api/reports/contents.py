@@ -61,7 +61,7 @@ class Contents:
     baselines: Sequence[TrialDetail]
     """One for each task."""
     references: Sequence[TrialDetail]
-    """Every training of a single task that a drawn one is judged by."""
+    """Trainings of single tasks, by which those that are drawn are judged."""
     details: Sequence[TrialDetail]
     """Trainings of several tasks whose curves are drawn: trees of all tasks first, then groups in task order."""
     not_drawn: int

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from taskgraft.api.reports.contents import Contents
 from taskgraft.api.reports.drawn import Drawn
-from taskgraft.api.reports.words import bound, headline, percent, verdict
+from taskgraft.api.reports.words import headline, percent, verdict
+from taskgraft.search.evidence.verdict import percent_up
 from taskgraft.svg import stylesheet
 
 
@@ -22,7 +23,7 @@ def render(contents: Contents, pictures: Sequence[Drawn]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "bound": bound}
+    environment.filters |= {"percent": percent, "bound": percent_up}
     own = files("taskgraft.api.reports").joinpath("report.css").read_text("utf-8")
     return environment.get_template("report.html").render(
         study=contents.study,

@@ -17,15 +17,6 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return "-" if fraction is None else f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def bound(fraction: float | None) -> str:
-    r"""Return an upper bound in percent, which holds as it is written.
-
-    >>> bound(0.03104)
-    '3.11\xa0%'
-    """
-    return "-" if fraction is None else percent_up(fraction).replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def headline(study: Mapping[str, Any]) -> str:
     """Return what came out of a study in one or two sentences."""
     result = study["result"]
@@ -52,4 +43,4 @@ def verdict(study: Mapping[str, Any]) -> str:
     words = FinalVerdict(result["verdict"]).words
     if result["verdict"] == "verified" or result["verified_for"] is None:
         return words
-    return f"{words}; verified for a reduction of at most {bound(result['verified_for'])}"
+    return f"{words}; verified for a reduction of at most {percent_up(result['verified_for'])}"
